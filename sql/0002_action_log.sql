@@ -1,0 +1,76 @@
+-- What acting exactly once needs beside the log people already have: who holds an action on a ticket and
+-- until when, when a failed one may come back, which results a summary still has to tell, and every attempt.
+
+-- Ticket ids may pass 2^31; the views stand on the column and are made anew below.
+DROP VIEW IF EXISTS meta.daemon_activity_summary;
+DROP VIEW IF EXISTS meta.daemon_recent_activity;
+
+DO $$
+BEGIN
+    IF (SELECT atttypid <> 'bigint'::regtype FROM pg_attribute
+        WHERE attrelid = 'meta.daemon_action_log'::regclass AND attname = 'ticket_id') THEN
+        ALTER TABLE meta.daemon_action_log ALTER COLUMN ticket_id TYPE bigint;
+    END IF;
+END $$;
+
+ALTER TABLE meta.daemon_action_log
+    ADD COLUMN IF NOT EXISTS action_name     varchar(100),
+    ADD COLUMN IF NOT EXISTS pipeline        varchar(100),
+    ADD COLUMN IF NOT EXISTS run_id          varchar(100),
+    ADD COLUMN IF NOT EXISTS claim_token     uuid,
+    ADD COLUMN IF NOT EXISTS lease_until     timestamptz,
+    ADD COLUMN IF NOT EXISTS attempts        integer NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS failure_kind    varchar(20),
+    ADD COLUMN IF NOT EXISTS next_attempt_at timestamptz,
+    ADD COLUMN IF NOT EXISTS summary_lines   jsonb,
+    ADD COLUMN IF NOT EXISTS summarised_at   timestamptz;
+
+COMMENT ON COLUMN meta.daemon_action_log.action_name IS 'Name of the action in its pipeline; empty in rows of the older daemon, where it is the type.';
+COMMENT ON COLUMN meta.daemon_action_log.claim_token IS 'Who holds the action on this ticket while status is in_progress.';
+COMMENT ON COLUMN meta.daemon_action_log.lease_until IS 'Database time until which the claim is good; after that another run may take over, looking first.';
+COMMENT ON COLUMN meta.daemon_action_log.failure_kind IS 'retryable, permanent or uncertain; empty unless status is failed.';
+COMMENT ON COLUMN meta.daemon_action_log.next_attempt_at IS 'When a failed or skipped action may be tried again; empty means at once for failed, never for skipped.';
+COMMENT ON COLUMN meta.daemon_action_log.summary_lines IS 'What a summary has to say of this result; told once summarised_at is set.';
+
+CREATE INDEX IF NOT EXISTS idx_daemon_log_open
+    ON meta.daemon_action_log (status, executed_at DESC) WHERE status IN ('failed', 'in_progress');
+CREATE INDEX IF NOT EXISTS idx_daemon_log_untold
+    ON meta.daemon_action_log (ticket_id) WHERE summary_lines IS NOT NULL AND summarised_at IS NULL;
+CREATE INDEX IF NOT EXISTS idx_daemon_log_recent ON meta.daemon_action_log (executed_at DESC);
+
+CREATE TABLE IF NOT EXISTS meta.action_attempt (
+    attempt_id  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    ticket_id   bigint NOT NULL,
+    action_id   varchar(255) NOT NULL,
+    pipeline    varchar(100),
+    run_id      varchar(100),
+    claim_token uuid,
+    event       varchar(30) NOT NULL,
+    effect      varchar(255),
+    detail      jsonb NOT NULL DEFAULT '{}'::jsonb,
+    at          timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE INDEX IF NOT EXISTS idx_action_attempt_ticket ON meta.action_attempt (ticket_id, action_id, attempt_id);
+
+CREATE OR REPLACE FUNCTION meta.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is append-only: history is never changed', TG_TABLE_SCHEMA || '.' || TG_TABLE_NAME;
+END $$;
+
+DROP TRIGGER IF EXISTS action_attempt_append_only ON meta.action_attempt;
+CREATE TRIGGER action_attempt_append_only BEFORE UPDATE OR DELETE ON meta.action_attempt
+    FOR EACH ROW EXECUTE FUNCTION meta.refuse_change();
+
+CREATE VIEW meta.daemon_activity_summary AS
+SELECT action_type, status, count(*) AS action_count,
+       max(executed_at) AS last_executed, min(executed_at) AS first_executed
+FROM meta.daemon_action_log
+GROUP BY action_type, status
+ORDER BY action_type, status;
+
+CREATE VIEW meta.daemon_recent_activity AS
+SELECT log_id, ticket_id, action_type, action_id, status, executed_at, error_message
+FROM meta.daemon_action_log
+WHERE executed_at >= CURRENT_TIMESTAMP - INTERVAL '24 hours'
+ORDER BY executed_at DESC;
