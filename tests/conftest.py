@@ -1,7 +1,7 @@
 """What all tests share: a clean environment, and real PostgreSQL databases, one for each test.
 
-One server a session runs in a temporary folder; a database of it is migrated once and copied for each
-test that asks for one. Servers are stopped at the end.
+One server a session runs in a temporary folder; a database of it is migrated once and copied for
+each test that asks for one. Servers are stopped at the end.
 """
 
 import os
@@ -94,6 +94,13 @@ def system_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster
 def database_url(cluster: Cluster) -> Iterator[str]:
     """A migrated, empty database for one test."""
     with cluster.database(TEMPLATE) as url:
+        yield url
+
+
+@pytest.fixture
+def bare_url(cluster: Cluster) -> Iterator[str]:
+    """A database without any of our tables."""
+    with cluster.database() as url:
         yield url
 
 
