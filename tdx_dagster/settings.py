@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tdx_dagster.tdx.facade import Connection
+from tdx_dagster.tdx.signin import Credentials
 from tdx_dagster.tickets.actions.hands import Times
 
 # A call may wait for a rate limit and then for its answer; a claim must outlive both (DESIGN 4).
@@ -86,11 +87,13 @@ class Settings(BaseSettings):
             base_url=str(self.tdx_base_url),
             ticket_app_id=int(ticket_app or 0),
             asset_app_id=int(asset_app or 0),
-            beid=_plain(self.tdx_beid),
-            web_services_key=_plain(self.tdx_web_services_key),
-            username=self.tdx_username,
-            password=_plain(self.tdx_password),
-            api_token=_plain(self.tdx_api_token),
+            credentials=Credentials(
+                beid=_plain(self.tdx_beid),
+                web_services_key=_plain(self.tdx_web_services_key),
+                username=self.tdx_username or "",
+                password=_plain(self.tdx_password),
+                api_token=_plain(self.tdx_api_token),
+            ),
             time_zone=self.tdx_time_zone,
         )
 
@@ -167,8 +170,8 @@ def environment_with(values: Mapping[str, str]) -> dict[str, str]:
     return {**os.environ, **values}
 
 
-def _plain(secret: SecretStr | None) -> str | None:
-    return secret.get_secret_value() if secret else None
+def _plain(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""
 
 
 def described() -> list[tuple[str, str]]:
