@@ -9,7 +9,7 @@ import json
 import logging
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -144,7 +144,9 @@ class Http:
         limits = (min(connect_seconds, total_seconds), total_seconds)
         try:
             with watch:
-                return self._receive(request, limits)
+                answer = self._receive(request, limits)
+                watch.finish()
+                return answer
         except requests.exceptions.SSLError as error:
             untrusted = "CERTIFICATE_VERIFY_FAILED" in str(error)
             raise NoAnswer(_reason(error), sent=watch.sent, untrusted=untrusted) from error
@@ -178,7 +180,7 @@ class Http:
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._own, "session", None)
         if session is None:
-            session = self._own.session = requests.Session()
+            session = self._own.session = _Session()
             session.headers["User-Agent"] = "tdx-dagster"
             for scheme in ("http://", "https://"):
                 session.mount(scheme, _WatchedAdapter())
@@ -244,6 +246,7 @@ class _Watch:
         self._timer.cancel()
         _Watch.of_thread.watch = None
         with self._lock:
+            # The connection may serve another request by now.
             self._socket = None
 
     def sending(self, connected: socket.socket) -> None:
@@ -254,6 +257,13 @@ class _Watch:
             self._socket = connected
             self.sent = True
 
+    def finish(self) -> None:
+        """Say that the answer is complete; cut off, a body without length only looks complete."""
+        with self._lock:
+            self._socket = None
+            if self.fired:
+                raise TimeoutError("cut off")
+
     def _cut(self) -> None:
         with self._lock:
             self.fired = True
@@ -263,6 +273,13 @@ class _Watch:
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
                 except OSError as error:
                     log.debug("The connection was gone before it could be cut off: %s", error)
+
+
+class _Session(requests.Session):
+    """A session that leaves redirects alone, even so far as to work out where they lead."""
+
+    def resolve_redirects(self, *_: Any, **__: Any) -> Iterator[Any]:  # noqa: ANN401  unused
+        return iter(())
 
 
 class _Watched(HTTPConnection):

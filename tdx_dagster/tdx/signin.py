@@ -176,7 +176,7 @@ class SignIn:
     def _judge(self, way: _Way, answer: Answer) -> None:
         name, status = f"POST {way.template}", answer.status
         if status in {400, 401, 403}:
-            said = self._credentials.redact(answer.message)
+            said = self.redact(answer.message)
             raise TdxSettingError(
                 f"TDX does not accept the sign-in ({name} answered {status}"
                 f"{': ' + said if said else ''}). Check {way.settings}.",

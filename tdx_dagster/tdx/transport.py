@@ -55,7 +55,8 @@ LARGEST_REQUEST = 4_000_000
 DEFAULT_LIMIT = (60, 60.0)
 LIMITS = {"GET /reports/{id}": (30, 60.0)}
 
-_PAUSE = wait_exponential_jitter(multiplier=0.5, max=15, jitter=1)
+# Each pause is longer than the one before, whatever the jitter.
+_PAUSE = wait_exponential_jitter(multiplier=0.5, max=15, jitter=0.5)
 _OK, _MOVED, _REFUSED, _BROKEN = 200, 300, 400, 500
 _UNAUTHORISED, _TIMED_OUT, _TOO_MANY = 401, 408, 429
 
