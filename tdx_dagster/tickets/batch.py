@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from tdx_dagster.inventory.discovery import InventoryUnavailable
+from tdx_dagster.inventory.computers import InventoryUnavailable
 from tdx_dagster.state.records import StoreUnavailable, UntoldResult
 from tdx_dagster.tdx.errors import TdxError, TdxSettingError
 from tdx_dagster.tickets.actions.action import Action

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, cast
 
-from tdx_dagster.inventory.discovery import Inventory
+from tdx_dagster.inventory.computers import Inventory
 from tdx_dagster.state.store import ActionStore
 from tdx_dagster.tdx.models import Report
 from tdx_dagster.tickets.actions.hands import TdxWrites, Times

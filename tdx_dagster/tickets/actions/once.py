@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from tdx_dagster.inventory.discovery import Inventory, InventoryUnavailable
+from tdx_dagster.inventory.computers import Inventory, InventoryUnavailable
 from tdx_dagster.state.records import (
     Claim,
     FailureKind,

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from tdx_dagster.inventory.discovery import Inventory, SearchAssets
+from tdx_dagster.inventory.computers import Inventory
+from tdx_dagster.inventory.discovery import SearchAssets
 from tdx_dagster.state.records import UntoldResult
 from tdx_dagster.tdx.models import Asset, AssetSearch, FeedEntry, Status, Ticket, TicketItem
 from tdx_dagster.tickets.actions.hands import Hands
