@@ -61,9 +61,7 @@ def test_keys_do_not_hold_each_other_up(limiter: Limiter, sleeps: Sleeps) -> Non
     assert sleeps.asked == []
 
 
-def test_who_cannot_wait_is_refused_and_reserves_nothing(
-    limiter: Limiter, sleeps: Sleeps
-) -> None:
+def test_who_cannot_wait_is_refused_and_reserves_nothing(limiter: Limiter, sleeps: Sleeps) -> None:
     """A sensor that asks every few seconds would push everybody's slots into the future."""
     limiter.acquire(KEY, 1, 60, 0)
     for _ in range(5):
