@@ -138,7 +138,7 @@ def test_assets_are_asked_of_the_asset_application_and_tickets_of_theirs(
 
 
 @pytest.mark.parametrize("wrong", [0, -1, None, "", "forty-six"])
-def test_a_missing_app_id_is_an_error_at_the_start(make_tdx: MakeTdx, wrong: object) -> None:
+def test_a_missing_app_id_is_an_error_at_the_start(wrong: object) -> None:
     """Case A35: before any call, and by name."""
     ids = {"ticket_app_id": 46, "asset_app_id": 32}
     for field, setting in (
@@ -147,7 +147,7 @@ def test_a_missing_app_id_is_an_error_at_the_start(make_tdx: MakeTdx, wrong: obj
     ):
         connection = Connection(
             "https://x.example.edu",
-            **(ids | {field: wrong}),  # type: ignore[arg-type]  what settings may hand on
+            **(ids | {field: wrong}),  # type: ignore[arg-type]
             credentials=Credentials(api_token="a.b.c"),
         )
         with pytest.raises(TdxSettingError, match=setting):
@@ -289,7 +289,7 @@ def test_a_record_that_is_not_the_one_asked_for_is_refused(
     ]
     server.play(answer(200, {"ID": 32, "DataRows": []}))
     for call in calls:
-        with pytest.raises(TdxBadAnswer, match="asked for .* 31 and sent 32"):
+        with pytest.raises(TdxBadAnswer, match=r"asked for .* 31 and sent 32"):
             call(make_tdx())
 
 

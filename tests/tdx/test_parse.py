@@ -17,6 +17,7 @@ from tdx_dagster.tdx.models import StatusClass
 from tdx_dagster.tdx.rate_headers import RateHeaders, wait_after_429
 
 NEW_YORK = ZoneInfo("America/New_York")
+EARLIEST, LATEST = (datetime(year, 1, 1) for year in (1900, 2100))  # noqa: DTZ001  drawn
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -117,13 +118,12 @@ def test_any_json_in_any_field_gives_a_record_or_our_error(
 
 @given(value=JSON, case=st.sampled_from(PARSERS))
 def test_any_json_in_place_of_a_record_is_our_error(
-    value: Any, case: tuple[dict[str, Any], Callable[[object], object]]
+    value: object, case: tuple[dict[str, Any], Callable[[object], object]]
 ) -> None:
     """An error object, a list or a text instead of a ticket is an answer to retry, not a crash."""
-    try:
-        case[1](value)
-    except TdxBadAnswer as error:
-        assert "TDX" in str(error)
+    if not isinstance(value, dict) or "ID" not in value:
+        with pytest.raises(TdxBadAnswer, match="TDX"):
+            case[1](value)
 
 
 @given(body=st.binary() | JSON.map(lambda value: json.dumps(value).encode()), html=st.booleans())
@@ -254,17 +254,11 @@ def test_an_unset_date_is_none(unset: object) -> None:
 )
 def test_what_is_no_date_is_an_error_and_not_a_moment(wrong: object) -> None:
     """A guessed date would sort the conversation wrongly, and nobody would know."""
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError):  # noqa: PT011  whatever it says
         parse.parse_date(wrong, NEW_YORK)
 
 
-@given(
-    moment=st.datetimes(
-        datetime(1900, 1, 1),
-        datetime(2100, 1, 1),
-        timezones=st.timezones(),  # noqa: DTZ001
-    )
-)
+@given(moment=st.datetimes(EARLIEST, LATEST, timezones=st.timezones()))
 def test_every_date_of_ours_is_read_back(moment: datetime) -> None:
     """Offsets with seconds, from before time zones were round, are the only exception."""
     offset = moment.utcoffset()
@@ -348,5 +342,5 @@ def test_raw_records_are_kept_as_tdx_sent_them() -> None:
 
 def test_an_unreadable_field_is_named() -> None:
     """Somebody has to find it among a hundred fields."""
-    with pytest.raises(TdxBadAnswer, match="field ModifiedDate of a TDX ticket is 'soon'"):
+    with pytest.raises(TdxBadAnswer, match="ModifiedDate of a TDX ticket is 'soon'"):
         parse.parse_ticket({**TICKET_FIELDS, "ModifiedDate": "soon"}, UTC)

@@ -91,7 +91,7 @@ def test_a_refused_sign_in_names_the_settings_and_what_tdx_said(
     """Which of the three a tenant answers is not documented; all mean the same."""
     server.play_sign_in(answer(status, {"ID": -1, "Message": "Invalid username or password."}))
     server.play(TICKET)
-    with pytest.raises(TdxSettingError, match="Invalid username.*TDX_USERNAME and TDX_PASSWORD"):
+    with pytest.raises(TdxSettingError, match=r"Invalid username.*TDX_USERNAME and TDX_PASSWORD"):
         make_tdx().ticket(31)
     with pytest.raises(TdxSettingError, match="TDX_BEID and TDX_WEB_SERVICES_KEY"):
         make_tdx(EVERYTHING).ticket(31)
@@ -179,7 +179,7 @@ def test_threads_share_one_sign_in(server: ScriptedServer, make_tdx: MakeTdx) ->
         try:
             for _ in range(5):
                 tdx.ticket(31)
-        except Exception as error:  # noqa: BLE001  carried over to the test's thread
+        except Exception as error:  # noqa: BLE001  for the test's own thread
             failures.append(error)
 
     threads = [threading.Thread(target=run) for _ in range(8)]
@@ -211,9 +211,7 @@ def test_a_static_token_without_a_permission_is_no_wrong_setting(
     assert server.seen[-1].path == "/TDWebApi/api/auth/getuser"
 
 
-def test_waiting_for_the_sign_in_of_another_thread_is_bounded(
-    server: ScriptedServer, make_tdx: MakeTdx
-) -> None:
+def test_waiting_for_the_sign_in_of_another_thread_is_bounded(make_tdx: MakeTdx) -> None:
     """One thread's slow sign-in must not hold the others beyond their own bound."""
     tdx = make_tdx(max_wait_seconds=0, answer_seconds=0.2)
     lock = tdx._transport._sign_in._lock

@@ -59,6 +59,12 @@ def server(certificate: Path) -> Iterator[ScriptedServer]:
     server.stop()
 
 
+@pytest.fixture
+def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What people set whose university has an authority of its own."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+
+
 def test_an_untrusted_certificate_is_a_setting_to_mend(
     server: ScriptedServer, make_tdx: MakeTdx
 ) -> None:
@@ -69,11 +75,11 @@ def test_an_untrusted_certificate_is_a_setting_to_mend(
     assert server.seen == []
 
 
+@pytest.mark.usefixtures("trusted")
 def test_a_trusted_certificate_is_trusted_and_its_connection_used_again(
-    server: ScriptedServer, make_tdx: MakeTdx, certificate: Path, monkeypatch: pytest.MonkeyPatch
+    server: ScriptedServer, make_tdx: MakeTdx
 ) -> None:
     """Private authorities are common at universities."""
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     server.play(answer(200, {"ID": 31}))
     tdx = make_tdx()
     for _ in range(3):
@@ -90,16 +96,14 @@ def test_a_trusted_certificate_is_trusted_and_its_connection_used_again(
     ],
 )
 @pytest.mark.parametrize("writes", [False, True])
+@pytest.mark.usefixtures("trusted")
 def test_a_call_over_tls_ends_within_its_bound(
     server: ScriptedServer,
     make_tdx: MakeTdx,
-    certificate: Path,
-    monkeypatch: pytest.MonkeyPatch,
     fault: Step,
     writes: bool,
 ) -> None:
     """Case A51: the connection is cut off below the encryption, from another thread."""
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     server.play(fault)
     tdx = make_tdx(clock=REAL_CLOCK, max_wait_seconds=0.3, answer_seconds=0.3)
     started = REAL_CLOCK.monotonic()

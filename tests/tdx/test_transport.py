@@ -410,8 +410,8 @@ def test_no_error_ever_shows_a_secret(server: ScriptedServer, tdx: Tdx) -> None:
 def test_netrc_does_not_replace_our_token(
     server: ScriptedServer,
     tdx: Tdx,
-    tmp_path,
-    monkeypatch: pytest.MonkeyPatch,  # noqa: ANN001
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A ~/.netrc entry for the host would otherwise silently take the place of the token."""
     netrc = tmp_path / "netrc"
