@@ -166,7 +166,7 @@ def _evidence(found: Discovery, done: _Attached) -> dict[str, Any]:
         "attached": [_shown(why[computer.asset_id]) for computer in done.added],
         "already": [_shown(why[computer.asset_id]) for computer in done.already],
         "not_attached": [
-            _shown(why[one.asset_id]) | {"because": text} for one, text in done.refused
+            {**_shown(why[one.asset_id]), "because": text} for one, text in done.refused
         ],
         "left_over": [_shown(match) for match in found.left_over],
         "ambiguous": [doubt.token for doubt in found.ambiguous],
