@@ -17,7 +17,11 @@ def simulator() -> Iterator[Simulator]:
     for uid, name in ((ANN, "Ann Onimo"), (BOB, "Bob Obob")):
         state.add_person(UID=uid, UserName=name.split()[0].lower(), FullName=name)
     for number, (name, serial, owner) in enumerate(
-        (("MAC-WARD04", "C02ZK4QLMD6T", ANN), ("PSYC-GID08", "7K2QX93", BOB), ("IC-LAB-1", "H4TJ8M2", BOB)),
+        (
+            ("MAC-WARD04", "C02ZK4QLMD6T", ANN),
+            ("PSYC-GID08", "7K2QX93", BOB),
+            ("IC-LAB-1", "H4TJ8M2", BOB),
+        ),
         start=1001,
     ):
         state.add_asset(

@@ -49,7 +49,9 @@ def desk(simulator: Simulator, database: Engine) -> Callable[..., Desk]:
     return lambda *actions, **more: Desk.over(simulator, database, *actions, **more)
 
 
-def test_a_comment_is_posted_once_over_many_runs(desk: Callable[..., Desk], simulator: Simulator) -> None:
+def test_a_comment_is_posted_once_over_many_runs(
+    desk: Callable[..., Desk], simulator: Simulator
+) -> None:
     """The promise."""
     for _ in range(3):
         desk(HELLO).run(31, 32)
@@ -168,9 +170,7 @@ def test_c10_while_one_run_holds_an_action_another_leaves_it_alone(
 ) -> None:
     """Sensor and backfill may meet on a ticket."""
     holder = desk(HELLO)
-    claim = holder.store.claim(
-        31, HELLO.identity(), pipeline="p", run_id="other", lease_seconds=60
-    )
+    claim = holder.store.claim(31, HELLO.identity(), pipeline="p", run_id="other", lease_seconds=60)
     assert claim is not None
     assert desk(HELLO).outcomes(31) == []
     assert bodies(simulator) == []
@@ -351,7 +351,9 @@ def test_d16_a_summary_whose_post_failed_is_posted_by_a_later_run_and_then_never
     assert len(bodies(simulator)) == 1
 
 
-def test_d17_an_empty_result_takes_no_number(desk: Callable[..., Desk], simulator: Simulator) -> None:
+def test_d17_an_empty_result_takes_no_number(
+    desk: Callable[..., Desk], simulator: Simulator
+) -> None:
     """Two actions, one without a result: one line."""
     desk(Comment(comment_text="Hi", name="hi"), AddAsset(), SummaryComment()).run(31)
     summary = bodies(simulator)[-1]
@@ -359,7 +361,9 @@ def test_d17_an_empty_result_takes_no_number(desk: Callable[..., Desk], simulato
     assert "2." not in summary
 
 
-def test_new_results_get_a_new_summary_of_their_own(desk: Callable[..., Desk], simulator: Simulator) -> None:
+def test_new_results_get_a_new_summary_of_their_own(
+    desk: Callable[..., Desk], simulator: Simulator
+) -> None:
     """One note for each new set of results."""
     desk(AddAsset(), SummaryComment()).run(31)
     desk(AddAsset(max_assets_to_add=3), SummaryComment()).run(31)
@@ -378,7 +382,9 @@ def test_d18_a_dry_run_writes_nothing_and_says_what_would_be_written(
     planned = [effect for one in outcomes for effect in one.planned]
     assert [effect.name.split(":")[0] for effect in planned] == ["attach", "feed", "summary"]
     assert "Added 1 asset: PSYC-GID08" in str(planned[-1].detail["comments"])
-    assert [call for call in simulator.calls if call.method != "GET" and "/auth" not in call.path] == []
+    assert [
+        call for call in simulator.calls if call.method != "GET" and "/auth" not in call.path
+    ] == []
     assert desk(*line).store.get_ticket_actions(31) == ()
     assert desk(*line).store.get_attempts(31) == []
     desk(*line).run(31)
@@ -417,7 +423,9 @@ class Broken(Action):
         raise KeyError("oops")
 
 
-def test_an_action_that_always_fails_is_given_up_after_its_attempts(desk: Callable[..., Desk]) -> None:
+def test_an_action_that_always_fails_is_given_up_after_its_attempts(
+    desk: Callable[..., Desk],
+) -> None:
     """Bounded, and in sight."""
     times = Times(settle=0, retry_pause=0, max_attempts=3)
     for _ in range(5):

@@ -85,7 +85,7 @@ class AddAsset(Action):
         """Find and attach."""
         settings = self.discovery_settings()
         found = discover(_enquiry(work), work.inventory, work.search, settings)
-        done = _attach_all(work, found, settings)
+        done = _attach_all(work, found, settings, self.identity().action_id)
         if done.error and not (done.added or done.already):
             raise done.error
         line = summary_line(found, done.added, done.already, done.refused)
@@ -119,7 +119,9 @@ def _enquiry(work: Work) -> Enquiry:
     )
 
 
-def _attach_all(work: Work, found: Discovery, settings: DiscoverySettings) -> _Attached:
+def _attach_all(
+    work: Work, found: Discovery, settings: DiscoverySettings, action_id: str
+) -> _Attached:
     """Attach in order; what is on the ticket already is not posted again (case A14)."""
     done = _Attached()
     if not found.matches:
@@ -128,7 +130,7 @@ def _attach_all(work: Work, found: Discovery, settings: DiscoverySettings) -> _A
     ours = work.hands.effects() if linked else {}
     for match in found.matches:
         computer = match.computer
-        is_ours = attach_effect(computer.asset_id) in ours
+        is_ours = attach_effect(computer.asset_id, action_id) in ours
         if computer.asset_id in linked and not is_ours:
             done.already.append(computer)
         elif is_ours or (why := _confirmed(work, computer, settings)) is None:
