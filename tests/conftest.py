@@ -12,12 +12,17 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg2 import sql
 from sqlalchemy import Engine
 
 from tdx_dagster.postgres import binaries, server
 from tdx_dagster.postgres.database import connect, engine, ensure_database, normalise_url
 from tdx_dagster.postgres.migrations import migrate
+
+# A busy machine is no wrong result.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 TEMPLATE = "tdx_template"
 NAMES = count(1)

@@ -32,7 +32,7 @@ IDLE_SECONDS = 20.0
 _LONGEST_MESSAGE = 300
 
 
-class NoAnswer(Exception):  # noqa: N818  not an error yet: who called decides what it means
+class NoAnswer(Exception):
     """There was no complete answer.
 
     Args:

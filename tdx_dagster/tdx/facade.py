@@ -348,7 +348,7 @@ def _zone(name: str) -> tzinfo:
         return UTC
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError) as error:
+    except (KeyError, OSError, ValueError) as error:
         raise TdxSettingError(
             f"{TIME_ZONE} {name!r} is no time zone; it should look like America/New_York."
         ) from error

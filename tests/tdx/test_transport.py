@@ -1,5 +1,7 @@
 """What the transport makes of each answer and fault: repeat, give back, or ask to look first."""
 
+from pathlib import Path
+
 import pytest
 
 from tdx_dagster.tdx.clock import REAL_CLOCK
@@ -136,7 +138,7 @@ def test_a_token_refused_in_the_middle_is_renewed_once(server: ScriptedServer, t
 def test_a_401_that_a_new_token_does_not_mend_is_a_missing_permission(
     server: ScriptedServer, tdx: Tdx
 ) -> None:
-    """Case A07: TDX answers 401 for a missing permission too; signing in again and again is futile."""
+    """Case A07: TDX answers 401 for a missing permission too; signing in again is futile."""
     server.play(answer(200, TICKET), answer(401))
     tdx.ticket(31)
     with pytest.raises(TdxRefused, match="not authorised") as caught:
@@ -348,11 +350,8 @@ def test_a_sign_in_ends_within_the_bound_of_the_call_that_needs_it(
     assert server.calls == []
 
 
-def test_an_answer_without_end_is_not_read_to_its_end(
-    server: ScriptedServer, tdx: Tdx, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_without_end_is_not_read_to_its_end(server: ScriptedServer, tdx: Tdx) -> None:
     """Memory is a limit too."""
-    monkeypatch.setattr("tdx_dagster.tdx.exchange.LARGEST_ANSWER", 1)
     server.play(answer(200, TICKET))
     tdx._transport._http._largest_answer = 10
     with pytest.raises(TdxRetryLater, match="more than 10 bytes"):
@@ -411,8 +410,8 @@ def test_no_error_ever_shows_a_secret(server: ScriptedServer, tdx: Tdx) -> None:
 def test_netrc_does_not_replace_our_token(
     server: ScriptedServer,
     tdx: Tdx,
-    tmp_path,
-    monkeypatch: pytest.MonkeyPatch,  # noqa: ANN001
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A ~/.netrc entry for the host would otherwise silently take the place of the token."""
     netrc = tmp_path / "netrc"

@@ -243,7 +243,7 @@ class RealHands(_TicketEffects):
 
     def _settle_unclear(self, effect: Effect, why: str) -> Evidence:
         """Look at once: what is there need not wait. What is not there yet may still come."""
-        self._settle(effect, "unclear", effect.detail | {"error": why})
+        self._settle(effect, "unclear", {**effect.detail, "error": why})
         record = EffectRecord(EffectState.OPEN, 0, 0.0, effect.detail)
         found = self._look(effect, record)
         if found is None:  # pragma: no cover  a fresh record never is old enough to be absent
