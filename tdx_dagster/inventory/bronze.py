@@ -18,7 +18,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 from sqlalchemy import Connection, Engine, Row
 from sqlalchemy.exc import DBAPIError
 
@@ -33,7 +32,7 @@ from tdx_dagster.inventory.records import (
     make_record,
 )
 from tdx_dagster.inventory.source import InventorySource
-from tdx_dagster.postgres.database import in_our_words
+from tdx_dagster.postgres.database import copy_in
 from tdx_dagster.postgres.errors import DatabaseError
 from tdx_dagster.postgres.queries import Queries
 
@@ -58,7 +57,7 @@ FEW = 10
 SHOWN_REJECTED = 20
 
 
-class LoadRunning(Exception):  # noqa: N818  a state one waits out
+class LoadRunning(Exception):
     """Another load of the same source and kind runs at this moment."""
 
 
@@ -124,12 +123,13 @@ class LoadResult:
             first = self.rejected[0]
             which = first.external_id or f"number {first.position}"
             said.append(
-                f"{len(self.rejected)} of {self.processed} records kept out (first: {which}: {first.reason})"
+                f"{len(self.rejected)} of {self.processed} records kept out "
+                f"(first: {which}: {first.reason})"
             )
         if self.gone_withheld:
             said.append(
-                f"{self.gone_withheld} entities were missing, too many to be believed gone: look at "
-                "what the account may see"
+                f"{self.gone_withheld} entities were missing, too many to be believed gone: "
+                "look at what the account may see"
             )
         return "; ".join(said) or None
 
@@ -224,9 +224,8 @@ class _Load:
         key = {"key": f"tdx-dagster: load {self.source_system} {self.kind.entity_type}"}
         with self.engine.connect() as connection:
             if not connection.execute(SQL["try_lock"], key).scalar_one():
-                raise LoadRunning(
-                    f"Another load of {self.source_system} {self.kind.entity_type} runs: wait for it."
-                )
+                what = f"{self.source_system} {self.kind.entity_type}"
+                raise LoadRunning(f"Another load of {what} runs: wait for it.")
             connection.commit()
             try:
                 yield connection
@@ -350,7 +349,7 @@ class _Load:
             connection.execute(SQL["mark_gone"], {"run_id": run_id})
         return gone, 0
 
-    def _result(  # noqa: PLR0917  the counts of one load
+    def _result(
         self,
         run_id: str,
         mode: Mode,
@@ -460,16 +459,11 @@ def _copy(connection: Connection, chunk: list[tuple[int, Record]]) -> None:
             f"{position}\t{record.external_id}\t{modified}\t{record.content_hash}\t{text}\n"
         )
     lines.seek(0)
-    statement = (
-        "COPY incoming (position, external_id, modified_at, content_hash, raw_data) FROM STDIN"
+    copy_in(
+        connection,
+        "COPY incoming (position, external_id, modified_at, content_hash, raw_data) FROM STDIN",
+        lines,
     )
-    driver = connection.connection.cursor()
-    try:
-        driver.copy_expert(statement, lines)  # type: ignore[attr-defined]  the driver's own
-    except psycopg2.Error as error:
-        raise (in_our_words(error) or DBAPIError(statement, None, error)) from error
-    finally:
-        driver.close()
 
 
 def _said(error: DBAPIError) -> str:

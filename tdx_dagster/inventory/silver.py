@@ -16,7 +16,8 @@ import pandas as pd
 from sqlalchemy import Connection, Engine
 
 from tdx_dagster.inventory.bronze import SOURCE_SYSTEM
-from tdx_dagster.inventory.identifiers import fold_key
+from tdx_dagster.inventory.computers import is_active
+from tdx_dagster.inventory.folding import fold_key
 from tdx_dagster.inventory.records import ASSET, PERSON, STATUS
 from tdx_dagster.postgres.database import copy_in
 from tdx_dagster.postgres.queries import Queries
@@ -26,9 +27,6 @@ SQL = Queries(Path(__file__).with_name("silver.sql"))
 
 ASSET_TYPES = (ASSET.entity_type, "computer")
 """Names under which bronze may hold assets: ours, and that of other people's loads."""
-
-ACTIVE_STATUS = "active"
-"""The status that counts as active where the list of statuses does not say."""
 
 FLAGS = (
     *("gone", "no name", "no serial", "filler", "not ascii", "shared name", "shared serial"),
@@ -175,9 +173,7 @@ def make_computers(
     rows["owner_email"] = _column(rows["owner_uid"], lambda uid: emails.get(uid) or None)
     rows["modified_at"] = _column(assets["ModifiedDate"], lambda text: parse_date(text, zone))
     known = [statuses.get(status) for status in rows["status_id"]]
-    rows["status_class"] = _series(
-        rows, (one.status_class if one else None for one in known)
-    )
+    rows["status_class"] = _series(rows, (one.status_class if one else None for one in known))
     rows["is_active"] = _series(
         rows, map(_is_active, known, rows["status_name"], assets["is_gone"])
     )
@@ -209,7 +205,7 @@ def _is_active(status: Status | None, name: str | None, is_gone: bool) -> bool:
         return False
     if status is not None:
         return status.is_active and not status.is_out_of_service
-    return (name or "").strip().casefold() == ACTIVE_STATUS
+    return is_active(None, name or "", None)
 
 
 def _flags(

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import Engine, text
 
-from tests.inventory.listed import OWNER, Listed, asset
-
 from tdx_dagster.inventory.bronze import ingest_assets, ingest_people, ingest_statuses
 from tdx_dagster.inventory.silver import BronzeEmpty, rebuild_computers
+from tests.inventory.listed import OWNER, Listed, asset
+
 
 def computers(database: Engine) -> list[dict[str, Any]]:
     with database.connect() as connection:
@@ -131,12 +131,14 @@ def test_what_is_wrong_with_a_row_is_written_on_it(database: Engine) -> None:
     """People mend their inventory in TDX; this tells them where."""
     ingest_assets(
         database,
-        Listed([
-            asset(1, "SAME", SerialNumber="Default string"),
-            asset(2, "same", SerialNumber=None, OwningCustomerID=None),
-            asset(3, None, SerialNumber="SÉRIE"),
-            asset(4, "SAME", StatusName="Retired"),
-        ]),
+        Listed(
+            [
+                asset(1, "SAME", SerialNumber="Default string"),
+                asset(2, "same", SerialNumber=None, OwningCustomerID=None),
+                asset(3, None, SerialNumber="SÉRIE"),
+                asset(4, "SAME", StatusName="Retired"),
+            ]
+        ),
     )
     result = rebuild_computers(database)
     flags = {row["asset_id"]: row["quality_flags"] for row in computers(database)}
@@ -205,8 +207,7 @@ def test_hostile_rows_of_other_loads_harm_only_themselves(database: Engine) -> N
             "4",
             {"ID": {"a": 1}, "StatusID": 2**40, "OwningCustomerID": "me", "ModifiedDate": "x"},
         ),
-        ("asset", "5", asset("5.0", {"nested": True}, FormID="2448", StatusID=1.0)),  # type:
-        ignore[arg - type],
+        ("asset", "5", asset("5.0", {"nested": True}, FormID="2448", StatusID=1.0)),
     )
     result = rebuild_computers(database)
     found = {row["asset_id"]: row for row in computers(database)}
