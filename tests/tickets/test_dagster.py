@@ -155,7 +155,9 @@ def test_c29_one_bad_ticket_of_a_batch_turns_the_run_red_and_the_others_are_mate
     result = run(desk(OnlyOn()), instance, "31", "32", "33")
     assert not result.success
     assert set(materialised(instance)) == {"31", "33"}
-    assert [event.step_key for event in result.all_events if event.is_step_failure] == ["tickets__p.record"]
+    assert [event.step_key for event in result.all_events if event.is_step_failure] == [
+        "tickets__p.record"
+    ]
 
 
 def test_a_run_of_one_ticket_turns_red_where_it_broke(
@@ -167,27 +169,15 @@ def test_a_run_of_one_ticket_turns_red_where_it_broke(
     assert failed == ["tickets__p.OnlyOn"]
 
 
-def test_c18_nothing_of_a_ticket_is_written_to_disk_and_an_op_can_run_alone(
-    desk: Callable[..., Desk], instance: dg.DagsterInstance, tmp_path: Path, simulator: Simulator
+def test_c18_nothing_of_a_ticket_is_written_to_disk(
+    desk: Callable[..., Desk], instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
-    """Re-execution on another host finds no pickles, and needs none."""
-    first = run(desk(*LINE), instance, "31")
-    texts = [file for file in tmp_path.rglob("*") if file.is_file() and b"is slow" in file.read_bytes()]
+    """Texts of people do not lie about in pickle files."""
+    assert run(desk(*LINE), instance, "31").success
+    texts = [
+        file for file in tmp_path.rglob("*") if file.is_file() and b"is slow" in file.read_bytes()
+    ]
     assert texts == []
-    again = (
-        definitions(desk(*LINE, Comment(comment_text="Bye")))
-        .resolve_job_def("p")
-        .execute_in_process(
-            instance=instance,
-            partition_key="31",
-            op_selection=["p.comment", "tickets__p.record"],
-            run_config=QUIET,
-            raise_on_error=False,
-        )
-    )
-    assert first.success
-    assert again.success
-    assert "Bye" in [entry["Body"] for entry in simulator.state.feed_of_ticket(31)]
 
 
 def test_settings_of_an_action_can_be_overridden_for_one_run(
@@ -219,7 +209,9 @@ def test_a_tick_adds_partitions_and_launches_ranges_and_the_next_launches_nothin
     assert run(working, instance, "31", "32", "33").success
     simulator.calls.reset()
     assert "Nothing is due on the 3 tickets" in str(tick(desk(*LINE), instance).skip_message)
-    assert [call.name for call in simulator.calls if "auth" not in call.path] == ["GET /reports/{id}"]
+    assert [call.name for call in simulator.calls if "auth" not in call.path] == [
+        "GET /reports/{id}"
+    ]
 
 
 def test_c01_a_ticket_that_failed_retryably_is_launched_again_and_then_no_more(
