@@ -13,6 +13,7 @@ from tdx_dagster.simulator.shapes import UNSET_DATE
 from tdx_dagster.simulator.tenant import Call, Tenant, asset_in, ticket_in
 
 _FINISHED = (StatusClass.COMPLETED, StatusClass.CANCELLED)
+_ALL_DONE = 100
 _BLOCK = re.compile(r"<(script|style|iframe|object)\b.*?(</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 _HANDLER = re.compile(r"""\son[a-z]+\s*=\s*("[^"]*"|'[^']*'|[^\s>]+)""", re.IGNORECASE)
 
@@ -114,7 +115,7 @@ def require_free(ticket: Record) -> None:
     Raises:
         Refusal: 400.
     """
-    if ticket.get("IsConvertedToTask") and ticket.get("TaskPercentComplete", 0) < 100:  # noqa: PLR2004  per cent
+    if ticket.get("IsConvertedToTask") and ticket.get("TaskPercentComplete", 0) < _ALL_DONE:
         raise Refusal(HTTPStatus.BAD_REQUEST, "The ticket is tied to a task that is not complete.")
 
 

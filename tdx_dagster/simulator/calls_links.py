@@ -96,7 +96,9 @@ def _unlink(tenant: Tenant, call: Call, ticket: Record, number: int) -> Outgoing
     return _done(tenant, f"Successfully removed {item['Name']} from ticket {ticket['ID']}.")
 
 
-def _tell_both(tenant: Tenant, call: Call, ticket: Record, item: Record, words: tuple[str, str]) -> None:  # fmt: skip
+def _tell_both(
+    tenant: Tenant, call: Call, ticket: Record, item: Record, words: tuple[str, str]
+) -> None:
     """Note a link on the ticket's feed, and on the asset's."""
     done, where = words
     is_asset = item["BackingItemType"] == ItemType.ASSET
