@@ -7,12 +7,15 @@ import threading
 from http import HTTPStatus
 
 from tdx_dagster.simulator import (
+    calls_asset_edits,
     calls_assets,
     calls_feed,
     calls_links,
+    calls_lookups,
     calls_people,
     calls_reports,
     calls_signin,
+    calls_ticket_edits,
     calls_tickets,
 )
 from tdx_dagster.simulator.calls import CallLog, LoggedCall
@@ -37,9 +40,12 @@ ROUTES = (
     *calls_signin.ROUTES,
     *calls_reports.ROUTES,
     *calls_tickets.ROUTES,
+    *calls_ticket_edits.ROUTES,
+    *calls_lookups.ROUTES,
     *calls_feed.ROUTES,
     *calls_links.ROUTES,
     *calls_assets.ROUTES,
+    *calls_asset_edits.ROUTES,
     *calls_people.ROUTES,
 )
 

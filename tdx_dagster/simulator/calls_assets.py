@@ -20,12 +20,6 @@ def _get(tenant: Tenant, call: Call) -> Outgoing:
     return json_answer(present.asset(tenant, asset_in(tenant, call)))
 
 
-def _users(tenant: Tenant, call: Call) -> Outgoing:
-    people = tenant.state.people
-    uids = asset_in(tenant, call).get("UsingCustomerIDs", ())
-    return json_answer(present.people(tenant, [people[uid] for uid in uids if uid in people]))
-
-
 def _statuses(tenant: Tenant, call: Call) -> Outgoing:
     app = call.ids["app"]
     require_app(tenant, app, "TDAssets")
@@ -72,12 +66,17 @@ def _tickets_of_item(tenant: Tenant, call: Call) -> Outgoing:
 
 
 ROUTES = (
-    Route("POST", "/{app}/assets/search", _search),
-    Route("GET", "/{app}/assets/statuses", _statuses),
-    Route("GET", "/{app}/assets/forms", _forms),
-    Route("GET", "/{app}/assets/{id}", _get),
-    Route("GET", "/{app}/assets/{id}/users", _users),
-    Route("POST", "/{app}/cmdb/search", _search_items),
-    Route("GET", "/{app}/cmdb/{id}", _get_item),
-    Route("GET", "/{app}/cmdb/{id}/tickets", _tickets_of_item),
+    Route("POST", "/{app}/assets/search", _search, takes="AssetSearch", gives="[Asset]"),
+    Route("GET", "/{app}/assets/statuses", _statuses, gives="[AssetStatus]"),
+    Route("GET", "/{app}/assets/forms", _forms, gives="[Form]"),
+    Route("GET", "/{app}/assets/{id}", _get, gives="Asset"),
+    Route(
+        "POST",
+        "/{app}/cmdb/search",
+        _search_items,
+        takes="ConfigurationItemSearch",
+        gives="[ConfigurationItem]",
+    ),
+    Route("GET", "/{app}/cmdb/{id}", _get_item, gives="ConfigurationItem"),
+    Route("GET", "/{app}/cmdb/{id}/tickets", _tickets_of_item, gives="[Ticket]"),
 )

@@ -87,9 +87,9 @@ def _list(tenant: Tenant, call: Call) -> Outgoing:
 
 
 ROUTES = (
-    Route("POST", "/people/search", _search),
-    Route("GET", "/people/lookup", _lookup),
-    Route("GET", "/people/userlist", _list),
-    Route("GET", "/people/getuid/{username}", _uid),
-    Route("GET", "/people/{uid}", _get),
+    Route("POST", "/people/search", _search, takes="UserSearch", gives="[User]"),
+    Route("GET", "/people/lookup", _lookup, gives="[User]"),
+    Route("GET", "/people/userlist", _list, gives="[User]"),
+    Route("GET", "/people/getuid/{username}", _uid, gives="string"),
+    Route("GET", "/people/{uid}", _get, gives="User"),
 )

@@ -190,7 +190,7 @@ def _sort_key(value: Value) -> tuple[int, float, str]:
 
 
 ROUTES = (
-    Route("GET", "/reports", _all),
-    Route("POST", "/reports/search", _search),
-    Route("GET", "/reports/{id}", _one),
+    Route("GET", "/reports", _all, gives="[ReportInfo]"),
+    Route("POST", "/reports/search", _search, takes="ReportSearch", gives="[ReportInfo]"),
+    Route("GET", "/reports/{id}", _one, gives="Report"),
 )

@@ -114,15 +114,21 @@ def _remove_contact(tenant: Tenant, call: Call) -> Outgoing:
 
 
 ROUTES = (
-    Route("POST", "/{app}/tickets/search", _search),
-    Route("GET", "/{app}/tickets/statuses", _statuses),
-    Route("POST", "/{app}/tickets/statuses/search", _search_statuses),
-    Route("GET", "/{app}/tickets/statuses/{id}", _status),
-    Route("GET", "/{app}/tickets/forms", _forms),
-    Route("GET", "/{app}/tickets/resources", _resources),
-    Route("GET", "/{app}/tickets/{id}", _get),
-    Route("GET", "/tickets/{id}", _get_anywhere),
-    Route("GET", "/{app}/tickets/{id}/contacts", _contacts),
-    Route("POST", "/{app}/tickets/{id}/contacts/{uid}", _add_contact),
-    Route("DELETE", "/{app}/tickets/{id}/contacts/{uid}", _remove_contact),
+    Route("POST", "/{app}/tickets/search", _search, takes="TicketSearch", gives="[Ticket]"),
+    Route("GET", "/{app}/tickets/statuses", _statuses, gives="[TicketStatus]"),
+    Route(
+        "POST",
+        "/{app}/tickets/statuses/search",
+        _search_statuses,
+        takes="TicketStatusSearch",
+        gives="[TicketStatus]",
+    ),
+    Route("GET", "/{app}/tickets/statuses/{id}", _status, gives="TicketStatus"),
+    Route("GET", "/{app}/tickets/forms", _forms, gives="[Form]"),
+    Route("GET", "/{app}/tickets/resources", _resources, gives="[ResourceItem]"),
+    Route("GET", "/{app}/tickets/{id}", _get, gives="Ticket"),
+    Route("GET", "/tickets/{id}", _get_anywhere, gives="Ticket"),
+    Route("GET", "/{app}/tickets/{id}/contacts", _contacts, gives="[User]"),
+    Route("POST", "/{app}/tickets/{id}/contacts/{uid}", _add_contact, gives="string"),
+    Route("DELETE", "/{app}/tickets/{id}/contacts/{uid}", _remove_contact, gives="string"),
 )

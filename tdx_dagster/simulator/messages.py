@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 from tdx_dagster.simulator import shapes
 from tdx_dagster.simulator.constants import Value
-from tdx_dagster.simulator.shapes import Field, UnreadableInputError
+from tdx_dagster.simulator.shapes import UnreadableInputError
 
 JSON = "application/json; charset=utf-8"
 TEXT = "text/plain; charset=utf-8"
@@ -95,10 +95,7 @@ class Incoming:
         text = self.parameter(name)
         if text is None or not text.strip():
             return None
-        wanted = Field(
-            name, kind, is_list=False, nullable=True, full_only=False, read_only=False,
-            on_create=False, unset=None,
-        )  # fmt: skip
+        wanted = shapes.plain_field(name, kind)
         try:
             return shapes.read_field(wanted, text)
         except UnreadableInputError as error:

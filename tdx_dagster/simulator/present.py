@@ -155,12 +155,21 @@ def attributes(tenant: Tenant, record: Record) -> list[Record]:
     """
     known = tenant.state.attributes
     values = record.get("Attributes", {})
-    rows = [_attribute(known[number], values[number]) for number in values if number in known]
+    rows = [attribute(known[number], values[number]) for number in values if number in known]
     return sorted(rows, key=lambda row: (row["Order"], row["ID"]))
 
 
-def _attribute(definition: Record, value: str) -> Record:
-    text = choice_text(definition, value)
+def attribute(definition: Record, value: str | None) -> Record:
+    """A custom attribute with its choices.
+
+    Args:
+        definition: The attribute.
+        value: Its value, None where it has none.
+
+    Returns:
+        A `CustomAttribute`.
+    """
+    text = choice_text(definition, value or "")
     choices = [shapes.render("Choice", choice) for choice in definition.get("Choices", ())]
     values = definition | {
         "Value": value, "ValueText": text, "ChoicesText": text, "Choices": choices,

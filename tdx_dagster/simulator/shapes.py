@@ -30,7 +30,7 @@ _UNSET: dict[str, Value] = {
     "datetime": UNSET_DATE,
 }
 _SPEC = re.compile(
-    r"^(?P<list>\[)?(?P<kind>\w+)\]?(?P<null>\?)?(?P<flags>( [a-z]+-[a-z]+)*)( = (?P<unset>.+))?$"
+    r"^(?P<list>\[)?(?P<kind>\w+)\]?(?P<null>\?)?(?P<flags>( [a-z]+-[a-z]+)*)( = (?P<unset>\S+))?$"
 )
 _INT_RANGE = range(-(2**31), 2**31)
 
@@ -82,6 +82,29 @@ def _descriptions() -> dict[str, dict[str, str]]:
     text = files(__package__).joinpath("shapes.json").read_text(encoding="utf-8")
     described: dict[str, dict[str, str]] = json.loads(text)
     return described
+
+
+def plain_field(name: str, kind: str, *, is_list: bool = False) -> Field:
+    """A field outside any type: a query parameter, or a body that is a list.
+
+    Args:
+        name: What messages call it.
+        kind: See `Field`.
+        is_list: See `Field`.
+
+    Returns:
+        A field that may be null.
+    """
+    return Field(
+        name,
+        kind,
+        is_list,
+        nullable=True,
+        full_only=False,
+        read_only=False,
+        on_create=False,
+        unset=None,
+    )
 
 
 def _field(name: str, spec: str) -> Field:

@@ -6,6 +6,7 @@ from typing import Any
 import requests
 
 from tdx_dagster.simulator import Simulator
+from tests.simulator.shape_check import GIVES, problems
 
 
 @dataclass
@@ -22,7 +23,19 @@ class Client:
         self.session.headers["Authorization"] = f"Bearer {self.simulator.token()}"
 
     def call(self, method: str, path: str, **more: Any) -> requests.Response:
-        return self.session.request(method, f"{self.simulator.url}/api{path}", timeout=10, **more)
+        answer = self.session.request(method, f"{self.simulator.url}/api{path}", timeout=10, **more)
+        self._check_shape(answer)
+        return answer
+
+    def _check_shape(self, answer: requests.Response) -> None:
+        """Every answer of every test must have the shape of its type."""
+        call = list(self.simulator.calls)[-1]
+        if call.status is None or call.status >= 300 or not answer.content:
+            return
+        if answer.headers["Content-Type"].startswith("application/json"):
+            kind = GIVES.get(call.name, "")
+            assert kind, f"{call.name} does not say what it gives"
+            assert problems(kind, answer.json(), kind) == []
 
     def get(self, path: str, **more: Any) -> requests.Response:
         return self.call("GET", path, **more)

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from tdx_dagster.simulator import Simulator
+from tdx_dagster.simulator.constants import ZERO_GUID
 from tests.simulator.client import Client
+from tests.simulator.conftest import PERSON
 
 CLOSED, ON_HOLD, NEW = 103, 105, 101
 TICKET = "/46/tickets/7001"
@@ -107,11 +109,11 @@ def test_replies_are_counted_in_the_feed_and_sent_with_the_entry(
     reply = {
         "ID": 9500,
         "Body": "serial 7K2QX93",
-        "CreatedUid": "x",
+        "CreatedUid": ZERO_GUID,
         "CreatedDate": "2026-11-01T11:00:00Z",
     }
     simulator.state.add_feed_entry(
-        ID=9400, ItemID=7001, Body="Which one?", CreatedUid="x", CreatedDate="2026-11-01T10:30:00Z",
+        ID=9400, ItemID=7001, Body="Which one?", CreatedUid=ZERO_GUID, CreatedDate="2026-11-01T10:30:00Z",
         Replies=[reply],
     )  # fmt: skip
     listed = client.get(FEED).json()[0]
@@ -133,3 +135,75 @@ def test_a_private_comment_on_an_asset_comes_back_public(client: Client) -> None
     """Seen live; whoever posts private notes to assets must know."""
     entry = client.post("/48/assets/1001/feed", {"Comments": "x", "IsPrivate": True}).json()
     assert entry["IsPrivate"] is False
+
+
+def test_a_reply_tells_everyone_who_took_part(client: Client, simulator: Simulator) -> None:
+    """Case A44: this is why a robot posts entries of its own and never replies."""
+    entry = simulator.state.add_feed_entry(
+        ItemID=7001, Body="Mine", CreatedUid=PERSON, CreatedDate="2026-11-01T10:30:00Z"
+    )
+    assert client.post(f"/feed/{entry['ID']}", {"Comments": "Ours"}).json()["RepliesCount"] == 1
+    assert [mail["To"] for mail in simulator.state.mails] == ["zchem@example.edu"]
+
+
+def test_an_application_feed_pages_through_all_tickets(client: Client) -> None:
+    """The one call that sees entries of many tickets; it ends with the date to go on from."""
+    for number in (7001, 7002, 7003):
+        client.post(f"/46/tickets/{number}/feed", {"Comments": f"on {number}"})
+    page = client.get("/46/tickets/feed?ReturnCount=2").json()
+    assert [entry["ItemID"] for entry in page["Entries"]] == [7003, 7002]
+    rest = client.get(f"/46/tickets/feed?DateTo={page['NextDateTo']}").json()
+    assert [entry["ItemID"] for entry in rest["Entries"]] == [7001]
+    assert rest["NextDateTo"] is None
+
+
+def test_a_feed_of_half_seconds_is_in_order(client: Client, simulator: Simulator) -> None:
+    """`05Z` sorts after `05.1Z` as text; a simulator that did so would mislead its clients."""
+    for date in ("2026-11-01T10:00:05.1Z", "2026-11-01T10:00:05Z", "2026-11-01T10:00:06Z"):
+        simulator.state.add_feed_entry(
+            ItemID=7001, Body=date, CreatedUid=ZERO_GUID, CreatedDate=date
+        )
+    dates = [entry["CreatedDate"] for entry in client.get(FEED).json()]
+    assert [date[17:] for date in dates] == ["06Z", "05.1Z", "05Z"]
+
+
+@pytest.mark.parametrize("nobody", [None, ""])
+def test_nobody_told_is_null_or_empty(
+    client: Client, simulator: Simulator, nobody: str | None
+) -> None:
+    """Both were seen."""
+    simulator.options.notified_nobody = nobody
+    assert client.post(FEED, {"Comments": "x"}).json()["NotifiedList"] == nobody
+
+
+def test_zoneless_dates_can_be_mixed_in(client: Client, simulator: Simulator) -> None:
+    """Case A50: in one answer some dates end in Z and others are local."""
+    simulator.options.zoneless_dates = True
+    for number, text in ((9401, "local"), (9402, "UTC")):
+        simulator.state.add_feed_entry(
+            ID=number, ItemID=7001, Body=text, CreatedUid=ZERO_GUID,
+            CreatedDate="2026-11-01T10:00:00.5Z",
+        )  # fmt: skip
+    dates = {entry["Body"]: entry["CreatedDate"] for entry in client.get(FEED).json()}
+    assert dates == {"local": "2026-11-01T05:00:00.500", "UTC": "2026-11-01T10:00:00.5Z"}
+
+
+def test_a_status_alone_can_be_refused(client: Client, simulator: Simulator) -> None:
+    """Whether empty comments are taken with a status is documented nowhere."""
+    assert client.post(FEED, {"Comments": "", "NewStatusID": CLOSED}).status_code == 201
+    simulator.options.status_alone_accepted = False
+    assert client.post(FEED, {"Comments": "", "NewStatusID": NEW}).status_code == 400
+
+
+def test_a_feed_can_have_a_cap(client: Client, simulator: Simulator) -> None:
+    """Nobody knows whether there is one; a robot that looks for its entry must stand both."""
+    simulator.options.feed_cap = 1
+    for text in ("first", "second"):
+        client.post(FEED, {"Comments": text})
+    assert [entry["Body"] for entry in client.get(FEED).json()] == ["second"]
+
+
+def test_newlines_can_come_back_raw(client: Client, simulator: Simulator) -> None:
+    """Newer entries were seen with the newline itself."""
+    simulator.options.plain_newlines = "raw"
+    assert client.post(FEED, {"Comments": "a\nb"}).json()["Body"] == "a\nb"
