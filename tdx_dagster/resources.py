@@ -10,7 +10,7 @@ import dagster as dg
 from sqlalchemy import Engine
 
 from tdx_dagster.failures import failure
-from tdx_dagster.inventory.lookup import PostgresInventory
+from tdx_dagster.inventory.lookup import PostgresInventory, RememberingInventory
 from tdx_dagster.postgres.database import engine as make_engine
 from tdx_dagster.postgres.errors import DatabaseError
 from tdx_dagster.settings import Settings, SettingsError, find_database, load_settings
@@ -101,7 +101,7 @@ def make_ticket_tools(tdx: TdxPort, database: DatabasePort) -> TicketTools:
     return TicketTools(
         tdx=tdx.client(),
         store=PostgresStore(engine),
-        inventory=PostgresInventory(engine),
+        inventory=RememberingInventory(PostgresInventory(engine)),
         times=load_settings().times(),
     )
 

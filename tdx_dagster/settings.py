@@ -115,10 +115,7 @@ class Settings(BaseSettings):
         if not (self.tdx_asset_app_id or self.tdx_app_id):
             missing.append("TDX_ASSET_APP_ID (or TDX_APP_ID)")
         if not (self._has_key or self._has_password or self.tdx_api_token):
-            halves = [
-                f"{absent} (since {present} is set)"
-                for present, absent in self._pairs()
-            ]
+            halves = [f"{absent} (since {present} is set)" for present, absent in self._pairs()]
             choice = "TDX_BEID and TDX_WEB_SERVICES_KEY, or TDX_USERNAME and TDX_PASSWORD, or TDX_API_TOKEN"
             missing.append(", ".join(halves) or choice)
         return missing

@@ -60,7 +60,8 @@ def check(ctx: click.Context, *, as_json: bool) -> None:
     else:
         out.print(table)
         out.print(
-            "Something is wrong: mend it from the top." if is_wrong else "All is well.", highlight=False
+            "Something is wrong: mend it from the top." if is_wrong else "All is well.",
+            highlight=False,
         )
     ctx.exit(2 if is_wrong else 0)
 
@@ -118,14 +119,20 @@ def _schema() -> str:
 def _inventory() -> str:
     age, computers = inventory_age(DatabasePort().engine())
     if not computers:
-        raise _Warning("No computers are known: run `tdx-dagster ingest`. Until then TDX is searched.")
+        raise _Warning(
+            "No computers are known: run `tdx-dagster ingest`. Until then TDX is searched."
+        )
     if age is None or age > OLD_INVENTORY:
-        raise _Warning(f"{computers} computers, but last loaded {_ago(age)}: run `tdx-dagster ingest`.")
+        raise _Warning(
+            f"{computers} computers, but last loaded {_ago(age)}: run `tdx-dagster ingest`."
+        )
     return f"{computers} computers, loaded {_ago(age)}"
 
 
 def _ago(age: timedelta | None) -> str:
-    return "at a time nobody noted" if age is None else f"{age.total_seconds() / 3600:.1f} hours ago"
+    return (
+        "at a time nobody noted" if age is None else f"{age.total_seconds() / 3600:.1f} hours ago"
+    )
 
 
 def _report(tdx: Tdx, pipeline: Pipeline) -> str:

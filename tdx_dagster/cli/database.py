@@ -37,7 +37,9 @@ def migrate(*, as_json: bool) -> None:
 def down() -> None:
     """Stop the embedded PostgreSQL; its data stays in .tdx/."""
     stopped = server.stop(embedded_folder())
-    out.print("The embedded PostgreSQL is stopped." if stopped else "No embedded PostgreSQL was running.")
+    out.print(
+        "The embedded PostgreSQL is stopped." if stopped else "No embedded PostgreSQL was running."
+    )
 
 
 @click.command()

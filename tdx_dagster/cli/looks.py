@@ -126,7 +126,9 @@ def failed(*, clear: bool, ticket: int | None, as_json: bool) -> None:
 def _log_table(rows: Sequence[LogRow], title: str) -> Table:
     table = Table("ticket", "action", "outcome", "attempts", "when", "why", title=title)
     for row in rows:
-        outcome = f"{row.status.value} ({row.failure_kind.value})" if row.failure_kind else row.status
+        outcome = (
+            f"{row.status.value} ({row.failure_kind.value})" if row.failure_kind else row.status
+        )
         why = row.error_message or str(row.metadata.get("message", ""))
         table.add_row(
             str(row.ticket_id),

@@ -102,7 +102,9 @@ def show(made: Pass) -> None:
     if made.dry_run:
         for one in made.outcomes:
             for effect in one.planned:
-                out.print(f"[cyan]would write[/] on {one.ticket_id}: {effect.name}", highlight=False)
+                out.print(
+                    f"[cyan]would write[/] on {one.ticket_id}: {effect.name}", highlight=False
+                )
                 out.print(f"  {dict(effect.detail)}", markup=False, highlight=False)
     sums = made.as_json()["tickets"]
     out.print(

@@ -118,12 +118,12 @@ def demo(ctx: click.Context, *, tickets: int, assets: int, seed: int) -> None:
             first = run_with_progress(Wanted(), instance, label="first pass")
             err.print("[bold]4[/] Processing the same report again …")
             second = run_with_progress(Wanted(), instance, label="second pass")
-        _show_demo(first, second, loaded, running.simulator)
+        _show_demo(first, second, loaded)
     err.print(f"Done in {time.monotonic() - began:.0f} s.")
     ctx.exit(1 if first.failed or second.failed else 0)
 
 
-def _show_demo(first: Pass, second: Pass, loaded: dict[str, int], simulator: Simulator) -> None:
+def _show_demo(first: Pass, second: Pass, loaded: dict[str, int]) -> None:
     table = outcome_table(first)
     table.title = "What was done to each ticket, and why"
     out.print(table)

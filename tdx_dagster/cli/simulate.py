@@ -13,7 +13,9 @@ from tdx_dagster.simulator import Simulator, load_state, sample_state, settings_
 @click.option("--port", type=click.IntRange(0, 65535), default=8089, show_default=True)
 @click.option("--tickets", type=click.IntRange(0), default=30, show_default=True)
 @click.option("--assets", type=click.IntRange(0), default=2000, show_default=True)
-@click.option("--seed", type=int, default=7, show_default=True, help="The same seed, the same data.")
+@click.option(
+    "--seed", type=int, default=7, show_default=True, help="The same seed, the same data."
+)
 @click.option(
     "--data",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),

@@ -182,7 +182,9 @@ class PostgresStore:
 
     def has_executed(self, ticket_id: int, action_id: str) -> bool:
         """See `ActionStore.has_executed`."""
-        return bool(self._all("has_executed", ticket_id=ticket_id, action_id=action_id)[0]["exists"])
+        return bool(
+            self._all("has_executed", ticket_id=ticket_id, action_id=action_id)[0]["exists"]
+        )
 
     def mark_completed(
         self,

@@ -16,9 +16,9 @@ from tdx_dagster.tdx.errors import TdxError
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.once import Outcome, Result
 from tdx_dagster.tickets.batch import Batch, TicketRun, load_batch, run_action
+from tdx_dagster.tickets.metadata import ticket_metadata, whole_run_table
 from tdx_dagster.tickets.partitions import KEY, key_of, ticket_of
 from tdx_dagster.tickets.pipeline_spec import Pipeline
-from tdx_dagster.tickets.metadata import ticket_metadata, whole_run_table
 from tdx_dagster.tickets.tools import TicketTools
 
 COMPUTERS_KEY = dg.AssetKey(["silver", "computers"])
@@ -224,7 +224,9 @@ def _log(context: dg.OpExecutionContext, outcome: Outcome) -> None:
     else:
         context.log.info(text)
     for effect in outcome.planned:
-        context.log.info(f"Ticket {outcome.ticket_id}: would write {effect.name}: {dict(effect.detail)}")
+        context.log.info(
+            f"Ticket {outcome.ticket_id}: would write {effect.name}: {dict(effect.detail)}"
+        )
 
 
 def _configured(pipeline: Pipeline, action: Action, config: Mapping[str, Any]) -> Action:

@@ -4,7 +4,8 @@ Belongs here: glue. One TDX call and a fixed number of queries a tick, whatever 
 sleeping, no effect besides the answer (cases C04, C26). What is due is decided in `plan`, by the log.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 import dagster as dg
 
@@ -50,9 +51,7 @@ def build_sensor(
     ) -> dg.SensorResult | dg.SkipReason:
         polling: Polling = context.resources.polling
         try:
-            report = read_tickets(
-                polling.report(pipeline.report_id), pipeline.ticket_column
-            )
+            report = read_tickets(polling.report(pipeline.report_id), pipeline.ticket_column)
             return _answer(context, pipeline, report, polling)
         except (NotConfigured, TdxRetryLater) as error:
             return dg.SkipReason(str(error))
@@ -104,7 +103,7 @@ def run_request(pipeline: Pipeline, keys: KeyRange) -> dg.RunRequest:
 
 def keys_in_flight(
     instance: dg.DagsterInstance, pipeline: Pipeline, in_order: Sequence[str]
-) -> Set[str]:
+) -> AbstractSet[str]:
     """Give the partitions that queued and running runs of this pipeline have in hand."""
     asset = dg.AssetKey(list(pipeline.asset_key))
     records = instance.get_run_records(

@@ -21,7 +21,9 @@ from tdx_dagster.state.records import (
 from tdx_dagster.state.store import ActionStore
 
 COMMENT = ActionIdentity("comment", "comment", "comment:054200481667:v1", "0" * 64, "v1")
-SUMMARY = ActionIdentity("summary_comment", "tell", "summary_comment:aaaaaaaaaaaa:v1", "1" * 64, "v1")
+SUMMARY = ActionIdentity(
+    "summary_comment", "tell", "summary_comment:aaaaaaaaaaaa:v1", "1" * 64, "v1"
+)
 LEASE = 300.0
 OVER = -1.0
 
@@ -46,9 +48,7 @@ def take(
     again: bool = False,
     run: str = "run-1",
 ) -> Claim | None:
-    return store.claim(
-        ticket, identity, pipeline="p", run_id=run, lease_seconds=lease, again=again
-    )
+    return store.claim(ticket, identity, pipeline="p", run_id=run, lease_seconds=lease, again=again)
 
 
 def must_take(store: ActionStore, **how: object) -> Claim:
@@ -86,7 +86,9 @@ def test_a_claim_whose_lease_ran_out_is_taken_over_and_its_holder_may_not_write(
     assert store.begin_effect(heir, "e", {}, lease_seconds=LEASE).state is EffectState.BEGUN
 
 
-def test_a_claim_that_ran_out_must_not_write_even_where_nobody_took_over(store: ActionStore) -> None:
+def test_a_claim_that_ran_out_must_not_write_even_where_nobody_took_over(
+    store: ActionStore,
+) -> None:
     """Between its end and somebody's look the right to write is nobody's."""
     with pytest.raises(StaleClaim):
         store.begin_effect(must_take(store, lease=OVER), "e", {}, lease_seconds=LEASE)
@@ -113,14 +115,14 @@ def test_an_open_effect_proved_absent_may_be_begun_again_by_one_holder(store: Ac
         claim, "feed:x", {}, lease_seconds=LEASE, absent_event=first.event_id
     )
     assert again.state is EffectState.BEGUN
-    late = store.begin_effect(
-        claim, "feed:x", {}, lease_seconds=LEASE, absent_event=first.event_id
-    )
+    late = store.begin_effect(claim, "feed:x", {}, lease_seconds=LEASE, absent_event=first.event_id)
     assert late.state is EffectState.OPEN
 
 
 @pytest.mark.parametrize("event", ["done", "reconciled"])
-def test_a_settled_effect_is_done_for_everyone_on_the_ticket(store: ActionStore, event: str) -> None:
+def test_a_settled_effect_is_done_for_everyone_on_the_ticket(
+    store: ActionStore, event: str
+) -> None:
     """Two actions that reach for the same asset attach it once."""
     claim = must_take(store)
     store.begin_effect(claim, "attach:1001", {}, lease_seconds=LEASE)
@@ -157,9 +159,7 @@ def test_a_retryable_failure_comes_back_after_its_pause_and_counts_attempts(
     assert store.clear_failed_actions() == 1
     claim = must_take(store)
     assert claim.attempt == 1
-    store.finish(
-        claim, LogStatus.FAILED, failure_kind=FailureKind.RETRYABLE, retry_in_seconds=OVER
-    )
+    store.finish(claim, LogStatus.FAILED, failure_kind=FailureKind.RETRYABLE, retry_in_seconds=OVER)
     assert must_take(store).attempt == 2
 
 
@@ -181,7 +181,9 @@ def test_a_permanent_failure_stays_until_a_person_clears_it_and_the_clearing_is_
     ]
 
 
-def test_a_person_who_clears_an_uncertain_effect_lets_it_be_written_again(store: ActionStore) -> None:
+def test_a_person_who_clears_an_uncertain_effect_lets_it_be_written_again(
+    store: ActionStore,
+) -> None:
     """Where nobody could look, the person did."""
     claim = must_take(store)
     store.begin_effect(claim, "custom", {}, lease_seconds=LEASE)
@@ -261,6 +263,10 @@ def test_text_that_the_database_refuses_is_cleaned_not_lost(store: ActionStore) 
     claim = must_take(store)
     store.begin_effect(claim, "e", {"comments": "a\x00b\ud800"}, lease_seconds=LEASE)
     store.finish(
-        claim, LogStatus.COMPLETED, message="x\x00", summary_lines=["y\x00"], metadata={"z": "\ud800"}
+        claim,
+        LogStatus.COMPLETED,
+        message="x\x00",
+        summary_lines=["y\x00"],
+        metadata={"z": "\ud800"},
     )
     assert store.has_executed(31, COMMENT.action_id)

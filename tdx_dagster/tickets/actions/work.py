@@ -116,6 +116,7 @@ class Work:
         inventory: Computers we know.
         pipeline: Name of the pipeline.
         untold: Gives the stored results that no summary has told yet.
+        robot_texts: What this pipeline itself writes on tickets; no evidence of anything.
         warn: Takes a sentence that people should see in the run's log.
     """
 
@@ -124,6 +125,7 @@ class Work:
     inventory: Inventory
     pipeline: str
     untold: Callable[[], Sequence[UntoldResult]]
+    robot_texts: Sequence[str] = ()
     warn: Callable[[str], None] = field(default=lambda _: None)
 
     @property
