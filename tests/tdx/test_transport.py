@@ -41,10 +41,10 @@ RESET_IN_14_S = {"X-RateLimit-Reset": "Wed, 28 Mar 2018 16:08:14 GMT"}
 def test_a_429_is_waited_out_until_the_reset_it_names(
     server: ScriptedServer, tdx: Tdx, time: FakeTime
 ) -> None:
-    """Case A01: the first version of the original crashed on this header."""
+    """Case A01: the original crashed on this header. It names whole seconds: one more is safe."""
     server.play(answer(429, None, RESET_IN_14_S), answer(200, TICKET))
     assert tdx.ticket(31).title == "Slow"
-    assert time.slept == [14.0]
+    assert time.slept == [15.0]
     assert len(server.calls) == 2
 
 
@@ -58,14 +58,14 @@ def test_a_429_is_waited_out_until_the_reset_it_names(
                 "Date": "Wed, 28 Mar 2018 17:08:00 GMT",
                 "X-RateLimit-Reset": "Wed, 28 Mar 2018 17:08:20 GMT",
             },
-            20.0,
+            21.0,
         ),
-        ({"Date": "gestern", **RESET_IN_14_S}, 14.0),
+        ({"Date": "gestern", **RESET_IN_14_S}, 15.0),
         ({}, 5.0),
         ({"X-RateLimit-Reset": "mer., 28 mars 2018 16:08:14 GMT"}, 5.0),
         ({"X-RateLimit-Reset": "soon", "Retry-After": "21"}, 21.0),
-        ({"X-RateLimit-Reset": "2018-03-28T16:08:30Z"}, 30.0),
-        ({"X-RateLimit-Reset": "1522253299"}, 19.0),
+        ({"X-RateLimit-Reset": "2018-03-28T16:08:30Z"}, 31.0),
+        ({"X-RateLimit-Reset": "1522253299"}, 20.0),
     ],
 )
 def test_a_wait_is_read_from_whatever_a_429_carries(
@@ -126,7 +126,7 @@ def test_the_headers_of_good_answers_keep_us_from_running_into_a_429(
     server.play(answer(200, TICKET, left), answer(200, TICKET))
     tdx.ticket(31)
     tdx.ticket(31)
-    assert sum(time.slept) == pytest.approx(14, abs=0.01)
+    assert sum(time.slept) == pytest.approx(15, abs=0.01)
 
 
 def test_a_token_refused_in_the_middle_is_renewed_once(server: ScriptedServer, tdx: Tdx) -> None:
@@ -268,7 +268,7 @@ def test_a_limited_write_was_not_done_and_is_repeated(
     """Case D08: 429 is the one answer that says a write was not done."""
     server.play(answer(429, None, RESET_IN_14_S), answer(201, {"ID": 9}))
     tdx.post_feed(31, POST)
-    assert time.slept == [14.0]
+    assert time.slept == [15.0]
 
 
 def test_a_write_to_a_closed_port_was_not_done(
