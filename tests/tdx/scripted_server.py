@@ -28,7 +28,7 @@ class Seen:
     body: bytes
 
     @property
-    def json(self) -> Any:  # noqa: ANN401  JSON can be anything
+    def json(self) -> Any:
         return json.loads(self.body)
 
 

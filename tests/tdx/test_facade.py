@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 import pytest
 
 from tdx_dagster.tdx.errors import TdxBadAnswer, TdxRefused, TdxSettingError
-from tdx_dagster.tdx.facade import SENSOR_PATIENCE, Connection, Tdx
+from tdx_dagster.tdx.facade import Connection, Tdx
 from tdx_dagster.tdx.models import AssetSearch, FeedPost
 from tdx_dagster.tdx.signin import Credentials
+from tdx_dagster.tdx.transport import SENSOR_PATIENCE
 from tests.tdx.conftest import MakeTdx
 from tests.tdx.scripted_server import ScriptedServer, Step, answer
 
@@ -83,6 +84,7 @@ def test_a_post_whose_answer_is_no_entry_is_done_all_the_same(
         (answer(200, ""), False),
         (answer(200, b"null"), False),
         (answer(204), False),
+        (answer(204, None, {"Content-Type": "text/html; charset=utf-8"}), False),
     ],
 )
 def test_attaching_says_whether_the_answer_was_clear(
@@ -336,6 +338,28 @@ def test_other_refusals_stay_with_their_item(server: ScriptedServer, tdx: Tdx) -
     server.play(answer(403, {"Message": "No access."}))
     with pytest.raises(TdxRefused, match="No access"):
         tdx.ticket_statuses()
+
+
+@pytest.mark.parametrize("uid", [None, "00000000-0000-0000-0000-000000000000"])
+def test_an_account_of_the_system_is_one_without_uid(
+    server: ScriptedServer, tdx: Tdx, uid: str | None
+) -> None:
+    """An admin key may sign in as no person; which it is is not documented, and is no error."""
+    server.play(answer(200, {"UID": uid, "FullName": "System"}))
+    account = tdx.whoami()
+    assert (account.uid, account.full_name) == ("", "System")
+
+
+def test_an_unreadable_answer_names_the_call_and_the_field(
+    server: ScriptedServer, tdx: Tdx
+) -> None:
+    """Whoever reads the log has a hundred calls of a dozen kinds in it."""
+    server.play(answer(200, [{"ID": "x"}]))
+    with pytest.raises(
+        TdxBadAnswer, match=r"GET /46/tickets/31/feed: field ID of .* 'x'"
+    ) as caught:
+        tdx.feed(31)
+    assert caught.value.call == "GET /{app}/tickets/{id}/feed"
 
 
 def test_links_are_made_of_the_settings(make_tdx: MakeTdx, server: ScriptedServer) -> None:

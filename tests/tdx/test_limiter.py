@@ -101,6 +101,25 @@ def test_calls_of_others_are_learned_from_what_remains(limiter: Limiter, sleeps:
     assert sleeps.last == pytest.approx(20, abs=0.5)
 
 
+def test_the_length_of_a_window_is_learned_at_its_first_call(
+    limiter: Limiter, sleeps: Sleeps
+) -> None:
+    """Windows of ten seconds are documented for one method; nobody should wait a minute there."""
+    limiter.acquire(KEY, 2, 60, 0)
+    limiter.learn(KEY, 2, 1, 10)
+    limiter.acquire(KEY, 2, 60, 0)
+    limiter.acquire(KEY, 2, 60, 120)
+    assert sleeps.last == pytest.approx(10, abs=0.5)
+
+
+def test_a_window_of_about_the_known_length_is_no_news(limiter: Limiter, sleeps: Sleeps) -> None:
+    """Headers name whole seconds: a window of 60 seconds may look like one of 59."""
+    limiter.acquire(KEY, 1, 60, 0)
+    limiter.learn(KEY, 1, 0, 59)
+    limiter.acquire(KEY, 1, 60, 120)
+    assert sleeps.last == pytest.approx(60.6, abs=0.5)
+
+
 def test_our_own_calls_are_not_taken_for_those_of_others(limiter: Limiter, sleeps: Sleeps) -> None:
     """Else every answer would make the limit smaller."""
     for left in (3, 2, 1, 0):

@@ -103,7 +103,7 @@ def test_a_refused_sign_in_names_the_settings_and_what_tdx_said(
     "step",
     [
         answer(200, b"<!DOCTYPE html><html>Sign in</html>"),
-        answer(200, b"Sign in", {"Content-Type": "text/html; charset=utf-8"}),
+        answer(200, b"Please sign in"),
         answer(200, {"ID": -1, "Message": "no"}),
         answer(200, b""),
         answer(204),
