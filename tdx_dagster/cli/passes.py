@@ -219,11 +219,12 @@ def _run(made: Pass, wanted: KeyRange, job: dg.JobDefinition, instance: dg.Dagst
         raise_on_error=False,
     )
     if not result.success and len(made.outcomes) == before:
-        error = _why(result)
+        error = why_it_failed(result)
         made.errors.update(dict.fromkeys(wanted.keys, error))
 
 
-def _why(result: dg.ExecuteInProcessResult) -> str:
+def why_it_failed(result: dg.ExecuteInProcessResult) -> str:
+    """Give the sentence of the first step that failed."""
     for event in result.all_events:
         if event.is_step_failure and event.step_failure_data.error:
             error = event.step_failure_data.error
