@@ -16,10 +16,10 @@ from tdx_dagster.postgres.errors import DatabaseError
 from tdx_dagster.settings import Settings, SettingsError, find_database, load_settings
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.state.store import ActionStore
-from tdx_dagster.tdx.facade import SENSOR_PATIENCE, Tdx
+from tdx_dagster.tdx.facade import Tdx
 from tdx_dagster.tdx.limiter import PostgresLimiter
 from tdx_dagster.tdx.models import Report
-from tdx_dagster.tdx.transport import Patience
+from tdx_dagster.tdx.transport import SENSOR_PATIENCE, Patience
 from tdx_dagster.tickets.asset import batch_io_manager
 from tdx_dagster.tickets.tools import NotConfigured, TicketTools
 
