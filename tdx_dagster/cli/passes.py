@@ -229,5 +229,7 @@ def why_it_failed(result: dg.ExecuteInProcessResult) -> str:
         if event.is_step_failure and event.step_failure_data.error:
             error = event.step_failure_data.error
             data = event.step_failure_data.user_failure_data
+            while error.cause:
+                error = error.cause
             return (data.description if data and data.description else error.message).strip()
     return "the run failed before its first step; see the Dagster UI"
