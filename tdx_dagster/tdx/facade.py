@@ -4,11 +4,11 @@ Belongs here: which calls there are, what they send, what their answers become, 
 blame for a 404. Does not: how a call is made (`transport`) or what a record looks like (`models`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from tdx_dagster.tdx.address import asset_link, normalise_base_url, ticket_link
@@ -55,6 +55,9 @@ SHORTEST_SEARCH = 2
 NOBODY = "null"
 _DENIED = frozenset({401, 403, 404})
 _NOT_FOUND = 404
+
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,12 +253,44 @@ class Tdx:
             ValueError: A filter is so empty that it would find the whole inventory (case A33).
             TdxSettingError: The asset application is wrong.
         """
+        records = self.asset_records(search)
+        return parse_list(records, "assets", lambda asset: parse_asset(asset, self._zone))
+
+    def asset_records(self, search: AssetSearch) -> list[object]:
+        """All assets that match as TDX sent them, for whoever keeps out a bad one alone.
+
+        Raises:
+            ValueError: See `search_assets`.
+            TdxSettingError: The asset application is wrong.
+        """
         values = {"app": self._asset_app}
         body = _asset_search(search)
         call = Call("POST", "/{app}/assets/search", values, body=body, slow=True)
         with _blaming(f"{ASSET_APP} {self._asset_app} is no asset application"):
             data = self._transport.read(call)
-        return parse_list(data, "assets", lambda asset: parse_asset(asset, self._zone))
+        return list(parse_list(data, "assets", _unread))
+
+    def asset_status_records(self) -> list[object]:
+        """The statuses of the asset application as TDX sent them.
+
+        Raises:
+            TdxSettingError: The asset application is wrong (case A35).
+        """
+        return list(self._statuses("/{app}/assets/statuses", self._asset_app, ASSET_APP, _unread))
+
+    def person_record(self, uid: str) -> object:
+        """A person as TDX sent them. See `person`."""
+        return self._transport.read(Call("GET", "/people/{uid}", {"uid": uid}))
+
+    def people_records(self) -> list[object]:
+        """Everybody as TDX sent them, without attributes."""
+        data = self._transport.read(Call("POST", "/people/search", body={}, slow=True))
+        return list(parse_list(data, "people", _unread))
+
+    @property
+    def zone(self) -> tzinfo:
+        """The tenant's time zone: that of dates which TDX sends without one."""
+        return self._zone
 
     def ticket_statuses(self) -> tuple[Status, ...]:
         """The active statuses of the ticketing application.
@@ -263,7 +298,8 @@ class Tdx:
         Raises:
             TdxSettingError: The ticketing application is wrong (case A35).
         """
-        return self._statuses("/{app}/tickets/statuses", self._ticket_app, TICKET_APP)
+        path = "/{app}/tickets/statuses"
+        return self._statuses(path, self._ticket_app, TICKET_APP, parse_status)
 
     def asset_statuses(self) -> tuple[Status, ...]:
         """The statuses of the asset application, inactive ones perhaps among them.
@@ -271,12 +307,14 @@ class Tdx:
         Raises:
             TdxSettingError: The asset application is wrong (case A35).
         """
-        return self._statuses("/{app}/assets/statuses", self._asset_app, ASSET_APP)
+        return self._statuses("/{app}/assets/statuses", self._asset_app, ASSET_APP, parse_status)
 
-    def _statuses(self, template: str, app_id: int, setting: str) -> tuple[Status, ...]:
+    def _statuses(
+        self, template: str, app_id: int, setting: str, reader: Callable[[object], R]
+    ) -> tuple[R, ...]:
         with _blaming(f"{setting} {app_id} is no such application"):
             data = self._transport.read(Call("GET", template, {"app": app_id}))
-        return parse_list(data, "statuses", parse_status)
+        return parse_list(data, "statuses", reader)
 
     def person(self, uid: str) -> Person:
         """A person, by UID.
@@ -398,6 +436,10 @@ def _entry(post: FeedPost) -> Mapping[str, object]:
     }
 
 
+def _unread(record: object) -> object:
+    return record
+
+
 def _asset_search(search: AssetSearch) -> Mapping[str, object]:
     body: dict[str, object] = {}
     if search.search_text is not None:
@@ -416,6 +458,8 @@ def _asset_search(search: AssetSearch) -> Mapping[str, object]:
             body[name] = list(values)
     if search.modified_from is not None:
         body["ModifiedDateFrom"] = search.modified_from.astimezone(UTC).isoformat()
+    if search.created_from is not None:
+        body["CreatedDateFrom"] = search.created_from.astimezone(UTC).isoformat()
     if search.max_results is not None:
         body["MaxResults"] = search.max_results
     return body
