@@ -27,7 +27,7 @@ COMPUTERS = [
 Make = Callable[[list[Computer]], Inventory]
 
 
-def computer(**fields: Any) -> Computer:  # noqa: ANN401  the fields of a record
+def computer(**fields: Any) -> Computer:
     """A computer of the computer form, active unless said otherwise."""
     status = fields.get("status_name", "Active")
     known = {
