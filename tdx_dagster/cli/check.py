@@ -6,6 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 import click
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
@@ -49,7 +50,7 @@ class Finding:
 def check(ctx: click.Context, *, as_json: bool) -> None:
     """Look at settings, database, TDX and report, and say what is wrong and how to mend it."""
     findings = []
-    table = Table("", "about", "finding")
+    table = Table("", "about", "finding", box=SIMPLE_HEAD)
     for finding in look_at_all():
         findings.append(finding)
         style = {"ok": "green", "warning": "yellow", "wrong": "red"}[finding.verdict.value]

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
@@ -21,12 +22,17 @@ if TYPE_CHECKING:
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 DUE_WORDS = {
     Due.NEW: "new",
-    Due.AGAIN: "again: changed settings, or more to tell",
-    Due.RETRY: "tried again now",
+    Due.AGAIN: "again",
+    Due.RETRY: "retry",
     Due.DONE: "done",
     Due.WAITING: "waiting",
-    Due.BLOCKED: "blocked until a person clears it",
+    Due.BLOCKED: "blocked",
 }
+LEGEND = (
+    "[dim]again: settings changed under the same version, or a summary has more to tell. retry: failed "
+    "before, due now.\nwaiting: failed or closed, not due yet, or in a run. blocked: until a person says "
+    "`tdx-dagster failed --clear`.[/]"
+)
 
 
 def _store() -> "PostgresStore":
@@ -62,11 +68,14 @@ def plan(*, pipeline: str | None, report_id: int | None, as_json: bool) -> None:
             }
         )
         return
-    table = Table("action", *DUE_WORDS.values(), title=f"{ready.pipeline.name}: a pass now")
+    table = Table(
+        "action", *DUE_WORDS.values(), title=f"{ready.pipeline.name}: a pass now", box=SIMPLE_HEAD
+    )
     for name, by_due in counts.items():
         table.add_row(name, *(str(by_due[due.value]) for due in DUE_WORDS))
     out.print(table)
     out.print(f"{len(ready.plan.pending)} of {tickets} tickets would be acted on.", highlight=False)
+    out.print(LEGEND, highlight=False)
 
 
 @click.command()
@@ -77,7 +86,7 @@ def stats(*, as_json: bool) -> None:
     if as_json:
         print_json({"actions": [asdict(row) for row in rows]})
         return
-    table = Table("type", "name", "outcome", "tickets", "first", "last")
+    table = Table("type", "name", "outcome", "tickets", "first", "last", box=SIMPLE_HEAD)
     for row in rows:
         first, last = (f"{time:%Y-%m-%d %H:%M}" for time in (row.first_executed, row.last_executed))
         table.add_row(row.action_type, row.name, row.status, str(row.count), first, last)
@@ -124,36 +133,30 @@ def failed(*, clear: bool, ticket: int | None, as_json: bool) -> None:
 
 
 def _log_table(rows: Sequence[LogRow], title: str) -> Table:
-    table = Table("ticket", "action", "outcome", "attempts", "when", "why", title=title)
+    table = Table("ticket", "action", "outcome, and why", title=title, box=SIMPLE_HEAD)
     for row in rows:
-        outcome = (
-            f"{row.status.value} ({row.failure_kind.value})" if row.failure_kind else row.status
-        )
+        kind = f" ({row.failure_kind.value})" if row.failure_kind else ""
         why = row.error_message or str(row.metadata.get("message", ""))
+        tries = f", {row.attempts} attempts" if row.attempts > 1 else ""
+        again = (
+            f"; next try {row.next_attempt_at:%Y-%m-%d %H:%M} UTC" if row.next_attempt_at else ""
+        )
         table.add_row(
             str(row.ticket_id),
             f"{row.name}\n[dim]{escape(row.action_id)}[/]",
-            outcome,
-            str(row.attempts),
-            f"{row.executed_at:%Y-%m-%d %H:%M:%S}",
-            escape(why) + _next(row),
+            f"{row.status.value}{kind} {row.executed_at:%Y-%m-%d %H:%M:%S}{tries}{again}\n{escape(why)}",
         )
     return table
 
 
-def _next(row: LogRow) -> str:
-    return f"\nnext try {row.next_attempt_at:%H:%M:%S} UTC" if row.next_attempt_at else ""
-
-
 def _attempt_table(attempts: Sequence[Attempt]) -> Table:
-    table = Table("when", "event", "action", "effect", "detail", title="Attempts")
+    table = Table("when", "event", "what", title="Every attempt", box=SIMPLE_HEAD)
     for past in attempts:
         detail = ", ".join(f"{key}: {value}" for key, value in past.detail.items())
+        what = past.effect or past.action_id
         table.add_row(
-            f"{past.at:%Y-%m-%d %H:%M:%S}",
+            f"{past.at:%m-%d %H:%M:%S}",
             past.event,
-            escape(past.action_id),
-            escape(past.effect or ""),
-            escape(detail),
+            escape(what) + (f"\n[dim]{escape(detail)}[/]" if detail else ""),
         )
     return table

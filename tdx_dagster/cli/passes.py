@@ -26,7 +26,7 @@ from tdx_dagster.tickets.tools import TicketTools
 if TYPE_CHECKING:
     from tdx_dagster.tickets.batch import Batch
 
-QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass
@@ -209,7 +209,7 @@ def _run_all(made: Pass, tools: TicketTools, instance: dg.DagsterInstance) -> No
 
 def _run(made: Pass, wanted: KeyRange, job: dg.JobDefinition, instance: dg.DagsterInstance) -> None:
     before = len(made.outcomes)
-    config = run_config(made.pipeline, dry_run=made.dry_run) | {"loggers": QUIET}
+    config = run_config(made.pipeline, dry_run=made.dry_run) | QUIET
     single = len(wanted.keys) == 1
     result = job.execute_in_process(
         instance=instance,
@@ -219,14 +219,17 @@ def _run(made: Pass, wanted: KeyRange, job: dg.JobDefinition, instance: dg.Dagst
         raise_on_error=False,
     )
     if not result.success and len(made.outcomes) == before:
-        error = _why(result)
+        error = why_it_failed(result)
         made.errors.update(dict.fromkeys(wanted.keys, error))
 
 
-def _why(result: dg.ExecuteInProcessResult) -> str:
+def why_it_failed(result: dg.ExecuteInProcessResult) -> str:
+    """Give the sentence of the first step that failed."""
     for event in result.all_events:
         if event.is_step_failure and event.step_failure_data.error:
             error = event.step_failure_data.error
             data = event.step_failure_data.user_failure_data
+            while error.cause:
+                error = error.cause
             return (data.description if data and data.description else error.message).strip()
     return "the run failed before its first step; see the Dagster UI"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tdx_dagster.simulator import Simulator, load_state, sample_state, settings_for
+from tdx_dagster.simulator import LimitMode, Simulator, load_state, sample_state, settings_for
 
 
 @click.command()
@@ -42,8 +42,8 @@ def simulate(
         stop.wait()
 
 
-def _limits(text: str) -> str | float:
-    if text in {"off", "real"}:
+def _limits(text: str) -> LimitMode:
+    if text == "off" or text == "real":  # noqa: PLR1714  mypy narrows this form
         return text
     try:
         factor = float(text)

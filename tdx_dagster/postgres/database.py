@@ -6,14 +6,14 @@ the driver's errors become ours. Does not: SQL about any table of the project.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import psycopg2
 from psycopg2 import sql
-from psycopg2.extensions import connection as Connection  # noqa: N812  the driver names it so
-from sqlalchemy import create_engine, event
+from psycopg2.extensions import connection as DriverConnection  # noqa: N812  a class, whatever its name
+from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import URL, Engine, ExceptionContext, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from tdx_dagster.postgres import server
 from tdx_dagster.postgres.errors import DatabaseError, DatabaseSettingError, DatabaseUnavailable
@@ -142,7 +142,23 @@ def in_our_words(error: BaseException) -> DatabaseError | None:
     return None
 
 
-def connect(url: str, application_name: str = "tdx-dagster") -> Connection:
+def copy_in(connection: Connection, statement: str, lines: TextIO) -> None:
+    """Load lines by COPY, in the transaction of an SQLAlchemy connection.
+
+    Raises:
+        DBAPIError: The database refuses a line, as SQLAlchemy raises for any statement.
+        DatabaseUnavailable: It cannot be asked.
+    """
+    driver: psycopg2.extensions.cursor = connection.connection.cursor()  # type: ignore[assignment]
+    try:
+        driver.copy_expert(statement, lines)
+    except psycopg2.Error as error:
+        raise (in_our_words(error) or DBAPIError(statement, None, error)) from error
+    finally:
+        driver.close()
+
+
+def connect(url: str, application_name: str = "tdx-dagster") -> DriverConnection:
     """One plain driver connection in autocommit mode, for work that pools are in the way of.
 
     Raises:
@@ -150,7 +166,7 @@ def connect(url: str, application_name: str = "tdx-dagster") -> Connection:
         DatabaseSettingError: It answers and refuses us.
     """
     try:
-        opened: Connection = psycopg2.connect(
+        opened: DriverConnection = psycopg2.connect(
             libpq_url(url), **connect_arguments(url, application_name)
         )
     except psycopg2.Error as error:

@@ -7,12 +7,15 @@ import threading
 from http import HTTPStatus
 
 from tdx_dagster.simulator import (
+    calls_asset_edits,
     calls_assets,
     calls_feed,
     calls_links,
+    calls_lookups,
     calls_people,
     calls_reports,
     calls_signin,
+    calls_ticket_edits,
     calls_tickets,
 )
 from tdx_dagster.simulator.calls import CallLog, LoggedCall
@@ -27,6 +30,7 @@ from tdx_dagster.simulator.messages import (
     json_answer,
     refusal_answer,
 )
+from tdx_dagster.simulator.model import Record
 from tdx_dagster.simulator.routes import Match, Router, below_api
 from tdx_dagster.simulator.tenant import Call, Tenant
 
@@ -36,9 +40,12 @@ ROUTES = (
     *calls_signin.ROUTES,
     *calls_reports.ROUTES,
     *calls_tickets.ROUTES,
+    *calls_ticket_edits.ROUTES,
+    *calls_lookups.ROUTES,
     *calls_feed.ROUTES,
     *calls_links.ROUTES,
     *calls_assets.ROUTES,
+    *calls_asset_edits.ROUTES,
     *calls_people.ROUTES,
 )
 
@@ -126,7 +133,9 @@ class App:
         answer.headers = answer.headers | admission.headers | extra
         return answer
 
-    def _faulty(self, incoming: Incoming, match: Match, user: dict | None, fault: Fault) -> Outgoing:  # type: ignore[type-arg]  # fmt: skip
+    def _faulty(
+        self, incoming: Incoming, match: Match, user: Record | None, fault: Fault
+    ) -> Outgoing:
         self._strike(fault, "before")
         if fault.prevents_effect:
             answer = fault.answer()
@@ -142,23 +151,24 @@ class App:
             self._stopping.wait(fault.delay_seconds)
         if fault.hold == moment:
             self._stopping.wait()
-        if fault.drop == moment or fault.hold == moment:
+        if moment in {fault.drop, fault.hold}:
             raise Dropped
 
-    def _effect(self, incoming: Incoming, match: Match, user: dict | None) -> Outgoing:  # type: ignore[type-arg]  # fmt: skip
+    def _effect(self, incoming: Incoming, match: Match, user: Record | None) -> Outgoing:
         try:
-            if len(incoming.body) > LARGEST_REQUEST:
-                raise Refusal(self.tenant.options.too_large_status, "The request is too large.")
-            if match.route.signed_in and user is None:
-                raise self._unauthorized()
+            self._require(incoming, signed_in=user is not None or not match.route.signed_in)
             with self.tenant.state.lock:
                 return match.route.handler(self.tenant, Call(incoming, match.ids, user or {}))
         except Refusal as refusal:
             return refusal_answer(refusal)
 
-    def _unauthorized(self) -> Refusal:
-        body = "Unauthorized." if self.tenant.options.unauthorized_body else None
-        return Refusal(HTTPStatus.UNAUTHORIZED, body)
+    def _require(self, incoming: Incoming, *, signed_in: bool) -> None:
+        options = self.tenant.options
+        if len(incoming.body) > LARGEST_REQUEST:
+            raise Refusal(options.too_large_status, "The request is too large.")
+        if not signed_in:
+            body = "Unauthorized." if options.unauthorized_body else None
+            raise Refusal(HTTPStatus.UNAUTHORIZED, body)
 
 
 def _unrouted(incoming: Incoming, methods: frozenset[str]) -> Outgoing:

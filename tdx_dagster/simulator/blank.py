@@ -29,7 +29,7 @@ LONG_AGO = "2024-08-12T13:05:00Z"
 NEW, IN_PROCESS, CLOSED, CANCELLED, ON_HOLD, WAITING = 101, 102, 103, 104, 105, 106
 """Ticket statuses of the ticket application."""
 
-_TICKET_STATUSES = (
+_TICKET_STATUSES: tuple[tuple[int, str, StatusClass, dict[str, Any]], ...] = (
     (NEW, "New", StatusClass.NEW, {"IsDefault": True}),
     (IN_PROCESS, "In Process", StatusClass.IN_PROCESS, {}),
     (CLOSED, "Closed", StatusClass.COMPLETED, {}),
@@ -38,7 +38,7 @@ _TICKET_STATUSES = (
     (WAITING, "Waiting for Customer", StatusClass.ON_HOLD, {}),
     (107, "Escalated", StatusClass.IN_PROCESS, {"IsActive": False}),
 )
-_ASSET_STATUSES = (
+_ASSET_STATUSES: tuple[tuple[int, str, dict[str, Any]], ...] = (
     (ACTIVE_STATUS_ID, "Active", {}),
     (39, "Retired", {"IsOutOfService": True}),
     (40, "In Storage", {}),

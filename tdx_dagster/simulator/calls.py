@@ -48,7 +48,9 @@ class CallLog:
         self._calls: list[LoggedCall] = []
         self._lock = threading.Lock()
 
-    def enter(self, *, time: str, method: str, template: str, path: str, query: str, body: str) -> LoggedCall:  # fmt: skip
+    def enter(
+        self, *, time: str, method: str, template: str, path: str, query: str, body: str
+    ) -> LoggedCall:
         """Enter a call that has arrived.
 
         Args:

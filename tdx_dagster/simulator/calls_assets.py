@@ -2,7 +2,8 @@
 
 from http import HTTPStatus
 
-from tdx_dagster.simulator import present, search
+from tdx_dagster.simulator import present
+from tdx_dagster.simulator.asset_search import search_assets, search_items
 from tdx_dagster.simulator.messages import Outgoing, Refusal, json_answer
 from tdx_dagster.simulator.routes import Route
 from tdx_dagster.simulator.tenant import Call, Tenant, asset_in, require_app
@@ -11,18 +12,12 @@ from tdx_dagster.simulator.tenant import Call, Tenant, asset_in, require_app
 def _search(tenant: Tenant, call: Call) -> Outgoing:
     app = call.ids["app"]
     require_app(tenant, app, "TDAssets")
-    found = search.assets(tenant, app, call.incoming.read("AssetSearch"))
+    found = search_assets(tenant, app, call.incoming.read("AssetSearch"))
     return json_answer([present.asset(tenant, asset, full=False) for asset in found])
 
 
 def _get(tenant: Tenant, call: Call) -> Outgoing:
     return json_answer(present.asset(tenant, asset_in(tenant, call)))
-
-
-def _users(tenant: Tenant, call: Call) -> Outgoing:
-    people = tenant.state.people
-    uids = asset_in(tenant, call).get("UsingCustomerIDs", ())
-    return json_answer(present.people(tenant, [people[uid] for uid in uids if uid in people]))
 
 
 def _statuses(tenant: Tenant, call: Call) -> Outgoing:
@@ -51,7 +46,7 @@ def _forms(tenant: Tenant, call: Call) -> Outgoing:
 def _search_items(tenant: Tenant, call: Call) -> Outgoing:
     app = call.ids["app"]
     require_app(tenant, app, "TDAssets")
-    found = search.items(tenant, app, call.incoming.read("ConfigurationItemSearch"))
+    found = search_items(tenant, app, call.incoming.read("ConfigurationItemSearch"))
     return json_answer([present.item(tenant, item["ID"], full=False) for item in found])
 
 
@@ -71,12 +66,17 @@ def _tickets_of_item(tenant: Tenant, call: Call) -> Outgoing:
 
 
 ROUTES = (
-    Route("POST", "/{app}/assets/search", _search),
-    Route("GET", "/{app}/assets/statuses", _statuses),
-    Route("GET", "/{app}/assets/forms", _forms),
-    Route("GET", "/{app}/assets/{id}", _get),
-    Route("GET", "/{app}/assets/{id}/users", _users),
-    Route("POST", "/{app}/cmdb/search", _search_items),
-    Route("GET", "/{app}/cmdb/{id}", _get_item),
-    Route("GET", "/{app}/cmdb/{id}/tickets", _tickets_of_item),
+    Route("POST", "/{app}/assets/search", _search, takes="AssetSearch", gives="[Asset]"),
+    Route("GET", "/{app}/assets/statuses", _statuses, gives="[AssetStatus]"),
+    Route("GET", "/{app}/assets/forms", _forms, gives="[Form]"),
+    Route("GET", "/{app}/assets/{id}", _get, gives="Asset"),
+    Route(
+        "POST",
+        "/{app}/cmdb/search",
+        _search_items,
+        takes="ConfigurationItemSearch",
+        gives="[ConfigurationItem]",
+    ),
+    Route("GET", "/{app}/cmdb/{id}", _get_item, gives="ConfigurationItem"),
+    Route("GET", "/{app}/cmdb/{id}/tickets", _tickets_of_item, gives="[Ticket]"),
 )

@@ -4,15 +4,19 @@ import html
 import re
 from http import HTTPStatus
 
-from tdx_dagster.simulator import present
+from tdx_dagster.simulator import present, shapes
 from tdx_dagster.simulator.constants import CLASSIFICATIONS, ItemType, StatusClass, UpdateType
 from tdx_dagster.simulator.messages import Outgoing, Refusal, json_answer
 from tdx_dagster.simulator.model import Record
 from tdx_dagster.simulator.routes import Route
-from tdx_dagster.simulator.shapes import UNSET_DATE
-from tdx_dagster.simulator.tenant import Call, Tenant, asset_in, ticket_in
+from tdx_dagster.simulator.shapes import UNSET_DATE, parse_date
+from tdx_dagster.simulator.tenant import Call, Tenant, asset_in, require_app, ticket_in
 
 _FINISHED = (StatusClass.COMPLETED, StatusClass.CANCELLED)
+_ALL_DONE = 100
+_FAR_AHEAD = "9999-12-31T00:00:00Z"
+_REPLIES, _MOST_REPLIES = 3, 100
+_ENTRIES, _MOST_ENTRIES = 25, 100
 _BLOCK = re.compile(r"<(script|style|iframe|object)\b.*?(</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 _HANDLER = re.compile(r"""\son[a-z]+\s*=\s*("[^"]*"|'[^']*'|[^\s>]+)""", re.IGNORECASE)
 
@@ -28,7 +32,7 @@ def _asset_feed(tenant: Tenant, call: Call) -> Outgoing:
 
 
 def _entries(tenant: Tenant, records: list[Record]) -> Outgoing:
-    ordered = sorted(records, key=lambda entry: (entry["CreatedDate"], entry["ID"]))
+    ordered = sorted(records, key=lambda entry: (parse_date(entry["CreatedDate"]), entry["ID"]))
     if not tenant.options.feed_oldest_first:
         ordered.reverse()
     shown = ordered[: tenant.options.feed_cap]
@@ -36,10 +40,70 @@ def _entries(tenant: Tenant, records: list[Record]) -> Outgoing:
 
 
 def _one_entry(tenant: Tenant, call: Call) -> Outgoing:
+    return json_answer(present.feed_entry(tenant, _entry(tenant, call), with_replies=True))
+
+
+def _entry(tenant: Tenant, call: Call) -> Record:
     entry = tenant.state.feed.get(call.ids["id"])
     if entry is None:
         raise Refusal(HTTPStatus.NOT_FOUND, "Could not find the feed entry.")
-    return json_answer(present.feed_entry(tenant, entry, with_replies=True))
+    return entry
+
+
+def _reply(tenant: Tenant, call: Call) -> Outgoing:
+    """Reply to an entry: everyone who took part in it is told (case A44)."""
+    entry = _entry(tenant, call)
+    given = call.incoming.read("TicketFeedEntry")
+    if not (given["Comments"] or "").strip():
+        raise Refusal(HTTPStatus.BAD_REQUEST, "Comments are required.")
+    reply = {
+        "ID": tenant.state.new_id("feed"), "Body": _body(tenant, given), "CreatedUid": call.user["UID"],
+        "IsRichHtml": given["IsRichHtml"], "CreatedDate": tenant.now(),
+    }  # fmt: skip
+    for uid in {entry["CreatedUid"], *(each["CreatedUid"] for each in entry["Replies"])}:
+        person = tenant.state.people.get(uid)
+        if person is not None and uid != call.user["UID"]:
+            _send(tenant, person["PrimaryEmail"], entry["ItemType"], entry["ItemID"], entry["ID"])
+    entry["Replies"].append(reply)
+    entry["LastUpdatedDate"] = reply["CreatedDate"]
+    return json_answer(
+        present.feed_entry(tenant, entry, with_replies=True), tenant.options.feed_post_status
+    )
+
+
+def _feed_page(tenant: Tenant, call: Call) -> Outgoing:
+    """Entries of all tickets of an application, the last updated first."""
+    app = call.ids["app"]
+    require_app(tenant, app, "TDTickets")
+    asked = call.incoming.parameters(
+        DateFrom="datetime", DateTo="datetime", ReplyCount="int", ReturnCount="int"
+    )
+    tickets = tenant.state.tickets
+    since = parse_date(asked["DateFrom"] or UNSET_DATE)
+    until = parse_date(asked["DateTo"] or _FAR_AHEAD)
+    found = [
+        entry
+        for entry in tenant.state.feed.values()
+        if entry["ItemType"] == ItemType.TICKET
+        and tickets.get(entry["ItemID"], {}).get("AppID") == app
+        and since < parse_date(entry["LastUpdatedDate"]) < until
+    ]
+    found.sort(key=lambda entry: (parse_date(entry["LastUpdatedDate"]), entry["ID"]), reverse=True)
+    shown = found[: min(max(asked["ReturnCount"] or _ENTRIES, 1), _MOST_ENTRIES)]
+    wanted = _REPLIES if asked["ReplyCount"] is None else asked["ReplyCount"]
+    replies = min(max(wanted, 0), _MOST_REPLIES)
+    more = len(found) > len(shown)
+    page = {
+        "Entries": [_with_replies(tenant, entry, replies) for entry in shown],
+        "AsOfDate": tenant.now(),
+        "NextDateTo": shown[-1]["LastUpdatedDate"] if more else None,
+    }
+    return json_answer(shapes.render("ItemUpdatesPage", page))
+
+
+def _with_replies(tenant: Tenant, entry: Record, most: int) -> Record:
+    shown = present.feed_entry(tenant, entry, with_replies=True)
+    return shown | {"Replies": shown["Replies"][:most]}
 
 
 def _post_to_ticket(tenant: Tenant, call: Call) -> Outgoing:
@@ -114,7 +178,7 @@ def require_free(ticket: Record) -> None:
     Raises:
         Refusal: 400.
     """
-    if ticket.get("IsConvertedToTask") and ticket.get("TaskPercentComplete", 0) < 100:  # noqa: PLR2004  per cent
+    if ticket.get("IsConvertedToTask") and ticket.get("TaskPercentComplete", 0) < _ALL_DONE:
         raise Refusal(HTTPStatus.BAD_REQUEST, "The ticket is tied to a task that is not complete.")
 
 
@@ -240,6 +304,22 @@ def _body(tenant: Tenant, given: Record) -> str:
     return escaped.replace("\n", "<br />") if tenant.options.plain_newlines == "br" else escaped
 
 
+def mail(tenant: Tenant, ticket: Record, address: str) -> None:
+    """Note that somebody was mailed about a ticket.
+
+    Args:
+        tenant: The tenant.
+        ticket: The ticket.
+        address: Their address.
+    """
+    _send(tenant, address, int(ItemType.TICKET), ticket["ID"], 0)
+
+
+def _send(tenant: Tenant, to: str, item_type: int, item: int, feed: int) -> None:
+    sent = {"ItemType": item_type, "ItemID": item, "FeedID": feed, "To": to}
+    tenant.state.mails.append(sent)
+
+
 def _notify(tenant: Tenant, entry: Record, values: list[str]) -> None:
     """Tell those who can be told; anything that is no address and no group is dropped (9.4)."""
     groups, people = tenant.state.lookups.get("Group", {}), tenant.state.people.values()
@@ -253,16 +333,29 @@ def _notify(tenant: Tenant, entry: Record, values: list[str]) -> None:
             told.append(f"{person['FullName'] if person else value} <{value}>")
         else:
             continue
-        mail = {"ItemType": entry["ItemType"], "ItemID": entry["ItemID"], "FeedID": entry["ID"]}
-        tenant.state.mails.append(mail | {"To": value})
+        _send(tenant, value, entry["ItemType"], entry["ItemID"], entry["ID"])
     if told:
         entry["NotifiedList"] = ", ".join(told)
 
 
 ROUTES = (
-    Route("GET", "/{app}/tickets/{id}/feed", _ticket_feed),
-    Route("POST", "/{app}/tickets/{id}/feed", _post_to_ticket),
-    Route("GET", "/feed/{id}", _one_entry),
-    Route("GET", "/{app}/assets/{id}/feed", _asset_feed),
-    Route("POST", "/{app}/assets/{id}/feed", _post_to_asset),
+    Route("GET", "/{app}/tickets/{id}/feed", _ticket_feed, gives="[ItemUpdate]"),
+    Route(
+        "POST",
+        "/{app}/tickets/{id}/feed",
+        _post_to_ticket,
+        takes="TicketFeedEntry",
+        gives="ItemUpdate",
+    ),
+    Route("GET", "/feed/{id}", _one_entry, gives="ItemUpdate"),
+    Route("POST", "/feed/{id}", _reply, takes="TicketFeedEntry", gives="ItemUpdate"),
+    Route("GET", "/{app}/tickets/feed", _feed_page, gives="ItemUpdatesPage"),
+    Route("GET", "/{app}/assets/{id}/feed", _asset_feed, gives="[ItemUpdate]"),
+    Route(
+        "POST",
+        "/{app}/assets/{id}/feed",
+        _post_to_asset,
+        takes="TicketFeedEntry",
+        gives="ItemUpdate",
+    ),
 )

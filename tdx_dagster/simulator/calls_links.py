@@ -96,7 +96,9 @@ def _unlink(tenant: Tenant, call: Call, ticket: Record, number: int) -> Outgoing
     return _done(tenant, f"Successfully removed {item['Name']} from ticket {ticket['ID']}.")
 
 
-def _tell_both(tenant: Tenant, call: Call, ticket: Record, item: Record, words: tuple[str, str]) -> None:  # fmt: skip
+def _tell_both(
+    tenant: Tenant, call: Call, ticket: Record, item: Record, words: tuple[str, str]
+) -> None:
     """Note a link on the ticket's feed, and on the asset's."""
     done, where = words
     is_asset = item["BackingItemType"] == ItemType.ASSET
@@ -122,14 +124,19 @@ def _done(tenant: Tenant, message: str) -> Outgoing:
 
 
 ROUTES = (
-    Route("GET", "/{app}/tickets/{id}/assets", _items_of_ticket),
-    Route("GET", "/{app}/tickets/{id}/configurationItems", _items_of_ticket),
-    Route("POST", "/{app}/tickets/{id}/assets/{asset}", _link_asset),
-    Route("DELETE", "/{app}/tickets/{id}/assets/{asset}", _unlink_asset),
-    Route("POST", "/{app}/tickets/{id}/configurationItems/{item}", _link_item),
-    Route("DELETE", "/{app}/tickets/{id}/configurationItems/{item}", _unlink_item),
-    Route("POST", "/{app}/assets/{id}/tickets/{ticket}", _link_from_asset),
-    Route("DELETE", "/{app}/assets/{id}/tickets/{ticket}", _unlink_from_asset),
-    Route("POST", "/{app}/cmdb/{id}/tickets/{ticket}", _link_from_item),
-    Route("DELETE", "/{app}/cmdb/{id}/tickets/{ticket}", _unlink_from_item),
+    Route("GET", "/{app}/tickets/{id}/assets", _items_of_ticket, gives="[ConfigurationItem]"),
+    Route(
+        "GET",
+        "/{app}/tickets/{id}/configurationItems",
+        _items_of_ticket,
+        gives="[ConfigurationItem]",
+    ),
+    Route("POST", "/{app}/tickets/{id}/assets/{asset}", _link_asset, gives="string"),
+    Route("DELETE", "/{app}/tickets/{id}/assets/{asset}", _unlink_asset, gives="string"),
+    Route("POST", "/{app}/tickets/{id}/configurationItems/{item}", _link_item, gives="string"),
+    Route("DELETE", "/{app}/tickets/{id}/configurationItems/{item}", _unlink_item, gives="string"),
+    Route("POST", "/{app}/assets/{id}/tickets/{ticket}", _link_from_asset, gives="string"),
+    Route("DELETE", "/{app}/assets/{id}/tickets/{ticket}", _unlink_from_asset, gives="string"),
+    Route("POST", "/{app}/cmdb/{id}/tickets/{ticket}", _link_from_item, gives="string"),
+    Route("DELETE", "/{app}/cmdb/{id}/tickets/{ticket}", _unlink_from_item, gives="string"),
 )

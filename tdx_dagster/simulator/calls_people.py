@@ -2,9 +2,10 @@
 
 from http import HTTPStatus
 
-from tdx_dagster.simulator import present, search, shapes
+from tdx_dagster.simulator import present, shapes
 from tdx_dagster.simulator.messages import Outgoing, Refusal, json_answer
 from tdx_dagster.simulator.model import Record
+from tdx_dagster.simulator.people_search import search_people
 from tdx_dagster.simulator.routes import Route
 from tdx_dagster.simulator.tenant import ADMIN_NAME, Call, Tenant, denied
 
@@ -47,7 +48,7 @@ def _search(tenant: Tenant, call: Call) -> Outgoing:
         and len(wanted["SearchText"] or "") > LONGEST_SEARCH_TEXT
     ):
         raise Refusal(HTTPStatus.BAD_REQUEST, "SearchText is too long.")
-    return json_answer(present.people(tenant, search.people(tenant, wanted)))
+    return json_answer(present.people(tenant, search_people(tenant, wanted)))
 
 
 def _lookup(tenant: Tenant, call: Call) -> Outgoing:
@@ -86,9 +87,9 @@ def _list(tenant: Tenant, call: Call) -> Outgoing:
 
 
 ROUTES = (
-    Route("POST", "/people/search", _search),
-    Route("GET", "/people/lookup", _lookup),
-    Route("GET", "/people/userlist", _list),
-    Route("GET", "/people/getuid/{username}", _uid),
-    Route("GET", "/people/{uid}", _get),
+    Route("POST", "/people/search", _search, takes="UserSearch", gives="[User]"),
+    Route("GET", "/people/lookup", _lookup, gives="[User]"),
+    Route("GET", "/people/userlist", _list, gives="[User]"),
+    Route("GET", "/people/getuid/{username}", _uid, gives="string"),
+    Route("GET", "/people/{uid}", _get, gives="User"),
 )

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
 
 from tdx_dagster.simulator import present, shapes
-from tdx_dagster.simulator.constants import StatusClass
+from tdx_dagster.simulator.constants import StatusClass, Value
 from tdx_dagster.simulator.messages import Outgoing, Refusal, json_answer
 from tdx_dagster.simulator.model import Record
 from tdx_dagster.simulator.routes import Route
@@ -90,16 +89,13 @@ def _columns(tenant: Tenant, report: Record) -> list[Record]:
         name = renames.get(column["ColumnName"], column["ColumnName"])
         sortable = column.get("SortColumnName", name)
         sort_name = None if sortable is None else renames.get(sortable, sortable)
-        columns.append(
-            {"SortDataType": column["DataType"]}
-            | column
-            | {
-                "Source": column["ColumnName"],
-                "ColumnName": name,
-                "SortColumnName": sort_name,
-                "SortColumnExpression": None if sort_name is None else f"{sort_name} ASC",
-            }  # fmt: skip
-        )
+        shown = {
+            "Source": column["ColumnName"],
+            "ColumnName": name,
+            "SortColumnName": sort_name,
+            "SortColumnExpression": None if sort_name is None else f"{sort_name} ASC",
+        }
+        columns.append({"SortDataType": column["DataType"]} | column | shown)
     return columns
 
 
@@ -116,7 +112,7 @@ def _rows(tenant: Tenant, report: Record, columns: list[Record], sort: str) -> l
     return rows[: report["MaxResults"]] if tenant.options.report_cap_applied else rows
 
 
-def _source(tenant: Tenant, report: Record) -> tuple[list[Record], Callable[[Record, str], Any]]:
+def _source(tenant: Tenant, report: Record) -> tuple[list[Record], Callable[[Record, str], Value]]:
     """The records a report lists, and how a cell is read from one of them."""
     if report.get("Source") == "assets":
         return list(tenant.state.assets.values()), _reader(
@@ -138,10 +134,10 @@ def _is_open(tenant: Tenant, report: Record, ticket: Record) -> bool:
 
 def _reader(
     tenant: Tenant, show: Callable[..., Record], renamed: dict[str, str]
-) -> Callable[[Record, str], Any]:
+) -> Callable[[Record, str], Value]:
     shown: dict[int, Record] = {}
 
-    def read(record: Record, column: str) -> Any:  # noqa: ANN401  any cell
+    def read(record: Record, column: str) -> Value:
         if column.isdecimal():
             definition = tenant.state.attributes.get(int(column), {})
             value = record.get("Attributes", {}).get(int(column))
@@ -153,7 +149,7 @@ def _reader(
     return read
 
 
-def _cell(tenant: Tenant, column: Record, value: Any) -> Any:  # noqa: ANN401  any cell
+def _cell(tenant: Tenant, column: Record, value: Value) -> Value:
     if column["DataType"] == _NUMBERS and isinstance(value, int):
         match tenant.options.report_ids_as:
             case "float":
@@ -185,7 +181,7 @@ def _sort(rows: list[Record], expression: str, columns: list[Record]) -> None:
     rows.sort(key=lambda row: _sort_key(row[column]), reverse=descending)
 
 
-def _sort_key(value: Any) -> tuple[int, float, str]:  # noqa: ANN401  any cell
+def _sort_key(value: Value) -> tuple[int, float, str]:
     if value is None:
         return (0, 0.0, "")
     if isinstance(value, bool | int | float):
@@ -194,7 +190,7 @@ def _sort_key(value: Any) -> tuple[int, float, str]:  # noqa: ANN401  any cell
 
 
 ROUTES = (
-    Route("GET", "/reports", _all),
-    Route("POST", "/reports/search", _search),
-    Route("GET", "/reports/{id}", _one),
+    Route("GET", "/reports", _all, gives="[ReportInfo]"),
+    Route("POST", "/reports/search", _search, takes="ReportSearch", gives="[ReportInfo]"),
+    Route("GET", "/reports/{id}", _one, gives="Report"),
 )

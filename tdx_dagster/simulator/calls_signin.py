@@ -50,10 +50,17 @@ def _applications(tenant: Tenant, _call: Call) -> Outgoing:
 
 
 ROUTES = (
-    Route("POST", "/auth", _login, signed_in=False),
-    Route("POST", "/auth/login", _login, signed_in=False),
-    Route("POST", "/auth/loginadmin", _login_admin, signed_in=False),
+    Route("POST", "/auth", _login, signed_in=False, takes="LoginParameters", gives="string"),
+    Route("POST", "/auth/login", _login, signed_in=False, takes="LoginParameters", gives="string"),
+    Route(
+        "POST",
+        "/auth/loginadmin",
+        _login_admin,
+        signed_in=False,
+        takes="AdminTokenParameters",
+        gives="string",
+    ),
     Route("GET", "/auth/loginsso", _sso, signed_in=False),
-    Route("GET", "/auth/getuser", _get_user),
-    Route("GET", "/applications", _applications),
+    Route("GET", "/auth/getuser", _get_user, gives="User"),
+    Route("GET", "/applications", _applications, gives="[OrgApplication]"),
 )

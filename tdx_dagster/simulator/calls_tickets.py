@@ -2,13 +2,14 @@
 
 from http import HTTPStatus
 
-from tdx_dagster.simulator import present, search
+from tdx_dagster.simulator import present
 from tdx_dagster.simulator.calls_feed import add_entry, noun
 from tdx_dagster.simulator.constants import UpdateType
 from tdx_dagster.simulator.messages import Outgoing, Refusal, json_answer
 from tdx_dagster.simulator.model import Record
 from tdx_dagster.simulator.routes import Route
 from tdx_dagster.simulator.tenant import Call, Tenant, require_app, ticket_in
+from tdx_dagster.simulator.ticket_search import search_tickets
 
 
 def _get(tenant: Tenant, call: Call) -> Outgoing:
@@ -26,7 +27,7 @@ def _get_anywhere(tenant: Tenant, call: Call) -> Outgoing:
 def _search(tenant: Tenant, call: Call) -> Outgoing:
     app = call.ids["app"]
     require_app(tenant, app, "TDTickets")
-    found = search.tickets(tenant, app, call.incoming.read("TicketSearch"))
+    found = search_tickets(tenant, app, call.incoming.read("TicketSearch"))
     return json_answer([present.ticket(tenant, ticket, full=False) for ticket in found])
 
 
@@ -113,15 +114,21 @@ def _remove_contact(tenant: Tenant, call: Call) -> Outgoing:
 
 
 ROUTES = (
-    Route("POST", "/{app}/tickets/search", _search),
-    Route("GET", "/{app}/tickets/statuses", _statuses),
-    Route("POST", "/{app}/tickets/statuses/search", _search_statuses),
-    Route("GET", "/{app}/tickets/statuses/{id}", _status),
-    Route("GET", "/{app}/tickets/forms", _forms),
-    Route("GET", "/{app}/tickets/resources", _resources),
-    Route("GET", "/{app}/tickets/{id}", _get),
-    Route("GET", "/tickets/{id}", _get_anywhere),
-    Route("GET", "/{app}/tickets/{id}/contacts", _contacts),
-    Route("POST", "/{app}/tickets/{id}/contacts/{uid}", _add_contact),
-    Route("DELETE", "/{app}/tickets/{id}/contacts/{uid}", _remove_contact),
+    Route("POST", "/{app}/tickets/search", _search, takes="TicketSearch", gives="[Ticket]"),
+    Route("GET", "/{app}/tickets/statuses", _statuses, gives="[TicketStatus]"),
+    Route(
+        "POST",
+        "/{app}/tickets/statuses/search",
+        _search_statuses,
+        takes="TicketStatusSearch",
+        gives="[TicketStatus]",
+    ),
+    Route("GET", "/{app}/tickets/statuses/{id}", _status, gives="TicketStatus"),
+    Route("GET", "/{app}/tickets/forms", _forms, gives="[Form]"),
+    Route("GET", "/{app}/tickets/resources", _resources, gives="[ResourceItem]"),
+    Route("GET", "/{app}/tickets/{id}", _get, gives="Ticket"),
+    Route("GET", "/tickets/{id}", _get_anywhere, gives="Ticket"),
+    Route("GET", "/{app}/tickets/{id}/contacts", _contacts, gives="[User]"),
+    Route("POST", "/{app}/tickets/{id}/contacts/{uid}", _add_contact, gives="string"),
+    Route("DELETE", "/{app}/tickets/{id}/contacts/{uid}", _remove_contact, gives="string"),
 )

@@ -5,6 +5,7 @@ credentials open nothing but a simulator.
 """
 
 from enum import IntEnum
+from typing import Any
 
 TICKET_APP_ID = 46
 ASSET_APP_ID = 48
@@ -16,6 +17,9 @@ BEID = "5f3c9a10-7d42-4b6e-9c58-1e2d3f4a5b6c"
 WEB_SERVICES_KEY = "c0ffee00-1234-4abc-8def-0123456789ab"
 USER_NAME = "queue.bot"
 PASSWORD = "simulated-password"  # noqa: S105  opens a simulator only
+
+Value = Any
+"""Whatever JSON can hold; which of it is said by `shapes.json`."""
 
 ZERO_GUID = "00000000-0000-0000-0000-000000000000"
 

@@ -5,10 +5,11 @@ effect, or after it. It knows nothing of sockets and states; the application ask
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
+from tdx_dagster.simulator.constants import Value
 from tdx_dagster.simulator.messages import HTML, JSON, Outgoing
 
 Moment = Literal["before", "after"]
@@ -117,7 +118,9 @@ class Faults:
         self._counted: list[_Counted] = []
         self._lock = threading.Lock()
 
-    def add(self, method: str, path: str, *, on: int | tuple[int, ...] = (), **what: Any) -> Fault:  # noqa: ANN401  the fields of Fault
+    def add(
+        self, method: str, path: str, *, on: int | tuple[int, ...] = (), **what: Value
+    ) -> Fault:
         """Set a fault.
 
         Args:
@@ -161,5 +164,5 @@ class Faults:
                     struck = counted.fault
         return struck
 
-    def __iter__(self) -> Any:  # noqa: ANN401  an iterator of faults
+    def __iter__(self) -> Iterator[Fault]:
         return iter([counted.fault for counted in self._counted])

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-LimitMode = Literal["off", "real"] | float
+LimitMode = str | float
+"""`off`, `real`, or a factor for the length of the windows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ class Limiter:
         if not self._headers_when_off():
             return Admission(allowed=True)
         ends = self._clock() + timedelta(seconds=limit.seconds)
-        return Admission(True, self._headers(limit, limit.calls - 1, ends))  # noqa: FBT003  named field
+        return Admission(allowed=True, headers=self._headers(limit, limit.calls - 1, ends))
 
     def _headers(self, limit: Limit, remaining: int, ends: datetime) -> dict[str, str | None]:
         if self._rounded_up() and ends.microsecond:

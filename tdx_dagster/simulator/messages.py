@@ -8,11 +8,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import parse_qsl
 
 from tdx_dagster.simulator import shapes
-from tdx_dagster.simulator.shapes import Field, UnreadableInputError
+from tdx_dagster.simulator.constants import Value
+from tdx_dagster.simulator.shapes import UnreadableInputError
 
 JSON = "application/json; charset=utf-8"
 TEXT = "text/plain; charset=utf-8"
@@ -24,7 +24,7 @@ _LENIENT_TOKEN = re.compile(
 )
 
 
-class Refusal(Exception):  # noqa: N818  an answer, not a fault of ours
+class Refusal(Exception):
     """The call is answered with an error.
 
     Args:
@@ -77,7 +77,7 @@ class Incoming:
                 found = value
         return found
 
-    def parameters(self, **kinds: str) -> dict[str, Any]:
+    def parameters(self, **kinds: str) -> dict[str, Value]:
         """Several query parameters, read as their kinds.
 
         Args:
@@ -91,20 +91,17 @@ class Incoming:
         """
         return {name: self._read(name, kind) for name, kind in kinds.items()}
 
-    def _read(self, name: str, kind: str) -> Any:  # noqa: ANN401  any kind
+    def _read(self, name: str, kind: str) -> Value:
         text = self.parameter(name)
         if text is None or not text.strip():
             return None
-        wanted = Field(
-            name, kind, is_list=False, nullable=True, full_only=False, read_only=False,
-            on_create=False, unset=None,
-        )  # fmt: skip
+        wanted = shapes.plain_field(name, kind)
         try:
             return shapes.read_field(wanted, text)
         except UnreadableInputError as error:
             raise Refusal(HTTPStatus.BAD_REQUEST, str(error)) from error
 
-    def json(self) -> Any:  # noqa: ANN401  whatever was sent
+    def json(self) -> Value:
         """The body as JSON, read as leniently as TDX's parser does.
 
         Returns:
@@ -125,7 +122,7 @@ class Incoming:
         except (ValueError, RecursionError) as error:
             raise Refusal(HTTPStatus.BAD_REQUEST, "The request body is not valid JSON.") from error
 
-    def read(self, shape: str) -> dict[str, Any]:
+    def read(self, shape: str) -> dict[str, Value]:
         """The body as an input type.
 
         Args:
@@ -144,7 +141,7 @@ class Incoming:
             raise Refusal(HTTPStatus.BAD_REQUEST, str(error)) from error
 
 
-def _parse(text: str) -> Any:  # noqa: ANN401  whatever was sent
+def _parse(text: str) -> Value:
     return json.loads(text, parse_constant=_no_constant)
 
 

@@ -11,11 +11,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
-from tdx_dagster.simulator.constants import ASSET_APP_ID, TICKET_APP_ID, ItemType, UpdateType
+from tdx_dagster.simulator.constants import ASSET_APP_ID, TICKET_APP_ID, ItemType, UpdateType, Value
 
-Record = dict[str, Any]
+Record = dict[str, Value]
 FILE_FORMAT = 1
 
 _LAST_BEFORE_FIRST = {"tickets": 7000, "assets": 1000, "items": 900_000, "feed": 9000}
@@ -153,7 +152,7 @@ class State:
             self._next[table] += 1
             return self._next[table]
 
-    def add_ticket(self, **values: Any) -> Record:  # noqa: ANN401  TDX's own fields
+    def add_ticket(self, **values: Value) -> Record:
         """Add a ticket as it stands, without the feed entry that creating one through the API makes.
 
         Args:
@@ -163,9 +162,9 @@ class State:
             The record.
         """
         with self.lock:
-            number = values.get("ID") or self.new_id("tickets")
+            number: int = values.get("ID") or self.new_id("tickets")
             app = values.get("AppID", TICKET_APP_ID)
-            ticket = {
+            ticket: Record = {
                 "AppID": app, "StatusID": self.default_status(app), "Classification": 32,
                 "Title": "", "Description": "", "Attributes": {},
             } | values | {"ID": number}  # fmt: skip
@@ -188,7 +187,7 @@ class State:
         )
         return next(found, 0)
 
-    def add_asset(self, **values: Any) -> Record:  # noqa: ANN401  TDX's own fields
+    def add_asset(self, **values: Value) -> Record:
         """Add an asset with its configuration item.
 
         Args:
@@ -206,7 +205,7 @@ class State:
             self.asset_of_item[item] = number
             return asset
 
-    def add_person(self, **values: Any) -> Record:  # noqa: ANN401  TDX's own fields
+    def add_person(self, **values: Value) -> Record:
         """Add a person.
 
         Args:
@@ -215,12 +214,12 @@ class State:
         Returns:
             The record.
         """
-        person = {"IsActive": True, "FullName": "", "Attributes": {}} | values
+        person: Record = {"IsActive": True, "FullName": "", "Attributes": {}} | values
         with self.lock:
             self.people[person["UID"]] = person
         return person
 
-    def add_feed_entry(self, **values: Any) -> Record:  # noqa: ANN401  TDX's own fields
+    def add_feed_entry(self, **values: Value) -> Record:
         """Add a feed entry as it stands.
 
         Args:
@@ -231,8 +230,8 @@ class State:
             The record.
         """
         with self.lock:
-            number = values.get("ID") or self.new_id("feed")
-            entry = {
+            number: int = values.get("ID") or self.new_id("feed")
+            entry: Record = {
                 "ItemType": int(ItemType.TICKET), "UpdateType": int(UpdateType.COMMENT),
                 "IsPrivate": False, "Replies": [],
             } | values | {"ID": number}  # fmt: skip
@@ -305,7 +304,7 @@ def state_from_json(saved: Record) -> State:
     return State(**{name: _with_ids(name, table) for name, table in tables.items()})
 
 
-def _with_ids(name: str, table: Any) -> Any:  # noqa: ANN401  any table
+def _with_ids(name: str, table: Value) -> Value:
     if name == "people" or isinstance(table, list):
         return table
     if name == "lookups":

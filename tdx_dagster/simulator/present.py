@@ -7,86 +7,13 @@ values come from.
 import re
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
 
 from tdx_dagster.simulator import shapes
 from tdx_dagster.simulator.constants import CLASSIFICATIONS, ZERO_GUID, ItemType
 from tdx_dagster.simulator.model import Record
+from tdx_dagster.simulator.names import names_of
 from tdx_dagster.simulator.shapes import UNSET_DATE, parse_date
 from tdx_dagster.simulator.tenant import Tenant
-
-_LOOKED_UP: dict[str, tuple[tuple[str, str, str], ...]] = {
-    "Ticket": (
-        ("TypeName", "Type", "TypeID"),
-        ("TypeCategoryName", "TypeCategory", "TypeCategoryID"),
-        ("AccountName", "Account", "AccountID"),
-        ("SourceName", "Source", "SourceID"),
-        ("ImpactName", "Impact", "ImpactID"),
-        ("UrgencyName", "Urgency", "UrgencyID"),
-        ("PriorityName", "Priority", "PriorityID"),
-        ("SlaName", "Sla", "SlaID"),
-        ("ResponsibleGroupName", "Group", "ResponsibleGroupID"),
-        ("ReviewingGroupName", "Group", "ReviewingGroupID"),
-        ("LocationName", "Location", "LocationID"),
-        ("LocationRoomName", "LocationRoom", "LocationRoomID"),
-        ("ServiceName", "Service", "ServiceID"),
-    ),
-    "Asset": (
-        ("ProductModelName", "ProductModel", "ProductModelID"),
-        ("ManufacturerName", "Manufacturer", "ManufacturerID"),
-        ("SupplierName", "Supplier", "SupplierID"),
-        ("LocationName", "Location", "LocationID"),
-        ("LocationRoomName", "LocationRoom", "LocationRoomID"),
-        ("RequestingDepartmentName", "Account", "RequestingDepartmentID"),
-        ("OwningDepartmentName", "Account", "OwningDepartmentID"),
-        ("MaintenanceScheduleName", "MaintenanceSchedule", "MaintenanceScheduleID"),
-        ("ExternalSourceName", "ExternalSource", "ExternalSourceID"),
-    ),
-    "User": (
-        ("DefaultAccountName", "Account", "DefaultAccountID"),
-        ("LocationName", "Location", "LocationID"),
-        ("LocationRoomName", "LocationRoom", "LocationRoomID"),
-    ),
-}
-"""(name field, kind of lookup, id field) by type."""
-
-_OF_PEOPLE: dict[str, tuple[tuple[str, str, str], ...]] = {
-    "Ticket": (
-        ("RequestorName", "RequestorUid", "FullName"),
-        ("RequestorFirstName", "RequestorUid", "FirstName"),
-        ("RequestorLastName", "RequestorUid", "LastName"),
-        ("RequestorEmail", "RequestorUid", "PrimaryEmail"),
-        ("RequestorPhone", "RequestorUid", "WorkPhone"),
-        ("CreatedFullName", "CreatedUid", "FullName"),
-        ("CreatedEmail", "CreatedUid", "PrimaryEmail"),
-        ("ModifiedFullName", "ModifiedUid", "FullName"),
-        ("ResponsibleFullName", "ResponsibleUid", "FullName"),
-        ("ResponsibleEmail", "ResponsibleUid", "PrimaryEmail"),
-        ("RespondedFullName", "RespondedUid", "FullName"),
-        ("CompletedFullName", "CompletedUid", "FullName"),
-        ("ReviewerFullName", "ReviewerUid", "FullName"),
-        ("ReviewerEmail", "ReviewerUid", "PrimaryEmail"),
-    ),
-    "Asset": (
-        ("OwningCustomerName", "OwningCustomerID", "FullName"),
-        ("RequestingCustomerName", "RequestingCustomerID", "FullName"),
-        ("CreatedFullName", "CreatedUid", "FullName"),
-        ("ModifiedFullName", "ModifiedUid", "FullName"),
-    ),
-    "ConfigurationItem": (
-        ("OwnerFullName", "OwnerUID", "FullName"),
-        ("CreatedFullName", "CreatedUid", "FullName"),
-        ("ModifiedFullName", "ModifiedUid", "FullName"),
-    ),
-    "ItemUpdate": (
-        ("CreatedFullName", "CreatedUid", "FullName"),
-        ("CreatedFirstName", "CreatedUid", "FirstName"),
-        ("CreatedLastName", "CreatedUid", "LastName"),
-        ("CreatedRefID", "CreatedUid", "ReferenceID"),
-    ),
-}
-"""(field, uid field, field of the person) by type. A reply is like an entry."""
-_OF_PEOPLE["Reply"] = _OF_PEOPLE["ItemUpdate"]
 
 _SYSTEM_AUTHOR = {
     "CreatedFullName": "System",
@@ -108,7 +35,7 @@ def answer(tenant: Tenant, shape: str, record: Record, *, full: bool = True) -> 
     Returns:
         The object to send.
     """
-    values = record | _names(tenant, shape, record)
+    values = record | names_of(tenant.state, shape, record)
     sent = shapes.render(shape, values, full=full)
     options = tenant.options
     if not full and options.partial_lists == "empty":
@@ -122,20 +49,6 @@ def answer(tenant: Tenant, shape: str, record: Record, *, full: bool = True) -> 
     if options.zoneless_dates and sent.get("ModifiedDate", UNSET_DATE) != UNSET_DATE:
         sent["ModifiedDate"] = _local(tenant, sent["ModifiedDate"])
     return sent
-
-
-def _names(tenant: Tenant, shape: str, record: Record) -> Record:
-    lookups, people = tenant.state.lookups, tenant.state.people
-    found: Record = {}
-    for target, kind, source in _LOOKED_UP.get(shape, ()):
-        number = record.get(source)
-        if number and (name := lookups.get(kind, {}).get(number)) is not None:
-            found[target] = name
-    for target, source, wanted in _OF_PEOPLE.get(shape, ()):
-        uid = record.get(source)
-        if uid and (person := people.get(uid)) is not None:
-            found[target] = person.get(wanted) or (0 if target == "CreatedRefID" else "")
-    return found
 
 
 def _local(tenant: Tenant, date: str) -> str:
@@ -242,12 +155,21 @@ def attributes(tenant: Tenant, record: Record) -> list[Record]:
     """
     known = tenant.state.attributes
     values = record.get("Attributes", {})
-    rows = [_attribute(known[number], values[number]) for number in values if number in known]
+    rows = [attribute(known[number], values[number]) for number in values if number in known]
     return sorted(rows, key=lambda row: (row["Order"], row["ID"]))
 
 
-def _attribute(definition: Record, value: str) -> Record:
-    text = choice_text(definition, value)
+def attribute(definition: Record, value: str | None) -> Record:
+    """A custom attribute with its choices.
+
+    Args:
+        definition: The attribute.
+        value: Its value, None where it has none.
+
+    Returns:
+        A `CustomAttribute`.
+    """
+    text = choice_text(definition, value or "")
     choices = [shapes.render("Choice", choice) for choice in definition.get("Choices", ())]
     values = definition | {
         "Value": value, "ValueText": text, "ChoicesText": text, "Choices": choices,
@@ -361,10 +283,6 @@ def item(tenant: Tenant, number: int, *, full: bool = True) -> Record | None:
     if record is None:
         return None
     values = record | {
-        name: state.lookups.get(kind, {}).get(record.get(source, 0), "None")
-        for name, kind, source in _ITEM_NAMES
-    }
-    values |= {
         "AppName": _app_name(tenant, record["AppID"]),
         "FormName": _form_name(tenant, record),
         "Attributes": attributes(tenant, record),
@@ -372,15 +290,6 @@ def item(tenant: Tenant, number: int, *, full: bool = True) -> Record | None:
         "Uri": f"api/{record['AppID']}/cmdb/{number}",
     }
     return answer(tenant, "ConfigurationItem", values, full=full)
-
-
-_ITEM_NAMES = (
-    ("OwningDepartmentName", "Account", "OwningDepartmentID"),
-    ("OwningGroupName", "Group", "OwningGroupID"),
-    ("LocationName", "Location", "LocationID"),
-    ("LocationRoomName", "LocationRoom", "LocationRoomID"),
-    ("MaintenanceScheduleName", "MaintenanceSchedule", "MaintenanceScheduleID"),
-)
 
 
 def feed_entry(tenant: Tenant, record: Record, *, with_replies: bool = False) -> Record:
@@ -454,7 +363,7 @@ def people(tenant: Tenant, records: Iterable[Record]) -> list[Record]:
     return [person(tenant, record, full=False) for record in records]
 
 
-def named(tenant: Tenant, shape: str, record: Record) -> Any:  # noqa: ANN401  any object
+def named(tenant: Tenant, shape: str, record: Record) -> Record:
     """A status or form, with the name of its application.
 
     Args:

@@ -26,12 +26,16 @@ class Route:
         method: HTTP method.
         template: Path below `/api`. Placeholders are whole numbers, except `{uid}` and `{username}`.
         handler: What answers it.
+        takes: Type of the body, as in `shapes.json`; `[T]` is a list, empty for none.
+        gives: Type of the answer, likewise; empty for none in particular.
         signed_in: Whether a token is needed.
     """
 
     method: str
     template: str
     handler: Handler
+    takes: str = ""
+    gives: str = ""
     signed_in: bool = True
 
     @property

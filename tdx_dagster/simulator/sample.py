@@ -4,7 +4,6 @@ The tickets come in equal shares of the kinds in `KINDS`. What is right for each
 assets it must have when all is done, and why. The API never shows it.
 """
 
-import random
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -16,6 +15,7 @@ from tdx_dagster.simulator.blank import (
     WAITING,
     blank_state,
 )
+from tdx_dagster.simulator.chance import Dice
 from tdx_dagster.simulator.constants import (
     ACTIVE_STATUS_ID,
     BEID,
@@ -54,6 +54,7 @@ _LAST = (
     "Sandoval", "Tanaka", "Umar", "Vargas", "Winther", "Yilmaz", "Zimmer",
 )  # fmt: skip
 _SPREAD_DAYS = 900
+_TECHNICIANS = 4
 
 
 def sample_state(tickets: int = 30, assets: int = 2000, seed: int = 7) -> State:
@@ -67,7 +68,7 @@ def sample_state(tickets: int = 30, assets: int = 2000, seed: int = 7) -> State:
     Returns:
         The state. With too few assets, some tickets become `requestor_none`.
     """
-    sampler = _Sampler(random.Random(seed))
+    sampler = _Sampler(Dice(seed))
     sampler.add_people(max(12, assets // 2))
     sampler.add_assets(assets)
     sampler.add_tickets(tickets)
@@ -75,31 +76,31 @@ def sample_state(tickets: int = 30, assets: int = 2000, seed: int = 7) -> State:
 
 
 class _Sampler:
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: Dice) -> None:
         self.state = blank_state()
-        self._rng = rng
-        self._texts = TextMaker(rng)
+        self.rng = rng
+        self.texts = TextMaker(rng)
         self._maker = ComputerMaker(rng, set(DECOYS))
         self._people: list[Record] = []
-        self._technicians: list[Record] = []
-        self._named_once: list[Record] = []
+        self.technicians: list[Record] = []
+        self.nameable: list[Record] = []
 
     # ---- people and assets -----------------------------------------------------------------------
 
     def add_people(self, number: int) -> None:
-        for row in range(number + 4):
-            person = self._person(row, technician=row < 4)  # noqa: PLR2004  four of them
-            (self._technicians if row < 4 else self._people).append(person)  # noqa: PLR2004  the same
+        for row in range(number + _TECHNICIANS):
+            person = self._person(row, technician=row < _TECHNICIANS)
+            (self.technicians if row < _TECHNICIANS else self._people).append(person)
 
     def _person(self, row: int, *, technician: bool) -> Record:
-        rng = self._rng
+        rng = self.rng
         first, last = rng.choice(_FIRST), rng.choice(_LAST)
         user_name = f"{first[0]}{last[:6]}{row}".lower()
         return self.state.add_person(
             UID=self._guid(), ReferenceID=1000 + row, UserName=user_name, FirstName=first, LastName=last,
             FullName=f"{first} {last}", PrimaryEmail=f"{user_name}@example.edu", BEID=BEID, BEIDInt=53,
             AuthenticationUserName=f"{user_name}@example.edu", ExternalID=f"{rng.getrandbits(27):08d}",
-            IsActive=technician or rng.random() < 0.97, IsEmployee=True,  # noqa: PLR2004  a few have left
+            IsActive=technician or self.rng.chance(0.97), IsEmployee=True,
             TypeID=1 if technician else 2, DefaultAccountID=rng.randint(201, 212),
             WorkPhone="734-555-0142", GroupIDs=[861] if technician else [], TZID=2,
             TZName="(GMT-05:00) Eastern Time",
@@ -108,37 +109,36 @@ class _Sampler:
     def add_assets(self, number: int) -> None:
         made = 0
         while made < number:
-            is_computer = self._rng.random() < 0.88  # noqa: PLR2004  most assets are computers
+            is_computer = self.rng.chance(0.88)
             asset = self._asset(self._maker.computer() if is_computer else self._maker.other())
             made += 1
-            if made < number and asset["Name"] and self._rng.random() < 0.02:  # noqa: PLR2004  some
-                if is_computer and asset["StatusID"] == ACTIVE_STATUS_ID:
-                    self._asset(self._maker.twin_of(self._identity(asset)))
-                    made += 1
-        self._named_once = [a for a in self.state.assets.values() if _active(a) and _handles(a)]
-        self._rng.shuffle(self._named_once)
+            if made < number and _active(asset) and asset["Name"] and self.rng.chance(0.02):
+                self._asset(self._maker.twin_of(self._identity(asset)))
+                made += 1
+        self.nameable = [a for a in self.state.assets.values() if _active(a) and _handles(a)]
+        self.rng.shuffle(self.nameable)
 
     def _identity(self, asset: Record) -> Record:
         names = ("Name", "FormID", "StatusID", "ManufacturerID", "ProductModelID", "SupplierID")
         return {name: asset[name] for name in names}
 
     def _asset(self, fields: Record) -> Record:
-        rng = self._rng
-        owner = rng.choice(self._people)["UID"] if rng.random() < 0.75 else ZERO_GUID  # noqa: PLR2004  most
+        rng = self.rng
+        owner = rng.choice(self._people)["UID"] if self.rng.chance(0.75) else ZERO_GUID
         created = SAMPLE_NOW - timedelta(
             days=rng.randint(60, _SPREAD_DAYS), seconds=rng.randint(0, 86_399)
         )
         changed = created + timedelta(days=rng.randint(0, 59), milliseconds=rng.randint(0, 999))
         more: Record = {"Attributes": {}}
-        if rng.random() < 0.1:  # noqa: PLR2004  some have a note
+        if self.rng.chance(0.1):
             more["Attributes"] = {INVENTORY_ATTRIBUTE_ID: "Checked in spring"}
-        if rng.random() < 0.3:  # noqa: PLR2004  most dates are unset, as year 1
+        if self.rng.chance(0.3):
             more["AcquisitionDate"] = stamp(created)
         return self.state.add_asset(
             **fields, OwningCustomerID=owner, OwningDepartmentID=rng.randint(201, 212),
             LocationID=rng.choice((0, 301, 302, 303, 304)), CreatedDate=stamp(created),
-            CreatedUid=self._technicians[0]["UID"], ModifiedDate=stamp(changed),
-            ModifiedUid=self._technicians[1]["UID"], **more,
+            CreatedUid=self.technicians[0]["UID"], ModifiedDate=stamp(changed),
+            ModifiedUid=self.technicians[1]["UID"], **more,
         )  # fmt: skip
 
     # ---- tickets ---------------------------------------------------------------------------------
@@ -153,12 +153,12 @@ class _Sampler:
             for kind, fits in _OWNERSHIP.items()
         }
         for queue in queues.values():
-            self._rng.shuffle(queue)
+            self.rng.shuffle(queue)
         for row in range(number):
             _Ticket(self, KINDS[row % len(KINDS)], row, queues, owned).add()
 
     def _guid(self) -> str:
-        digits = f"{self._rng.getrandbits(128):032x}"
+        digits = f"{self.rng.getrandbits(128):032x}"
         return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
@@ -171,7 +171,7 @@ _OWNERSHIP: dict[str, Callable[[int], bool]] = {
 
 
 def _active(asset: Record) -> bool:
-    return asset["StatusID"] == ACTIVE_STATUS_ID and asset["FormID"] == COMPUTER_FORM_ID
+    return (asset["StatusID"], asset["FormID"]) == (ACTIVE_STATUS_ID, COMPUTER_FORM_ID)
 
 
 def _handles(asset: Record) -> list[str]:
@@ -199,7 +199,7 @@ class _Ticket:
         queues: dict[str, list[str]],
         owned: dict[str, list[Record]],
     ) -> None:
-        self._sampler, self._rng, self._texts = sampler, sampler._rng, sampler._texts  # noqa: SLF001  its other half
+        self._sampler, self._rng, self._texts = sampler, sampler.rng, sampler.texts
         self._state = sampler.state
         self._kind = kind
         self._queues, self._owned = queues, owned
@@ -228,17 +228,17 @@ class _Ticket:
 
     def _choose(self) -> list[Record]:
         """The computers that the text names; changes the kind where there are none to name."""
-        if self._kind == "attached" and self._rng.random() < 0.5 and self._queues["requestor_one"]:  # noqa: PLR2004  half
+        if self._kind == "attached" and self._rng.chance(0.5) and self._queues["requestor_one"]:
             return []
         if self._kind.startswith("requestor"):
             if not self._queues[self._kind]:
                 self._kind = "requestor_none"
             return []
-        pool = self._sampler._named_once  # noqa: SLF001  its other half
+        pool = self._sampler.nameable
         if not pool:
             self._kind = "requestor_none"
             return []
-        several = self._kind in ("description", "feed") and self._rng.random() < 0.2  # noqa: PLR2004  some
+        several = self._kind in ("description", "feed") and self._rng.chance(0.2)
         return [pool.pop() for _ in range(min(len(pool), 2 if several else 1))]
 
     def _named(self, assets: list[Record], place: str) -> list[str]:
@@ -248,10 +248,10 @@ class _Ticket:
     def _mention(self, asset: Record) -> str:
         """How people write an identifier: as it is, in small letters, with the domain behind it."""
         handle = self._rng.choice(_handles(asset))
-        style = self._rng.random()
-        if style < 0.3:  # noqa: PLR2004  a good part
+        if self._rng.chance(0.3):
             return handle.lower()
-        if style < 0.4 and handle == asset.get("Name") and "_" not in handle:  # noqa: PLR2004  a few
+        is_host_name = handle == asset.get("Name") and "_" not in handle
+        if is_host_name and self._rng.chance(0.15):
             return f"{handle.lower()}.example.edu"
         return handle
 
@@ -269,9 +269,9 @@ class _Ticket:
         title = self._texts.title(names["title"])
         full_name = self._requestor["FullName"]
         text, is_html = self._texts.description(full_name, names["description"], rich=rich)
-        responsible = self._rng.choice(self._sampler._technicians)  # noqa: SLF001  its other half
+        responsible = self._rng.choice(self._sampler.technicians)
         at = stamp(self._at)
-        lab = {LAB_ATTRIBUTE_ID: "9001"} if self._rng.random() < 0.2 else {}  # noqa: PLR2004  some
+        lab = {LAB_ATTRIBUTE_ID: "9001"} if self._rng.chance(0.2) else {}
         return self._state.add_ticket(
             Title=title, Description=text, IsRichHtml=is_html, RequestorUid=self._requestor["UID"],
             StatusID=self._rng.choice((NEW, NEW, IN_PROCESS, WAITING)), FormID=3101,
@@ -283,16 +283,18 @@ class _Ticket:
         )  # fmt: skip
 
     def _feed(self, ticket: Record, names: dict[str, list[str]]) -> None:
-        technician = self._rng.choice(self._sampler._technicians)  # noqa: SLF001  its other half
+        technician = self._rng.choice(self._sampler.technicians)
         self._say(ticket, ZERO_GUID, "Assigned this ticket to Service Desk.", UpdateType.EDIT)
         asked = self._say(ticket, technician["UID"], self._texts.aside())
         if names["reply"]:
             self._reply(asked, self._texts.naming(names["reply"]))
-        elif self._rng.random() < 0.2:  # noqa: PLR2004  some
+        elif self._rng.chance(0.2):
             self._reply(asked, self._texts.thanks())
         self._say(ticket, self._requestor["UID"], self._texts.naming(names["feed"]))
 
-    def _say(self, ticket: Record, uid: str, text: str, update: UpdateType = UpdateType.COMMENT) -> Record:  # fmt: skip
+    def _say(
+        self, ticket: Record, uid: str, text: str, update: UpdateType = UpdateType.COMMENT
+    ) -> Record:
         self._at += timedelta(
             minutes=self._rng.randint(1, 20), milliseconds=self._rng.randint(0, 999)
         )
@@ -313,7 +315,7 @@ class _Ticket:
     def _attach(self, ticket: Record, asset: Record) -> None:
         self._state.links[ticket["ID"]] = [asset["ConfigurationItemID"]]
         name = asset.get("Name") or asset.get("SerialNumber") or ""
-        technician = self._sampler._technicians[0]  # noqa: SLF001  its other half
+        technician = self._sampler.technicians[0]
         line = f'Added the "{name}" asset to this ticket.'
         self._say(ticket, technician["UID"], line, UpdateType.EDIT)
 

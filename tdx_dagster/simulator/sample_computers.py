@@ -4,10 +4,10 @@ Every name, serial number and tag is unlike every other, so that what a text mea
 exceptions (retired twins, filler serial numbers) are made on purpose.
 """
 
-import random
 from collections.abc import Callable
 
 from tdx_dagster.simulator.blank import MONITOR_FORM_ID, PERIPHERAL_FORM_ID
+from tdx_dagster.simulator.chance import Dice
 from tdx_dagster.simulator.constants import ACTIVE_STATUS_ID, COMPUTER_FORM_ID
 from tdx_dagster.simulator.model import Record
 
@@ -25,32 +25,32 @@ _PLACES = ("QBENCH", "ZLAB", "WARD", "FIELD", "ADM", "LEC", "STU", "KSK", "GID",
 _KINDS = ("NB", "WK", "TS", "LT", "DT")
 
 
-def _letters_and_digits(rng: random.Random, length: int) -> str:
+def _letters_and_digits(rng: Dice, length: int) -> str:
     """Random characters with at least one letter and one digit among them."""
     middle = "".join(rng.choices(_ALNUM, k=length - 2))
     return f"{rng.choice('123456789')}{middle}{rng.choice(_LETTERS)}"
 
 
-def _dell(rng: random.Random) -> str:
+def _dell(rng: Dice) -> str:
     return _letters_and_digits(rng, 7)
 
 
-def _hp(rng: random.Random) -> str:
+def _hp(rng: Dice) -> str:
     head = rng.choice(("5CG", "MXL", "2UA"))
     return f"{head}{rng.randint(100, 499)}{_letters_and_digits(rng, 4)}"
 
 
-def _lenovo(rng: random.Random) -> str:
+def _lenovo(rng: Dice) -> str:
     return f"{rng.choice(('PF', 'R9', 'MP'))}{_letters_and_digits(rng, 6)}"
 
 
-def _apple(rng: random.Random) -> str:
-    if rng.random() < 0.5:  # noqa: PLR2004  half of them
+def _apple(rng: Dice) -> str:
+    if rng.chance(0.5):
         return f"C02{_letters_and_digits(rng, 9)}"
     return f"{rng.choice(_LETTERS)}{_letters_and_digits(rng, 9)}"
 
 
-_MAKERS: tuple[tuple[int, tuple[int, ...], Callable[[random.Random], str]], ...] = (
+_MAKERS: tuple[tuple[int, tuple[int, ...], Callable[[Dice], str]], ...] = (
     (701, (601, 602), _dell),
     (702, (603, 604), _hp),
     (703, (605,), _lenovo),
@@ -59,37 +59,37 @@ _MAKERS: tuple[tuple[int, tuple[int, ...], Callable[[random.Random], str]], ...]
 """Manufacturer, its models, its serial numbers."""
 
 
-def _unit_place(rng: random.Random, _serial: str, _tag: str) -> str:
+def _unit_place(rng: Dice, _serial: str, _tag: str) -> str:
     return f"{rng.choice(_UNITS)}-{rng.choice(_PLACES)}{rng.randint(1, 99):02d}"
 
 
-def _building_room(rng: random.Random, _serial: str, _tag: str) -> str:
+def _building_room(rng: Dice, _serial: str, _tag: str) -> str:
     building = "".join(rng.choices(_LETTERS, k=2))
     return f"{building}{rng.randint(100, 499)}-{rng.choice(('', 'Front', 'Back'))}{rng.randint(1, 30):02d}"
 
 
-def _room_inventory(rng: random.Random, _serial: str, tag: str) -> str:
+def _room_inventory(rng: Dice, _serial: str, tag: str) -> str:
     return f"{rng.randint(10, 49)}{rng.randint(100, 399)}{rng.choice(('LAP', 'DES', '000'))}-{tag}"
 
 
-def _unit_kind_number(rng: random.Random, _serial: str, tag: str) -> str:
+def _unit_kind_number(rng: Dice, _serial: str, tag: str) -> str:
     return f"{rng.choice(_UNITS)}{rng.choice(_KINDS)}-{tag[-5:]}{rng.choice('WML')}"
 
 
-def _unit_serial_end(rng: random.Random, serial: str, _tag: str) -> str:
+def _unit_serial_end(rng: Dice, serial: str, _tag: str) -> str:
     return f"{rng.choice(_UNITS)}{rng.choice(_UNITS)[:2]}-{serial[-7:]}"
 
 
-def _unit_tag_suffix(rng: random.Random, _serial: str, tag: str) -> str:
+def _unit_tag_suffix(rng: Dice, _serial: str, tag: str) -> str:
     return f"{rng.choice(_UNITS)[:4]}-{tag}-G{rng.randint(1, 99):02d}"[:LONGEST_NAME]
 
 
-def _group_month(rng: random.Random, _serial: str, _tag: str) -> str:
+def _group_month(rng: Dice, _serial: str, _tag: str) -> str:
     month = f"{rng.randint(19, 25)}{rng.randint(1, 12):02d}"
     return f"{rng.choice(_UNITS)}{month}{rng.choice(_KINDS)}{rng.randint(1, 99):02d}"
 
 
-def _many_dashes(rng: random.Random, _serial: str, _tag: str) -> str:
+def _many_dashes(rng: Dice, _serial: str, _tag: str) -> str:
     parts = (
         rng.choice(_UNITS),
         rng.choice(("LIB", "LAB", "OFF")),
@@ -98,15 +98,15 @@ def _many_dashes(rng: random.Random, _serial: str, _tag: str) -> str:
     return f"{'-'.join(parts)}-{rng.randint(1, 99):02d}"
 
 
-def _default_name(rng: random.Random, _serial: str, _tag: str) -> str:
+def _default_name(rng: Dice, _serial: str, _tag: str) -> str:
     return f"{rng.choice(('DESKTOP', 'LAPTOP'))}-{_letters_and_digits(rng, 7)}"
 
 
-def _prefix_serial(rng: random.Random, serial: str, _tag: str) -> str:
+def _prefix_serial(rng: Dice, serial: str, _tag: str) -> str:
     return f"{rng.choice(_UNITS)}-{serial}"[:LONGEST_NAME]
 
 
-def _underscores(rng: random.Random, _serial: str, _tag: str) -> str:
+def _underscores(rng: Dice, _serial: str, _tag: str) -> str:
     return f"{rng.choice(_UNITS)}_{rng.choice(_PLACES)}_{rng.randint(1, 99):02d}"
 
 
@@ -126,7 +126,7 @@ class ComputerMaker:
         taken: Tokens that no identifier may equal, in upper case; identifiers are added.
     """
 
-    def __init__(self, rng: random.Random, taken: set[str]) -> None:
+    def __init__(self, rng: Dice, taken: set[str]) -> None:
         self._rng = rng
         self._taken = taken
         self._inventory = 104_000
@@ -156,7 +156,7 @@ class ComputerMaker:
         """
         rng = self._rng
         serial = self._unique(lambda: f"CN{_letters_and_digits(rng, 10)}")
-        form = MONITOR_FORM_ID if rng.random() < 0.7 else PERIPHERAL_FORM_ID  # noqa: PLR2004  most
+        form = MONITOR_FORM_ID if rng.chance(0.7) else PERIPHERAL_FORM_ID
         name = self._unique(lambda: f"MON-{rng.randint(1, 9_999_999):07d}")
         fields = self._described(701, 608, form, ACTIVE_STATUS_ID)
         return fields | {"Name": name, "SerialNumber": serial, "Tag": None}
@@ -179,24 +179,21 @@ class ComputerMaker:
         return self._rng.choices((ACTIVE_STATUS_ID, RETIRED, STORED, LOST), weights)[0]
 
     def _tag(self, number: str) -> str | None:
-        kind = self._rng.random()
-        if kind < 0.5:  # noqa: PLR2004  half of all computers
+        if self._rng.chance(0.5):
             return number
-        return f"UA-0{number}" if kind < 0.7 else None  # noqa: PLR2004  a fifth of them
+        return f"UA-0{number}" if self._rng.chance(0.4) else None
 
     def _gaps(self) -> Record:
-        """What is missing in some records: no serial number, a filler, no name."""
-        kind = self._rng.random()
-        if kind < 0.02:  # noqa: PLR2004  a few
-            return {"SerialNumber": self._rng.choice(FILLER_SERIALS)}
-        if kind < 0.05:  # noqa: PLR2004  a few
-            return {"SerialNumber": None}
-        return {"Name": None} if kind < 0.07 else {}  # noqa: PLR2004  a few
+        """What is missing in some records: a serial number, or all but a filler of it, or the name."""
+        if not self._rng.chance(0.07):
+            return {}
+        fillers = [{"SerialNumber": filler} for filler in FILLER_SERIALS]
+        return self._rng.choice([*fillers, {"SerialNumber": None}, {"Name": None}])
 
     def _described(self, maker: int, model: int, form: int, status: int) -> Record:
         return {
             "FormID": form, "StatusID": status, "ManufacturerID": maker, "ProductModelID": model,
-            "SupplierID": 501 if self._rng.random() < 0.5 else 0,  # noqa: PLR2004  half of them
+            "SupplierID": 501 if self._rng.chance(0.5) else 0,
         }  # fmt: skip
 
     def _unique(self, make: Callable[[], str]) -> str:

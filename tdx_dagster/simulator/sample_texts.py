@@ -5,7 +5,8 @@ other words look enough like identifiers to tempt a careless reader, and are res
 """
 
 import html
-import random
+
+from tdx_dagster.simulator.chance import Dice
 
 DECOYS = frozenset(
     word.upper()
@@ -68,7 +69,7 @@ class TextMaker:
         rng: Where chance comes from.
     """
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: Dice) -> None:
         self._rng = rng
 
     def title(self, names: list[str]) -> str:
@@ -115,7 +116,9 @@ class TextMaker:
         """
         return self._rng.choice(_THANKS)
 
-    def description(self, person: str, names: list[str], *, rich: bool | None = None) -> tuple[str, bool]:  # fmt: skip
+    def description(
+        self, person: str, names: list[str], *, rich: bool | None = None
+    ) -> tuple[str, bool]:
         """A description.
 
         Args:
@@ -146,7 +149,7 @@ class TextMaker:
             "<style>p.MsoNormal{font-family:Calibri;margin-top:0in}.x1-signature{color:#444}</style>"
             f"<div class=WordSection1><p class=MsoNormal>{rng.choice(_GREETINGS)}</p>{body}"
             f"<p class=MsoNormal>&nbsp;</p><p class=MsoNormal>{rng.choice(_CLOSINGS)}</p>"
-            f"{self._signature(person)}{self._quoted() if rng.random() < 0.5 else ''}</div>"  # noqa: PLR2004  half
+            f"{self._signature(person)}{self._quoted() if rng.chance(0.5) else ''}</div>"
         )
         return text, True
 

@@ -95,7 +95,7 @@ class _Handler(BaseHTTPRequestHandler):
         except (Dropped, ConnectionError):
             self._drop()
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _respond  # noqa: N815  the base class looks for these
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _respond
 
     def _read_body(self) -> bytes:
         """The body; of one that is too long only as much as shows that it is, and then no more calls."""

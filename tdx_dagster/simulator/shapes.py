@@ -7,21 +7,21 @@ this one description, and so does the test that checks every answer.
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
-from typing import Any
 from uuid import UUID
 
-from tdx_dagster.simulator.constants import ZERO_GUID
+from tdx_dagster.simulator.constants import ZERO_GUID, Value
 
 UNSET_DATE = "0001-01-01T05:00:00Z"
 """Year 1 as a production sample has it; `Options.unset_date` replaces it in answers (case E10)."""
 
-_UNSET: dict[str, Any] = {
+_UNSET: dict[str, Value] = {
     "int": 0,
     "double": 0.0,
     "bool": False,
@@ -30,7 +30,7 @@ _UNSET: dict[str, Any] = {
     "datetime": UNSET_DATE,
 }
 _SPEC = re.compile(
-    r"^(?P<list>\[)?(?P<kind>\w+)\]?(?P<null>\?)?(?P<flags>( [a-z]+-[a-z]+)*)( = (?P<unset>.+))?$"
+    r"^(?P<list>\[)?(?P<kind>\w+)\]?(?P<null>\?)?(?P<flags>( [a-z]+-[a-z]+)*)( = (?P<unset>\S+))?$"
 )
 _INT_RANGE = range(-(2**31), 2**31)
 
@@ -61,7 +61,7 @@ class Field:
     full_only: bool
     read_only: bool
     on_create: bool
-    unset: Any
+    unset: Value
 
 
 @cache
@@ -84,6 +84,29 @@ def _descriptions() -> dict[str, dict[str, str]]:
     return described
 
 
+def plain_field(name: str, kind: str, *, is_list: bool = False) -> Field:
+    """A field outside any type: a query parameter, or a body that is a list.
+
+    Args:
+        name: What messages call it.
+        kind: See `Field`.
+        is_list: See `Field`.
+
+    Returns:
+        A field that may be null.
+    """
+    return Field(
+        name,
+        kind,
+        is_list,
+        nullable=True,
+        full_only=False,
+        read_only=False,
+        on_create=False,
+        unset=None,
+    )
+
+
 def _field(name: str, spec: str) -> Field:
     match = _SPEC.match(spec)
     if match is None:
@@ -102,7 +125,7 @@ def _field(name: str, spec: str) -> Field:
     )
 
 
-def _unset(kind: str, given: str | None, *, is_list: bool, nullable: bool) -> Any:  # noqa: ANN401  any kind
+def _unset(kind: str, given: str | None, *, is_list: bool, nullable: bool) -> Value:
     if given is not None:
         return given if kind == "string" else int(given)
     if nullable:
@@ -111,7 +134,7 @@ def _unset(kind: str, given: str | None, *, is_list: bool, nullable: bool) -> An
 
 
 @cache
-def _defaults(shape: str, *, full: bool) -> tuple[tuple[str, Any, bool], ...]:
+def _defaults(shape: str, *, full: bool) -> tuple[tuple[str, Value, bool], ...]:
     rows = []
     for field in fields(shape):
         loaded = full or not field.full_only
@@ -120,7 +143,7 @@ def _defaults(shape: str, *, full: bool) -> tuple[tuple[str, Any, bool], ...]:
     return tuple(rows)
 
 
-def render(shape: str, values: Mapping[str, Any], *, full: bool = True) -> dict[str, Any]:
+def render(shape: str, values: Mapping[str, Value], *, full: bool = True) -> dict[str, Value]:
     """Build an answer of a type: every field of it and nothing else.
 
     Args:
@@ -137,7 +160,7 @@ def render(shape: str, values: Mapping[str, Any], *, full: bool = True) -> dict[
     }
 
 
-def read(shape: str, given: object) -> dict[str, Any]:
+def read(shape: str, given: object) -> dict[str, Value]:
     """Read an input object as leniently as TDX does.
 
     Names match whatever their case, unknown members are ignored, scalars sent as text are turned into
@@ -156,7 +179,7 @@ def read(shape: str, given: object) -> dict[str, Any]:
     return {field.name: field.unset for field in fields(shape)} | sent(shape, given)
 
 
-def sent(shape: str, given: object) -> dict[str, Any]:
+def sent(shape: str, given: object) -> dict[str, Value]:
     """Read only those members of an input object that were sent.
 
     Args:
@@ -179,7 +202,7 @@ def sent(shape: str, given: object) -> dict[str, Any]:
     }
 
 
-def read_field(field: Field, value: object) -> Any:  # noqa: ANN401  any kind
+def read_field(field: Field, value: object) -> Value:
     """Turn one sent value into what its field holds.
 
     Args:
@@ -200,7 +223,7 @@ def read_field(field: Field, value: object) -> Any:  # noqa: ANN401  any kind
     return [_read_one(field, member) for member in members]
 
 
-def _read_one(field: Field, value: object) -> Any:  # noqa: ANN401  any kind
+def _read_one(field: Field, value: object) -> Value:
     reader = _READERS.get(field.kind)
     try:
         if reader is not None:
@@ -212,7 +235,7 @@ def _read_one(field: Field, value: object) -> Any:  # noqa: ANN401  any kind
 
 def _read_int(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError(value)
+        raise TypeError(value)
     number = float(value) if isinstance(value, float) else int(value)
     if int(number) != number or int(number) not in _INT_RANGE:
         raise ValueError(value)
@@ -221,9 +244,9 @@ def _read_int(value: object) -> int:
 
 def _read_double(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError(value)
+        raise TypeError(value)
     number = float(value)
-    if number != number or number in (float("inf"), float("-inf")):  # noqa: PLR0124  NaN is not itself
+    if not math.isfinite(number):
         raise ValueError(value)
     return number
 

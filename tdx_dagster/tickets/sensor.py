@@ -43,13 +43,11 @@ def build_sensor(
         job=job,
         minimum_interval_seconds=seconds,
         default_status=status,
-        required_resource_keys={"polling"},
         description=f"Polls the report of {pipeline.name} and launches the tickets that are due.",
     )
     def report_sensor(
-        context: dg.SensorEvaluationContext,
+        context: dg.SensorEvaluationContext, polling: dg.ResourceParam[Polling]
     ) -> dg.SensorResult | dg.SkipReason:
-        polling: Polling = context.resources.polling
         try:
             report = read_tickets(polling.report(pipeline.report_id), pipeline.ticket_column)
             return _answer(context, pipeline, report, polling)

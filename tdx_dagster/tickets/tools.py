@@ -21,6 +21,9 @@ from tdx_dagster.tickets.pipeline_spec import Pipeline
 class TicketTdx(TdxReads, TdxWrites, Protocol):
     """The whole of the TDX facade that tickets use."""
 
+    def report(self, report_id: int) -> Report:
+        """Read a report with its data."""
+
     @property
     def calls(self) -> dict[str, int]:
         """Calls made so far, by method and template."""

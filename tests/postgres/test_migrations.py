@@ -297,12 +297,3 @@ def test_the_history_of_attempts_cannot_be_rewritten(each_database_url: str) -> 
     ):
         with pytest.raises(psycopg2.Error, match="append-only"):
             query(each_database_url, statement)
-
-
-def test_the_limiter_never_grants_more_than_its_window(each_database_url: str) -> None:
-    """Three calls a second: the fourth waits a second, the seventh two."""
-    reserve = "SELECT meta.rate_reserve('GET x', 3, 1.0, 9.0)"
-    waits = [query(each_database_url, reserve)[0][0] for _ in range(7)]
-    assert waits[:3] == [0.0, 0.0, 0.0]
-    assert all(0.5 < wait <= 1.0 for wait in waits[3:6])
-    assert 1.5 < waits[6] <= 2.0

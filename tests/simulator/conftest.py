@@ -1,38 +1,13 @@
-"""A small tenant behind real HTTP, and a client that shows whole answers."""
+"""A small tenant behind real HTTP, and a client for it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
-import requests
 
 from tdx_dagster.simulator import Simulator, State, blank_state
+from tests.simulator.client import Client
 
 PERSON = "aaaaaaaa-0000-4000-8000-000000000001"
-
-
-@dataclass
-class Client:
-    """Calls a simulator with a signed-in session; adds nothing and hides nothing."""
-
-    simulator: Simulator
-    session: requests.Session = field(default_factory=requests.Session)
-
-    def __post_init__(self) -> None:
-        self.sign_in()
-
-    def sign_in(self) -> None:
-        self.session.headers["Authorization"] = f"Bearer {self.simulator.token()}"
-
-    def call(self, method: str, path: str, **more: Any) -> requests.Response:
-        return self.session.request(method, f"{self.simulator.url}/api{path}", timeout=10, **more)
-
-    def get(self, path: str, **more: Any) -> requests.Response:
-        return self.call("GET", path, **more)
-
-    def post(self, path: str, json: Any = None, **more: Any) -> requests.Response:
-        return self.call("POST", path, json=json, **more)
 
 
 @pytest.fixture

@@ -1,20 +1,24 @@
 """Fault switches: what reaches the client, and what has happened on the server."""
 
 import time
+from typing import Any
 
 import pytest
 import requests
+
+from tdx_dagster.simulator import Simulator
+from tests.simulator.client import Client
 
 FEED = "/46/tickets/7001/feed"
 FEED_TEMPLATE = "/{app}/tickets/{id}/feed"
 COMMENT = {"Comments": "Hello"}
 
 
-def comments(simulator, ticket=7001):
+def comments(simulator: Simulator, ticket: int = 7001) -> list[str]:
     return [entry["Body"] for entry in simulator.state.feed_of_ticket(ticket)]
 
 
-def test_a_status_hides_a_call_that_was_not_done(client, simulator):
+def test_a_status_hides_a_call_that_was_not_done(client: Client, simulator: Simulator) -> None:
     """A refused call; the next one goes through."""
     simulator.faults.add("POST", FEED_TEMPLATE, status=503, on=1)
     assert client.post(FEED, COMMENT).status_code == 503
@@ -22,7 +26,7 @@ def test_a_status_hides_a_call_that_was_not_done(client, simulator):
     assert client.post(FEED, COMMENT).status_code == 201
 
 
-def test_a_status_can_hide_a_call_that_was_done(client, simulator):
+def test_a_status_can_hide_a_call_that_was_done(client: Client, simulator: Simulator) -> None:
     """Case D08: a gateway error says nothing about the outcome of a POST."""
     simulator.faults.add("POST", FEED_TEMPLATE, status=502, effect=True)
     assert client.post(FEED, COMMENT).status_code == 502
@@ -30,7 +34,9 @@ def test_a_status_can_hide_a_call_that_was_done(client, simulator):
 
 
 @pytest.mark.parametrize(("moment", "left"), [("before", []), ("after", ["Hello"])])
-def test_a_connection_is_dropped_before_or_after_the_effect(client, simulator, moment, left):
+def test_a_connection_is_dropped_before_or_after_the_effect(
+    client: Client, simulator: Simulator, moment: Any, left: list[str]
+) -> None:
     """Case D01: never sent and answer lost look the same to the client."""
     simulator.faults.add("POST", FEED_TEMPLATE, drop=moment, on=1)
     with pytest.raises(requests.ConnectionError):
@@ -39,7 +45,7 @@ def test_a_connection_is_dropped_before_or_after_the_effect(client, simulator, m
     assert client.post(FEED, COMMENT).status_code == 201
 
 
-def test_a_call_can_be_held_for_ever(client, simulator):
+def test_a_call_can_be_held_for_ever(client: Client, simulator: Simulator) -> None:
     """Case A51: one silent connection must not hold a run; stopping the server ends it."""
     simulator.faults.add("GET", "/{app}/tickets/{id}", hold="before")
     with pytest.raises(requests.ReadTimeout):
@@ -49,7 +55,7 @@ def test_a_call_can_be_held_for_ever(client, simulator):
     assert time.monotonic() - began < 1
 
 
-def test_a_delay_comes_before_or_after_the_effect(client, simulator):
+def test_a_delay_comes_before_or_after_the_effect(client: Client, simulator: Simulator) -> None:
     """A client that gives up in the meantime does not know which."""
     simulator.faults.add("POST", FEED_TEMPLATE, delay_seconds=30, delay="after", on=1)
     with pytest.raises(requests.ReadTimeout):
@@ -57,7 +63,7 @@ def test_a_delay_comes_before_or_after_the_effect(client, simulator):
     assert comments(simulator) == ["Hello"]
 
 
-def test_a_body_can_end_in_the_middle(client, simulator):
+def test_a_body_can_end_in_the_middle(client: Client, simulator: Simulator) -> None:
     """The headers promise more than comes."""
     simulator.faults.add("GET", "/{app}/tickets/{id}", cut_body=True, on=1)
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
@@ -65,7 +71,9 @@ def test_a_body_can_end_in_the_middle(client, simulator):
     assert client.get("/46/tickets/7001").status_code == 200
 
 
-def test_a_web_page_or_nothing_can_come_instead_of_json(client, simulator):
+def test_a_web_page_or_nothing_can_come_instead_of_json(
+    client: Client, simulator: Simulator
+) -> None:
     """Proxies and maintenance pages answer 200."""
     simulator.faults.add("GET", "/{app}/tickets/{id}", web_page=True, on=1)
     simulator.faults.add("GET", "/{app}/tickets/{id}", empty=True, on=2)
@@ -74,7 +82,7 @@ def test_a_web_page_or_nothing_can_come_instead_of_json(client, simulator):
     assert (empty.status_code, empty.content) == (200, b"")
 
 
-def test_headers_can_be_added_and_taken_away(client, simulator):
+def test_headers_can_be_added_and_taken_away(client: Client, simulator: Simulator) -> None:
     """Cases A01 to A06: resets missing, unreadable, in the past or hours ahead."""
     simulator.options.rate_headers_without_limits = True
     given = {"X-RateLimit-Reset": "mer., 28 mars 2018 16:08:14 GMT", "X-RateLimit-Limit": None}
@@ -84,7 +92,7 @@ def test_headers_can_be_added_and_taken_away(client, simulator):
     assert "X-RateLimit-Limit" not in answer.headers
 
 
-def test_a_fault_can_be_for_one_ticket_only(client, simulator):
+def test_a_fault_can_be_for_one_ticket_only(client: Client, simulator: Simulator) -> None:
     """Case A10: one ticket is forbidden, the others are not."""
     simulator.faults.add("GET", "/46/tickets/7002", status=403)
     statuses = [client.get(f"/46/tickets/{number}").status_code for number in (7001, 7002, 7003)]
@@ -93,7 +101,7 @@ def test_a_fault_can_be_for_one_ticket_only(client, simulator):
     assert client.get("/46/tickets/7002").status_code == 200
 
 
-def test_every_call_is_logged_with_its_outcome(client, simulator):
+def test_every_call_is_logged_with_its_outcome(client: Client, simulator: Simulator) -> None:
     """Work is counted in calls, also those that never got an answer."""
     simulator.faults.add("POST", FEED_TEMPLATE, drop="after")
     with pytest.raises(requests.ConnectionError):
@@ -110,7 +118,7 @@ def test_every_call_is_logged_with_its_outcome(client, simulator):
     assert simulator.calls.count("GET", "/{a}/tickets/{b}") == 1
 
 
-def test_all_of_it_can_be_driven_over_http(client, simulator):
+def test_all_of_it_can_be_driven_over_http(client: Client, simulator: Simulator) -> None:
     """Clients in other languages are tried on it, too."""
     control = simulator.control_url
     fault = {"method": "GET", "path": "/{app}/tickets/{id}", "status": 500, "on": [1]}
@@ -135,7 +143,9 @@ def test_all_of_it_can_be_driven_over_http(client, simulator):
     ("path", "method", "body"),
     [("options", "PATCH", {"feed_pots": 1}), ("faults", "POST", {"path": "/x", "dorp": "after"})],
 )
-def test_a_misspelt_switch_is_refused_with_the_reason(simulator, path, method, body):
+def test_a_misspelt_switch_is_refused_with_the_reason(
+    simulator: Simulator, path: str, method: str, body: Any
+) -> None:
     """A fault that silently does nothing makes a test pass for the wrong reason."""
     answer = requests.request(method, f"{simulator.control_url}/{path}", json=body, timeout=5)
     assert answer.status_code == 400

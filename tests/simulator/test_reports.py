@@ -1,18 +1,23 @@
 """Reports (reference, section 6)."""
 
+from typing import Any
+
 import pytest
+
+from tdx_dagster.simulator import Simulator
+from tests.simulator.client import Client
 
 REPORT = "/reports/67890"
 WITH_DATA = f"{REPORT}?withData=True&dataSortExpression="
 
 
-def test_rows_come_only_when_asked_for(client):
+def test_rows_come_only_when_asked_for(client: Client) -> None:
     """Must-have 6: without the switch there is null, which is not an empty queue."""
     assert client.get(REPORT).json()["DataRows"] is None
     assert len(client.get(WITH_DATA).json()["DataRows"]) == 3
 
 
-def test_rows_are_keyed_by_column_name(client, simulator):
+def test_rows_are_keyed_by_column_name(client: Client, simulator: Simulator) -> None:
     """Not by header; custom attributes by their id, with the choice's name as value."""
     simulator.state.tickets[7002]["Attributes"] = {18375: "9001"}
     report = client.get(WITH_DATA).json()
@@ -27,7 +32,7 @@ def test_rows_are_keyed_by_column_name(client, simulator):
     assert report["DataRows"][0]["18375"] is None
 
 
-def test_max_results_is_not_applied_unless_switched(client, simulator):
+def test_max_results_is_not_applied_unless_switched(client: Client, simulator: Simulator) -> None:
     """Seen live: the setting is for display. Case A21 wants the other outcome, too."""
     simulator.state.reports[67890]["MaxResults"] = 2
     assert len(client.get(WITH_DATA).json()["DataRows"]) == 3
@@ -35,7 +40,7 @@ def test_max_results_is_not_applied_unless_switched(client, simulator):
     assert len(client.get(WITH_DATA).json()["DataRows"]) == 2
 
 
-def test_rows_are_sorted_and_an_unknown_sort_column_is_passed_over(client):
+def test_rows_are_sorted_and_an_unknown_sort_column_is_passed_over(client: Client) -> None:
     """Seen live: a typo in the sort is ignored without a word."""
     rows = client.get(f"{REPORT}?withdata=true&datasortexpression=TicketID DESC").json()["DataRows"]
     assert [row["TicketID"] for row in rows] == [7003, 7002, 7001]
@@ -43,21 +48,23 @@ def test_rows_are_sorted_and_an_unknown_sort_column_is_passed_over(client):
     assert [row["TicketID"] for row in rows] == [7001, 7002, 7003]
 
 
-def test_finished_tickets_leave_the_report(client):
+def test_finished_tickets_leave_the_report(client: Client) -> None:
     """The report lists what is open, as such reports do."""
     client.post("/46/tickets/7001/feed", {"Comments": "Done", "NewStatusID": 103})
     assert [row["TicketID"] for row in client.get(WITH_DATA).json()["DataRows"]] == [7002, 7003]
 
 
 @pytest.mark.parametrize(("form", "seen"), [("float", 7001.0), ("text", "7001"), ("integer", 7001)])
-def test_ids_come_in_the_form_that_is_switched_on(client, simulator, form, seen):
+def test_ids_come_in_the_form_that_is_switched_on(
+    client: Client, simulator: Simulator, form: Any, seen: Any
+) -> None:
     """Case A18: the same ticket is a number, a float or a text."""
     simulator.options.report_ids_as = form
     value = client.get(WITH_DATA).json()["DataRows"][0]["TicketID"]
     assert (value, type(value)) == (seen, type(seen))
 
 
-def test_the_ticket_column_can_be_missing_or_renamed(client, simulator):
+def test_the_ticket_column_can_be_missing_or_renamed(client: Client, simulator: Simulator) -> None:
     """Case A17: report builders may now name columns as they like."""
     simulator.options.report_renames = {"TicketID": "Ticket ID"}
     assert client.get(WITH_DATA).json()["DataRows"][0]["Ticket ID"] == 7001
@@ -66,20 +73,22 @@ def test_the_ticket_column_can_be_missing_or_renamed(client, simulator):
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
-def test_a_report_that_is_not_shared_is_refused_as_configured(client, simulator, status):
+def test_a_report_that_is_not_shared_is_refused_as_configured(
+    client: Client, simulator: Simulator, status: int | None
+) -> None:
     """No source says how; a client must name the report in each case."""
     simulator.options.invisible_report_status = status
     assert client.get("/reports/67892").status_code == status
     assert 67892 not in [report["ID"] for report in client.get("/reports").json()]
 
 
-def test_reports_can_be_searched(client):
+def test_reports_can_be_searched(client: Client) -> None:
     """The list of what the caller may see, narrowed down."""
     found = client.post("/reports/search", {"searchText": "OPEN", "forAppId": "46"}).json()
     assert [report["ID"] for report in found] == [67890]
 
 
-def test_an_asset_report_is_keyed_by_asset_columns(client):
+def test_an_asset_report_is_keyed_by_asset_columns(client: Client) -> None:
     """Asset reports have other column names than ticket reports."""
     rows = client.get("/reports/67891?withData=true").json()["DataRows"]
     assert (rows[0]["AssetID"], rows[0]["SerialNumber"]) == (1001, "7K2QX93")

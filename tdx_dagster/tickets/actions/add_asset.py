@@ -4,7 +4,7 @@ Belongs here: settings, and attaching what discovery found, each asset a step of
 repeated. Does not: deciding which computer it is (`inventory.discovery`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
@@ -22,10 +22,11 @@ from tdx_dagster.inventory.discovery import (
 )
 from tdx_dagster.inventory.identifiers import IdentifierSettings
 from tdx_dagster.inventory.summaries import summary_line
+from tdx_dagster.state.records import EffectRecord
 from tdx_dagster.tdx.errors import TdxRefused
 from tdx_dagster.tickets.actions.action import Action, Performed
 from tdx_dagster.tickets.actions.hands import attach_effect
-from tdx_dagster.tickets.actions.work import Work
+from tdx_dagster.tickets.actions.work import TicketView, Work
 
 
 class AddAsset(Action):
@@ -84,8 +85,9 @@ class AddAsset(Action):
     def perform(self, work: Work) -> Performed:
         """Find and attach."""
         settings = self.discovery_settings()
-        found = discover(_enquiry(work), work.inventory, work.search, settings)
-        done = _attach_all(work, found, settings)
+        enquiry = enquiry_of(work.ticket, work.hands.effects(), work.robot_texts)
+        found = discover(enquiry, work.inventory, work.search, settings)
+        done = _attach_all(work, found, settings, self.identity().action_id)
         if done.error and not (done.added or done.already):
             raise done.error
         line = summary_line(found, done.added, done.already, done.refused)
@@ -106,20 +108,28 @@ class _Attached:
     error: TdxRefused | None = None
 
 
-def _enquiry(work: Work) -> Enquiry:
-    def conversation() -> tuple[Any, ...]:
-        ours = {effect.detail.get("feed_id") for effect in work.hands.effects().values()}
-        return tuple(entry for entry in work.ticket.conversation() if entry.id not in ours)
+def enquiry_of(
+    ticket: TicketView, effects: Mapping[str, EffectRecord], robot_texts: Sequence[str]
+) -> Enquiry:
+    """Give what discovery is asked about a ticket.
 
+    Args:
+        ticket: The ticket.
+        effects: What this robot has written on it; its own entries are no evidence.
+        robot_texts: What it writes, to be recognised where people quote it.
+    """
+    ours = {effect.detail.get("feed_id") for effect in effects.values()}
     return Enquiry(
-        ticket=work.ticket.ticket,
-        conversation=conversation,
-        has_assets=lambda: any(item.asset_id for item in work.ticket.items()),
-        robot=Robot(texts=tuple(work.robot_texts)),
+        ticket=ticket.ticket,
+        conversation=lambda: [entry for entry in ticket.conversation() if entry.id not in ours],
+        has_assets=lambda: any(item.asset_id for item in ticket.items()),
+        robot=Robot(texts=tuple(robot_texts)),
     )
 
 
-def _attach_all(work: Work, found: Discovery, settings: DiscoverySettings) -> _Attached:
+def _attach_all(
+    work: Work, found: Discovery, settings: DiscoverySettings, action_id: str
+) -> _Attached:
     """Attach in order; what is on the ticket already is not posted again (case A14)."""
     done = _Attached()
     if not found.matches:
@@ -128,7 +138,7 @@ def _attach_all(work: Work, found: Discovery, settings: DiscoverySettings) -> _A
     ours = work.hands.effects() if linked else {}
     for match in found.matches:
         computer = match.computer
-        is_ours = attach_effect(computer.asset_id) in ours
+        is_ours = attach_effect(computer.asset_id, action_id) in ours
         if computer.asset_id in linked and not is_ours:
             done.already.append(computer)
         elif is_ours or (why := _confirmed(work, computer, settings)) is None:
@@ -166,7 +176,7 @@ def _evidence(found: Discovery, done: _Attached) -> dict[str, Any]:
         "attached": [_shown(why[computer.asset_id]) for computer in done.added],
         "already": [_shown(why[computer.asset_id]) for computer in done.already],
         "not_attached": [
-            _shown(why[one.asset_id]) | {"because": text} for one, text in done.refused
+            {**_shown(why[one.asset_id]), "because": text} for one, text in done.refused
         ],
         "left_over": [_shown(match) for match in found.left_over],
         "ambiguous": [doubt.token for doubt in found.ambiguous],

@@ -128,7 +128,9 @@ class Once:
             ticket: The ticket.
             earlier: Results of earlier actions of this rehearsal, for a summary.
         """
-        hands = RehearsingHands(self.tdx, ticket.id, lambda: self.store.effects(ticket.id))
+        hands = RehearsingHands(
+            self.tdx, ticket.id, action.identity().action_id, lambda: self.store.effects(ticket.id)
+        )
         try:
             if closed := self._closed(ticket):
                 return _outcome(action, ticket, Result.SKIPPED, closed, stops_ticket=True)
@@ -163,7 +165,9 @@ class Once:
         )
 
     def _perform(self, action: Action, ticket: TicketView, claim: Claim) -> Outcome:
-        hands = RealHands(self.tdx, ticket.id, self.store, claim, self.times)
+        hands = RealHands(
+            self.tdx, ticket.id, claim.identity.action_id, self.store, claim, self.times
+        )
         try:
             if closed := self._closed(ticket):
                 return self._skip(action, ticket, claim, closed)
