@@ -38,6 +38,7 @@ from tdx_dagster.simulator.tls import Certificate
 
 _POLL_SECONDS = 0.02
 _READ_CHUNK = 64 * 1024
+_TRICKLE_PIECES = 100
 
 
 class _Server(ThreadingHTTPServer):
@@ -49,8 +50,10 @@ class _Server(ThreadingHTTPServer):
         address: tuple[str, int],
         respond: Callable[[Incoming], Outgoing],
         tls: ssl.SSLContext | None,
+        stopping: threading.Event,
     ) -> None:
         self.respond = respond
+        self.stopping = stopping
         self.tls = tls
         self.open_sockets: set[socket.socket] = set()
         super().__init__(address, _Handler)
@@ -166,9 +169,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "HEAD" or without_body:
             return
-        self.wfile.write(answer.body[: len(answer.body) // 2] if answer.cut else answer.body)
+        self._write(answer.body[: len(answer.body) // 2] if answer.cut else answer.body, answer)
         if answer.cut:
             self._drop()
+
+    def _write(self, body: bytes, answer: Outgoing) -> None:
+        if not answer.trickle_seconds or not body:
+            self.wfile.write(body)
+            return
+        size = max(1, len(body) // _TRICKLE_PIECES)
+        pieces = [body[start : start + size] for start in range(0, len(body), size)]
+        for piece in pieces:
+            self.wfile.write(piece)
+            self.server.stopping.wait(answer.trickle_seconds / len(pieces))
 
     def _drop(self) -> None:
         self.close_connection = True
@@ -287,7 +300,7 @@ class Simulator:
         """
         self._stopping.clear()
         tls = None if self._certificate is None else self._certificate.context()
-        self._server = _Server(("127.0.0.1", self._port), self.respond, tls)
+        self._server = _Server(("127.0.0.1", self._port), self.respond, tls, self._stopping)
         self._port = self._server.server_address[1]
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL_SECONDS,), daemon=True, name="simulator"

@@ -1,6 +1,8 @@
 """The HTTP side: paths, keep-alive, starting and stopping."""
 
 import socket
+import subprocess
+import sys
 import time
 
 import pytest
@@ -78,8 +80,10 @@ def test_the_settings_point_at_it(simulator: Simulator) -> None:
 
 def test_a_body_above_four_megabytes_is_refused(client: Client) -> None:
     """The limit is the real one's (reference, section 1.3); the next call must work again."""
-    answer = client.post("/46/tickets/7001/feed", {"Comments": "x" * (4 * 1024 * 1024)})
-    assert answer.status_code == 413
+    long = {"Comments": "x" * (4 * 1024 * 1024)}
+    assert client.post("/46/tickets/7001/feed", long).status_code == 413
+    client.simulator.options.too_large_status = 404
+    assert client.post("/46/tickets/7001/feed", long).status_code == 404
     assert client.get("/46/tickets/7001").status_code == 200
 
 
@@ -126,3 +130,9 @@ def test_a_request_that_ends_in_the_middle_has_no_effect(
         connection.shutdown(socket.SHUT_WR)
         assert connection.recv(100) == b""
     assert client.get("/46/tickets/7001/feed").json() == []
+
+
+def test_it_needs_nothing_of_dagster() -> None:
+    """Whoever writes another client wants a TDX, not an orchestrator."""
+    code = "import sys, tdx_dagster.simulator; sys.exit('dagster' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
