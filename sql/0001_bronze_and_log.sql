@@ -1,9 +1,13 @@
 -- The tables people already have: ingestion runs, raw entities, and the action log of the older daemon.
 -- On a database that has them, nothing here changes a row; on a fresh one, they are made in the same shape.
 
-CREATE SCHEMA IF NOT EXISTS meta;
-CREATE SCHEMA IF NOT EXISTS bronze;
-CREATE SCHEMA IF NOT EXISTS silver;
+-- Not CREATE SCHEMA IF NOT EXISTS: that asks for the right to create even where the schema is there.
+DO $$
+BEGIN
+    IF to_regnamespace('meta') IS NULL THEN CREATE SCHEMA meta; END IF;
+    IF to_regnamespace('bronze') IS NULL THEN CREATE SCHEMA bronze; END IF;
+    IF to_regnamespace('silver') IS NULL THEN CREATE SCHEMA silver; END IF;
+END $$;
 
 CREATE TABLE IF NOT EXISTS meta.ingestion_runs (
     run_id            uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -52,3 +56,6 @@ CREATE TABLE IF NOT EXISTS meta.daemon_action_log (
     metadata      jsonb DEFAULT '{}'::jsonb,
     CONSTRAINT unique_ticket_action UNIQUE (ticket_id, action_id)
 );
+
+-- Without statistics the first lookups after an upgrade read whole tables.
+ANALYZE bronze.raw_entities;

@@ -1,16 +1,49 @@
 -- What acting exactly once needs beside the log people already have: who holds an action on a ticket and
 -- until when, when a failed one may come back, which results a summary still has to tell, and every attempt.
 
--- Ticket ids may pass 2^31; the views stand on the column and are made anew below.
-DROP VIEW IF EXISTS meta.daemon_activity_summary;
-DROP VIEW IF EXISTS meta.daemon_recent_activity;
+-- Ticket ids may pass 2^31. A view that shows the column stands in the way of changing its type: each is
+-- taken down and put back as it was, with its options, comment, grants and owner.
+CREATE TEMPORARY TABLE kept_view ON COMMIT DROP AS
+SELECT c.oid::regclass::text               AS name,
+       pg_get_viewdef(c.oid)               AS definition,
+       array_to_string(c.reloptions, ', ') AS options,
+       obj_description(c.oid, 'pg_class')  AS description,
+       c.relacl                            AS grants,
+       pg_get_userbyid(c.relowner)         AS owner
+FROM pg_class AS c
+WHERE c.relkind = 'v' AND EXISTS (
+    SELECT FROM pg_rewrite AS r
+    JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+    JOIN pg_attribute AS a ON d.refclassid = 'pg_class'::regclass
+        AND a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+    WHERE r.ev_class = c.oid AND a.attrelid = 'meta.daemon_action_log'::regclass
+        AND a.attname = 'ticket_id' AND a.atttypid <> 'bigint'::regtype);
 
 DO $$
+DECLARE
+    kept    record;
+    granted record;
 BEGIN
-    IF (SELECT atttypid <> 'bigint'::regtype FROM pg_attribute
+    IF (SELECT atttypid = 'bigint'::regtype FROM pg_attribute
         WHERE attrelid = 'meta.daemon_action_log'::regclass AND attname = 'ticket_id') THEN
-        ALTER TABLE meta.daemon_action_log ALTER COLUMN ticket_id TYPE bigint;
+        RETURN;
     END IF;
+    FOR kept IN SELECT * FROM kept_view LOOP
+        EXECUTE format('DROP VIEW %s', kept.name);
+    END LOOP;
+    ALTER TABLE meta.daemon_action_log ALTER COLUMN ticket_id TYPE bigint;
+    FOR kept IN SELECT * FROM kept_view LOOP
+        EXECUTE format('CREATE VIEW %s %s AS %s', kept.name, 'WITH (' || kept.options || ')', kept.definition);
+        EXECUTE format('COMMENT ON VIEW %s IS %L', kept.name, kept.description);
+        FOR granted IN SELECT * FROM aclexplode(kept.grants) LOOP
+            EXECUTE format('GRANT %s ON %s TO %s %s', granted.privilege_type, kept.name,
+                CASE granted.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(granted.grantee)) END,
+                CASE WHEN granted.is_grantable THEN 'WITH GRANT OPTION' END);
+        END LOOP;
+        IF kept.owner <> current_user THEN
+            EXECUTE format('ALTER VIEW %s OWNER TO %I', kept.name, kept.owner);
+        END IF;
+    END LOOP;
 END $$;
 
 ALTER TABLE meta.daemon_action_log
@@ -36,7 +69,7 @@ CREATE INDEX IF NOT EXISTS idx_daemon_log_open
     ON meta.daemon_action_log (status, executed_at DESC) WHERE status IN ('failed', 'in_progress');
 CREATE INDEX IF NOT EXISTS idx_daemon_log_untold
     ON meta.daemon_action_log (ticket_id) WHERE summary_lines IS NOT NULL AND summarised_at IS NULL;
-CREATE INDEX IF NOT EXISTS idx_daemon_log_recent ON meta.daemon_action_log (executed_at DESC);
+CREATE INDEX IF NOT EXISTS idx_daemon_log_executed_at ON meta.daemon_action_log (executed_at DESC);
 
 CREATE TABLE IF NOT EXISTS meta.action_attempt (
     attempt_id  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -62,15 +95,24 @@ DROP TRIGGER IF EXISTS action_attempt_append_only ON meta.action_attempt;
 CREATE TRIGGER action_attempt_append_only BEFORE UPDATE OR DELETE ON meta.action_attempt
     FOR EACH ROW EXECUTE FUNCTION meta.refuse_change();
 
-CREATE VIEW meta.daemon_activity_summary AS
-SELECT action_type, status, count(*) AS action_count,
-       max(executed_at) AS last_executed, min(executed_at) AS first_executed
-FROM meta.daemon_action_log
-GROUP BY action_type, status
-ORDER BY action_type, status;
+-- The two views people already have stay as they are, whatever was added to them.
+DO $$
+BEGIN
+    IF to_regclass('meta.daemon_activity_summary') IS NULL THEN
+        CREATE VIEW meta.daemon_activity_summary AS
+        SELECT action_type, status, count(*) AS action_count,
+               max(executed_at) AS last_executed, min(executed_at) AS first_executed
+        FROM meta.daemon_action_log
+        GROUP BY action_type, status
+        ORDER BY action_type, status;
+    END IF;
+    IF to_regclass('meta.daemon_recent_activity') IS NULL THEN
+        CREATE VIEW meta.daemon_recent_activity AS
+        SELECT log_id, ticket_id, action_type, action_id, status, executed_at, error_message
+        FROM meta.daemon_action_log
+        WHERE executed_at >= CURRENT_TIMESTAMP - INTERVAL '24 hours'
+        ORDER BY executed_at DESC;
+    END IF;
+END $$;
 
-CREATE VIEW meta.daemon_recent_activity AS
-SELECT log_id, ticket_id, action_type, action_id, status, executed_at, error_message
-FROM meta.daemon_action_log
-WHERE executed_at >= CURRENT_TIMESTAMP - INTERVAL '24 hours'
-ORDER BY executed_at DESC;
+ANALYZE meta.daemon_action_log;

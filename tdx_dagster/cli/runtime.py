@@ -1,0 +1,121 @@
+"""What commands stand on: the database, the Dagster instance, and where output goes.
+
+Belongs here: resolving the environment once and exporting it, so that child processes and Dagster's own
+`env:` settings see the same. Does not: what a command does.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from sqlalchemy import make_url
+
+from tdx_dagster.postgres.database import ensure_database, libpq_url
+from tdx_dagster.postgres.migrations import migrate, pending
+from tdx_dagster.settings import SettingsError, find_database, load_settings
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+err = Console(stderr=True)
+out = Console()
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Where this installation keeps things.
+
+    Args:
+        database: Address of our database, libpq form.
+        dagster_database: Address of Dagster's.
+        dagster_home: Folder with `dagster.yaml`.
+        is_embedded: The server is ours.
+    """
+
+    database: str
+    dagster_database: str
+    dagster_home: Path
+    is_embedded: bool
+
+    def exports(self) -> dict[str, str]:
+        """Give the variables that Dagster's commands need."""
+        return {
+            "DATABASE_URL": self.database,
+            "DAGSTER_DATABASE_URL": self.dagster_database,
+            "DAGSTER_HOME": str(self.dagster_home),
+        }
+
+
+def prepare(*, must_be_current: bool = True) -> Runtime:
+    """Find or start the database and export where it is.
+
+    Args:
+        must_be_current: Refuse to go on where migrations are pending; an embedded database is migrated.
+
+    Raises:
+        SettingsError: The schema is missing or old.
+        DatabaseError: The database cannot be used.
+    """
+    url = find_database()
+    runtime = Runtime(
+        database=libpq_url(url),
+        dagster_database=dagster_url(url),
+        dagster_home=dagster_home(),
+        is_embedded=load_settings().database_url is None,
+    )
+    if must_be_current:
+        bring_up_to_date(runtime)
+    os.environ.update(runtime.exports())
+    return runtime
+
+
+def bring_up_to_date(runtime: Runtime) -> None:
+    """Migrate an embedded database; refuse to use somebody's own with an old schema.
+
+    Raises:
+        SettingsError: Naming the command that migrates.
+    """
+    waiting = pending(runtime.database)
+    if waiting and not runtime.is_embedded:
+        raise SettingsError(
+            f"The database lacks {len(waiting)} migrations, from {waiting[0]} on: run `tdx-dagster migrate`."
+        )
+    if waiting:
+        migrate(runtime.database)
+
+
+def dagster_url(url: str) -> str:
+    """Give Dagster's database: as set, or `<ours>_dagster` on the same server, made where missing."""
+    given = load_settings().dagster_database_url
+    if given:
+        return libpq_url(given.get_secret_value())
+    name = (make_url(url).database or "tdx").removesuffix("_dagster") + "_dagster"
+    return libpq_url(ensure_database(url, name))
+
+
+def dagster_home() -> Path:
+    """Give the folder with `dagster.yaml`: DAGSTER_HOME, here, or the project's own."""
+    if os.environ.get("DAGSTER_HOME"):
+        return Path(os.environ["DAGSTER_HOME"])
+    for folder in (Path.cwd(), Path(__file__).resolve().parents[2]):
+        if (folder / "dagster.yaml").exists():
+            return folder.resolve()
+    raise SettingsError(
+        f"No dagster.yaml in {Path.cwd()}: start from the project's folder, or set DAGSTER_HOME."
+    )
+
+
+def dagster_instance(runtime: Runtime) -> "DagsterInstance":
+    """Open the Dagster instance, in a database of its own."""
+    from dagster import DagsterInstance  # noqa: PLC0415  takes a second
+
+    return DagsterInstance.from_config(str(runtime.dagster_home))
+
+
+def print_json(value: Any) -> None:  # noqa: ANN401  any JSON
+    """Print one JSON object to standard output."""
+    click.echo(json.dumps(value, ensure_ascii=False, default=str))

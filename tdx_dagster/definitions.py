@@ -1,0 +1,32 @@
+"""Where all meets: every asset, job, sensor, schedule and resource of the project.
+
+`build_defs` takes overrides, so that tests, rehearsals and production differ by an argument. `defs` is what
+Dagster loads; it needs no setting and no database to load.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from tdx_dagster.inventory.assets import inventory_definitions
+from tdx_dagster.pipeline import component_tree, quiet_about_previews
+from tdx_dagster.resources import DEFAULT_RESOURCES
+
+
+def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """Make the definitions of the project.
+
+    Args:
+        resources: Replace resources by key: `tdx`, `database`, `ticket_tools`, `polling`, `batch_io`.
+    """
+    shared = dg.Definitions(
+        resources={**DEFAULT_RESOURCES, **(resources or {})},
+        # A run's ops hand each other live objects; one process a run.
+        executor=dg.in_process_executor,
+    )
+    with quiet_about_previews():
+        return dg.Definitions.merge(component_tree().build_defs(), inventory_definitions(), shared)
+
+
+defs = build_defs()

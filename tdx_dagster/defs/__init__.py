@@ -1,0 +1,1 @@
+"""Pipelines: one folder each, with a `defs.yaml` and no Python needed."""

@@ -1,0 +1,140 @@
+"""What the inventory knows of a computer, and what can be asked of it.
+
+Belongs here: the record, the questions and the error of whoever answers them. Does not: SQL
+(`lookup`), nor which computer a ticket is about (`discovery`).
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from tdx_dagster.inventory.folding import fold_key
+from tdx_dagster.tdx.models import Asset
+
+Field = Literal["name", "serial number", "tag", "owner"]
+
+# The status that counts as active where no status ids are set (rule 9).
+ACTIVE_STATUS = "active"
+
+
+class InventoryUnavailable(Exception):  # noqa: N818  a state one waits out, not a fault
+    """The inventory could not be asked.
+
+    That says nothing about any computer: decide nothing and try again later (case E20).
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Computer:
+    """A TDX asset as the inventory has it.
+
+    Args:
+        asset_id: TDX id of the asset.
+        name: As TDX has it; empty where there is none. The same goes for the next two.
+        serial_number: See `name`.
+        tag: See `name`.
+        status_id: TDX id of its status, where known.
+        status_name: Name of its status.
+        is_active: Whether that status counts as active.
+        form_id: TDX id of its form, where known.
+        owner_uid: Person who owns it, where known.
+        matched_field: By which field it was found.
+    """
+
+    asset_id: int
+    name: str
+    serial_number: str
+    tag: str
+    status_id: int | None
+    status_name: str
+    is_active: bool
+    form_id: int | None
+    owner_uid: str | None
+    matched_field: Field
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return (
+            self.name.strip()
+            or self.serial_number.strip()
+            or self.tag.strip()
+            or f"asset {self.asset_id}"
+        )
+
+
+class Inventory(Protocol):
+    """Whoever knows computers: PostgreSQL, or a list in memory."""
+
+    def find(
+        self, keys: Collection[str], *, active_only: bool = False, form_id: int | None = None
+    ) -> Mapping[str, tuple[Computer, ...]]:
+        """Find computers whose name, serial number or tag equals a key.
+
+        Args:
+            keys: Folded keys, see `fold_key`.
+            active_only: Leave out those whose status is not active.
+            form_id: Leave out those of other forms; None keeps all.
+
+        Returns:
+            For each key that has any, its computers by asset id, each once.
+
+        Raises:
+            InventoryUnavailable: It could not be asked.
+        """
+
+    def owned_by(
+        self, uids: Collection[str], *, active_only: bool = True, form_id: int | None = None
+    ) -> Mapping[str, tuple[Computer, ...]]:
+        """Find the computers that people own, by asset id.
+
+        Args:
+            uids: People, as lower-case GUIDs.
+            active_only: See `find`.
+            form_id: See `find`.
+
+        Raises:
+            InventoryUnavailable: It could not be asked.
+        """
+
+    def is_empty(self) -> bool:
+        """Whether it knows no computer at all, which means that nothing was ingested (case E05).
+
+        Raises:
+            InventoryUnavailable: It could not be asked.
+        """
+
+
+def from_asset(asset: Asset, active_status_ids: Collection[int] | None) -> Computer:
+    """An asset as TDX sent it, in the inventory's form; `matched_field` has no meaning yet."""
+    return Computer(
+        asset_id=asset.id,
+        name=asset.name,
+        serial_number=asset.serial_number,
+        tag=asset.tag,
+        status_id=asset.status_id,
+        status_name=asset.status_name,
+        is_active=is_active(asset.status_id, asset.status_name, active_status_ids),
+        form_id=asset.form_id,
+        owner_uid=asset.owner_uid,
+        matched_field="name",
+    )
+
+
+def is_active(
+    status_id: int | None, status_name: str, active_status_ids: Collection[int] | None
+) -> bool:
+    """Whether a status counts as active: by its id where ids are set, else by its name (rule 9)."""
+    if active_status_ids is not None:
+        return status_id in active_status_ids
+    return status_name.strip().casefold() == ACTIVE_STATUS
+
+
+def keys_of(name: str | None, serial: str | None, tag: str | None) -> tuple[tuple[Field, str], ...]:
+    """The fields of a record that can be matched, with their keys; fillers and blanks cannot."""
+    fields: tuple[tuple[Field, str | None], ...] = (
+        ("name", fold_key(name)),
+        ("serial number", fold_key(serial)),
+        ("tag", fold_key(tag)),
+    )
+    return tuple((field, key) for field, key in fields if key)

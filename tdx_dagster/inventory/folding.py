@@ -1,0 +1,113 @@
+"""One way of writing for every identifier: what people type and what TDX stores meet here.
+
+Belongs here: normal forms of a text and of a key, and the values that identify nothing. Does not:
+which parts of a text are identifiers (`identifiers`).
+"""
+
+import re
+import unicodedata
+
+# Format characters and variation selectors: they show nothing and come from chat programs and
+# editors.
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\ufe00-\ufe0f\ufeff\ufff9-\ufffb\U000e0001-\U000e007f\U000e0100-\U000e01ef]+"
+)
+
+# Word processors turn a hyphen into one of these. The em dash is no hyphen: it separates (case
+# B09).
+_DASHES = re.compile("[\u2010-\u2013\u2212]")
+
+# Circled digits, digits with a full stop and keycap emoji number the items of a list. Folded, they
+# would melt into the name that follows them; after a name they are left alone and spoil it.
+_LIST_MARK = re.compile(
+    "(?<![\\w-])(?:[\u2460-\u249b\u24ea-\u24ff\u2776-\u2793]|[0-9#*]\ufe0f?\u20e3)"
+)
+
+_NOT_ASCII_SYMBOL = re.compile(r"[^\w\s\x00-\x7f]")
+
+# Stands for any combining mark that no letter absorbed; part of the token it sits on.
+MARK = "\u0301"
+
+# What firmware and bad imports leave where an identifier should be (case B11). Compared as folded
+# keys.
+FILLERS = frozenset(
+    {
+        "0123456789",
+        "0123456789ABCDEF",
+        "123456789",
+        "1234567890",
+        "ASSET TAG",
+        "ASSET-1234567890",
+        "BASE BOARD SERIAL NUMBER",
+        "CHASSIS SERIAL NUMBER",
+        "DEFAULT",
+        "DEFAULT STRING",
+        "EMPTY",
+        "INVALID",
+        "N.A.",
+        "N/A",
+        "NA",
+        "NAN",
+        "NIL",
+        "NO ASSET INFORMATION",
+        "NO ASSET TAG",
+        "NONE",
+        "NOT APPLICABLE",
+        "NOT AVAILABLE",
+        "NOT SPECIFIED",
+        "NULL",
+        "O.E.M.",
+        "OEM",
+        "SERIAL NUMBER",
+        "SYSTEM SERIAL NUMBER",
+        "TBD",
+        "TEST",
+        "TO BE FILLED BY O.E.M.",
+        "TO BE FILLED BY OEM",
+        "UNDEFINED",
+        "UNKNOWN",
+    }
+)
+
+# Nothing but zeros, X or punctuation: "0000000", "XXXXXXXX", "------".
+_BLANK_PATTERN = re.compile(r"0+|X{2,}|[^0-9A-Z]+")
+
+
+def fold_text(text: str) -> str:
+    """A text with one way of writing for each character, ready to be cut into tokens.
+
+    Compatibility forms become ASCII where they can, dashes that stand for a hyphen become one,
+    invisible characters go. Letters keep their case, and those outside ASCII stay, so that a token
+    that holds one is known not to match (rule 8).
+    """
+    if text.isascii():
+        return text
+    text = _LIST_MARK.sub(" ", text).replace("№", " no. ")
+    text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
+    return _NOT_ASCII_SYMBOL.sub(_one_mark, _DASHES.sub("-", text))
+
+
+def _one_mark(symbol: re.Match[str]) -> str:
+    """Combining marks are no word characters to `re`; a token must not end before one."""
+    return MARK if unicodedata.category(symbol[0]).startswith("M") else symbol[0]
+
+
+def fold_key(value: str | None) -> str | None:
+    """The form in which identifiers are compared, on both sides.
+
+    Args:
+        value: A name, serial number or tag as TDX has it, or a token of a text.
+
+    Returns:
+        Upper-case ASCII without outer blanks, or None where the value identifies nothing: it is
+        blank, a filler such as `Default string`, or holds a letter outside ASCII (cases B11, B19,
+        E18).
+    """
+    if not value:
+        return None
+    key = " ".join(fold_text(value).replace("\0", "").split())
+    if not key.isascii():
+        return None
+    key = key.upper()
+    return None if key in FILLERS or _BLANK_PATTERN.fullmatch(key) or not key else key

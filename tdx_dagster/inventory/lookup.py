@@ -1,0 +1,278 @@
+"""Asking the inventory: PostgreSQL, its twin in memory, and a layer that asks nothing twice.
+
+Belongs here: implementations of `Inventory`, proved alike by one contract test. Does not: what is
+done with the answers (`discovery`).
+"""
+
+import json
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy import Engine, Row
+from sqlalchemy.exc import SQLAlchemyError
+
+from tdx_dagster.inventory.computers import (
+    Computer,
+    Field,
+    Inventory,
+    InventoryUnavailable,
+    is_active,
+    keys_of,
+)
+from tdx_dagster.inventory.identifiers import IdentifierSettings, candidates
+from tdx_dagster.postgres.errors import DatabaseError
+from tdx_dagster.postgres.queries import Queries
+
+QUERIES = Queries(Path(__file__).with_name("queries.sql"))
+
+Found = Mapping[str, tuple[Computer, ...]]
+
+
+class PostgresInventory:
+    """The inventory in `silver.tdx_computers`.
+
+    Args:
+        engine: Where the table is.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def find(
+        self, keys: Collection[str], *, active_only: bool = False, form_id: int | None = None
+    ) -> Found:
+        """See `Inventory`. One statement, whatever the number of keys (case E08)."""
+        if not keys:
+            return {}
+        rows = self._rows(
+            "find_computers", keys=sorted(set(keys)), active_only=active_only, form_id=form_id
+        )
+        return _by_key((str(row.key), _computer(row)) for row in rows)
+
+    def owned_by(
+        self, uids: Collection[str], *, active_only: bool = True, form_id: int | None = None
+    ) -> Found:
+        """See `Inventory`. One statement; what is no GUID owns nothing."""
+        known = sorted({guid for uid in uids if (guid := as_guid(uid))})
+        if not known:
+            return {}
+        rows = self._rows(
+            "computers_owned_by", uids=known, active_only=active_only, form_id=form_id
+        )
+        return _by_key((str(row.key), _computer(row)) for row in rows)
+
+    def is_empty(self) -> bool:
+        """See `Inventory`."""
+        return bool(self._rows("is_empty")[0][0])
+
+    def _rows(self, query: str, **parameters: object) -> Sequence[Row[Any]]:
+        try:
+            with self._engine.connect() as connection:
+                return connection.execute(QUERIES[query], parameters).all()
+        except (SQLAlchemyError, DatabaseError) as error:
+            said = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+            raise InventoryUnavailable(
+                f"The inventory of computers could not be asked, so nothing is decided: {said} "
+                "(`tdx-dagster check` looks at the database and its schema.)"
+            ) from error
+
+
+def _computer(row: Row[Any]) -> Computer:
+    return Computer(
+        asset_id=row.asset_id,
+        name=row.name or "",
+        serial_number=row.serial_number or "",
+        tag=row.tag or "",
+        status_id=row.status_id,
+        status_name=row.status_name or "",
+        is_active=row.is_active,
+        form_id=row.form_id,
+        owner_uid=str(row.owner_uid) if row.owner_uid else None,
+        matched_field=cast("Field", row.matched_field),
+    )
+
+
+class MemoryInventory:
+    """An inventory in memory, for `explain --inventory FILE` and for tests.
+
+    Args:
+        computers: What it knows. `matched_field` is of no meaning here.
+    """
+
+    def __init__(self, computers: Iterable[Computer]) -> None:
+        self._computers = sorted(computers, key=lambda computer: computer.asset_id)
+        self._by_key = _by_key(
+            (key, replace(computer, matched_field=field))
+            for computer in self._computers
+            for field, key in keys_of(computer.name, computer.serial_number, computer.tag)
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> "MemoryInventory":
+        """Read a JSON list of assets with TDX's own field names.
+
+        `ID`, `Name`, `SerialNumber`, `Tag` and `StatusName` are used, and `StatusID`, `FormID` and
+        `OwningCustomerID` where they are given.
+
+        Raises:
+            ValueError: It is no such list; the text says which entry is at fault.
+        """
+        try:
+            records = json.loads(text)
+        except ValueError as error:
+            raise ValueError(f"The inventory is no JSON: {error}") from error
+        if not isinstance(records, list):
+            raise ValueError(  # noqa: TRY004  whoever gives a file expects one kind of error
+                "The inventory must be a JSON list of assets: "
+                "[{ID, Name, SerialNumber, Tag, StatusName}]"
+            )
+        return cls(_from_record(number, record) for number, record in enumerate(records))
+
+    @property
+    def knows_forms(self) -> bool:
+        """Whether any record says what form it is of."""
+        return any(computer.form_id is not None for computer in self._computers)
+
+    def find(
+        self, keys: Collection[str], *, active_only: bool = False, form_id: int | None = None
+    ) -> Found:
+        """See `Inventory`."""
+        found = ((key, self._by_key.get(key, ())) for key in sorted(set(keys)))
+        return _kept(found, active_only=active_only, form_id=form_id)
+
+    def owned_by(
+        self, uids: Collection[str], *, active_only: bool = True, form_id: int | None = None
+    ) -> Found:
+        """See `Inventory`."""
+        wanted = {guid for uid in uids if (guid := as_guid(uid))}
+        owned = _by_key(
+            (guid, replace(computer, matched_field="owner"))
+            for computer in self._computers
+            if (guid := as_guid(computer.owner_uid)) in wanted and guid
+        )
+        return _kept(owned.items(), active_only=active_only, form_id=form_id)
+
+    def is_empty(self) -> bool:
+        """See `Inventory`."""
+        return not self._computers
+
+
+def _from_record(number: int, record: object) -> Computer:
+    if not isinstance(record, dict) or not isinstance(record.get("ID"), int):
+        raise ValueError(  # noqa: TRY004  as above
+            f"Entry {number} of the inventory is no asset with a whole number as ID"
+        )
+    status = _text(record.get("StatusName"))
+    return Computer(
+        asset_id=record["ID"],
+        name=_text(record.get("Name")),
+        serial_number=_text(record.get("SerialNumber")),
+        tag=_text(record.get("Tag")),
+        status_id=record.get("StatusID"),
+        status_name=status,
+        is_active=is_active(None, status, None),
+        form_id=record.get("FormID"),
+        owner_uid=as_guid(record.get("OwningCustomerID")),
+        matched_field="name",
+    )
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _kept(
+    found: Iterable[tuple[str, tuple[Computer, ...]]], *, active_only: bool, form_id: int | None
+) -> Found:
+    kept = {
+        key: tuple(
+            computer
+            for computer in computers
+            if (computer.is_active or not active_only) and form_id in (None, computer.form_id)
+        )
+        for key, computers in found
+    }
+    return {key: computers for key, computers in kept.items() if computers}
+
+
+def _by_key(pairs: Iterable[tuple[str, Computer]]) -> dict[str, tuple[Computer, ...]]:
+    """Computers of each key, each once, even where its name is also its serial number."""
+    found: defaultdict[str, dict[int, Computer]] = defaultdict(dict)
+    for key, computer in pairs:
+        found[key].setdefault(computer.asset_id, computer)
+    return {key: tuple(computers.values()) for key, computers in found.items()}
+
+
+def as_guid(uid: object) -> str | None:
+    """A person's id in the one form it is compared in; None for nobody and zero (case A38)."""
+    try:
+        known = uuid.UUID(str(uid))
+    except ValueError:
+        return None
+    return str(known) if known.int else None
+
+
+class RememberingInventory:
+    """An inventory that asks another one nothing twice, and for a batch of tickets all at once.
+
+    Args:
+        inventory: Whom to ask. It is asked without filters, which are applied to what is
+        remembered.
+    """
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._inventory = inventory
+        self._found: dict[str, tuple[Computer, ...]] = {}
+        self._owned: dict[str, tuple[Computer, ...]] = {}
+
+    def prefetch(
+        self, texts: Iterable[str], settings: IdentifierSettings, uids: Iterable[str] = ()
+    ) -> None:
+        """Ask for all candidates of many texts in one statement, for people's computers in another.
+
+        Args:
+            texts: Visible texts of a batch of tickets.
+            settings: What the installation adds to the rules.
+            uids: Requestors whose computers will be asked for.
+
+        Raises:
+            InventoryUnavailable: It could not be asked.
+        """
+        seen = (candidate for text in texts for candidate in candidates(text, settings))
+        self._learn({key for candidate in seen for key in candidate.keys})
+        self._learn_owners({guid for uid in uids if (guid := as_guid(uid))})
+
+    def find(
+        self, keys: Collection[str], *, active_only: bool = False, form_id: int | None = None
+    ) -> Found:
+        """See `Inventory`."""
+        self._learn(set(keys))
+        found = ((key, self._found[key]) for key in sorted(set(keys)))
+        return _kept(found, active_only=active_only, form_id=form_id)
+
+    def owned_by(
+        self, uids: Collection[str], *, active_only: bool = True, form_id: int | None = None
+    ) -> Found:
+        """See `Inventory`."""
+        wanted = {guid for uid in uids if (guid := as_guid(uid))}
+        self._learn_owners(wanted)
+        owned = ((uid, self._owned[uid]) for uid in sorted(wanted))
+        return _kept(owned, active_only=active_only, form_id=form_id)
+
+    def is_empty(self) -> bool:
+        """See `Inventory`."""
+        return self._inventory.is_empty()
+
+    def _learn(self, keys: set[str]) -> None:
+        if unknown := keys - self._found.keys():
+            found = self._inventory.find(unknown)
+            self._found |= {key: found.get(key, ()) for key in unknown}
+
+    def _learn_owners(self, uids: set[str]) -> None:
+        if unknown := uids - self._owned.keys():
+            owned = self._inventory.owned_by(unknown, active_only=False)
+            self._owned |= {uid: owned.get(uid, ()) for uid in unknown}

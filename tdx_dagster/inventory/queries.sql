@@ -1,0 +1,31 @@
+-- What discovery asks of the inventory. Keys are folded as `inventory/folding.py` folds them.
+
+-- name: find_computers
+-- Computers whose name, serial number or tag equals one of many keys, over the three key indexes.
+SELECT wanted.key, c.asset_id, c.name, c.serial_number, c.tag, c.status_id, c.status_name, c.is_active,
+       c.form_id, c.owner_uid, c.matched_field
+FROM unnest(CAST(:keys AS text[])) AS wanted (key)
+CROSS JOIN LATERAL (
+    SELECT 1 AS rank, 'name' AS matched_field, n.* FROM silver.tdx_computers AS n WHERE n.name_key = wanted.key
+    UNION ALL
+    SELECT 2, 'serial number', s.* FROM silver.tdx_computers AS s WHERE s.serial_key = wanted.key
+    UNION ALL
+    SELECT 3, 'tag', t.* FROM silver.tdx_computers AS t WHERE t.tag_key = wanted.key
+) AS c
+WHERE (c.is_active OR NOT CAST(:active_only AS boolean))
+  AND (CAST(:form_id AS integer) IS NULL OR c.form_id = CAST(:form_id AS integer))
+ORDER BY wanted.key, c.asset_id, c.rank;
+
+-- name: computers_owned_by
+-- Computers that people own.
+SELECT CAST(c.owner_uid AS text) AS key, c.asset_id, c.name, c.serial_number, c.tag, c.status_id,
+       c.status_name, c.is_active, c.form_id, c.owner_uid, 'owner' AS matched_field
+FROM silver.tdx_computers AS c
+WHERE c.owner_uid = ANY(CAST(:uids AS uuid[]))
+  AND (c.is_active OR NOT CAST(:active_only AS boolean))
+  AND (CAST(:form_id AS integer) IS NULL OR c.form_id = CAST(:form_id AS integer))
+ORDER BY c.owner_uid, c.asset_id;
+
+-- name: is_empty
+-- Whether no computer is known at all.
+SELECT NOT EXISTS (SELECT FROM silver.tdx_computers);

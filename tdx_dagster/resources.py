@@ -1,0 +1,150 @@
+"""The Dagster resources: a few lines around plain objects, which are made from settings when first used.
+
+Belongs here: when things are made and shared within a process. Does not: what they do. No resource has a
+config field, so no secret can show in the launchpad or on the resource page (case C22).
+"""
+
+from functools import cache
+
+import dagster as dg
+from sqlalchemy import Engine
+
+from tdx_dagster.failures import failure
+from tdx_dagster.inventory.lookup import PostgresInventory, RememberingInventory
+from tdx_dagster.postgres.database import engine as make_engine
+from tdx_dagster.postgres.errors import DatabaseError
+from tdx_dagster.settings import Settings, SettingsError, find_database, load_settings
+from tdx_dagster.state.postgres_store import PostgresStore
+from tdx_dagster.state.store import ActionStore
+from tdx_dagster.tdx.facade import Tdx
+from tdx_dagster.tdx.limiter import PostgresLimiter
+from tdx_dagster.tdx.models import Report
+from tdx_dagster.tdx.transport import SENSOR_PATIENCE, Patience
+from tdx_dagster.tickets.asset import batch_io_manager
+from tdx_dagster.tickets.tools import NotConfigured, TicketTools
+
+
+class DatabasePort:
+    """Gives the database that settings name, or the embedded one."""
+
+    def engine(self) -> Engine:
+        """Give an engine, shared by all of this process."""
+        return _engine(find_database())
+
+
+@cache
+def _engine(url: str) -> Engine:
+    return make_engine(url)
+
+
+class TdxPort:
+    """Gives the TDX client that settings name.
+
+    Args:
+        database: Where the shared rate limiter is kept.
+    """
+
+    def __init__(self, database: DatabasePort) -> None:
+        self._database = database
+        self._client: Tdx | None = None
+
+    def client(self) -> Tdx:
+        """Give the client for runs; one for all ops of a run, so that its count of calls is the run's."""
+        if self._client is None:
+            settings = load_settings()
+            self._client = self._make(settings, Patience(max_wait_seconds=settings.longest_wait))
+        return self._client
+
+    def impatient_client(self) -> Tdx:
+        """Give a client that never waits, for sensor ticks and checks (case C04)."""
+        return self._make(load_settings(), SENSOR_PATIENCE)
+
+    def _make(self, settings: Settings, patience: Patience) -> Tdx:
+        limiter = PostgresLimiter(self._database.engine())
+        return Tdx.create(settings.connection(), limiter=limiter, patience=patience)
+
+
+class SettingsPolling:
+    """What a sensor needs, from settings.
+
+    Args:
+        tdx: Gives the client.
+        database: Gives the action log.
+    """
+
+    def __init__(self, tdx: TdxPort, database: DatabasePort) -> None:
+        self._tdx = tdx
+        self._database = database
+
+    def report(self, report_id: int | None) -> Report:
+        """See `Polling.report`."""
+        try:
+            return self._tdx.impatient_client().report(load_settings().report_id(report_id))
+        except (SettingsError, DatabaseError) as error:
+            raise NotConfigured(str(error)) from error
+
+    def store(self) -> ActionStore:
+        """See `Polling.store`."""
+        try:
+            return PostgresStore(self._database.engine())
+        except (SettingsError, DatabaseError) as error:
+            raise NotConfigured(str(error)) from error
+
+
+def make_ticket_tools(tdx: TdxPort, database: DatabasePort) -> TicketTools:
+    """Put together what a run needs.
+
+    Raises:
+        SettingsError: Something is missing.
+    """
+    engine = database.engine()
+    return TicketTools(
+        tdx=tdx.client(),
+        store=PostgresStore(engine),
+        inventory=RememberingInventory(PostgresInventory(engine)),
+        times=load_settings().times(),
+    )
+
+
+@dg.resource(description="The database: DATABASE_URL, or an embedded PostgreSQL.")
+def database_resource(_: dg.InitResourceContext) -> DatabasePort:
+    """Make a `DatabasePort`."""
+    return DatabasePort()
+
+
+@dg.resource(
+    description="The TeamDynamix client, from TDX_* settings.", required_resource_keys={"database"}
+)
+def tdx_resource(context: dg.InitResourceContext) -> TdxPort:
+    """Make a `TdxPort`."""
+    return TdxPort(context.resources.database)
+
+
+@dg.resource(
+    description="What runs on tickets need: TDX, the action log, the inventory.",
+    required_resource_keys={"tdx", "database"},
+)
+def ticket_tools_resource(context: dg.InitResourceContext) -> TicketTools:
+    """Make a `TicketTools`, or fail the run with the name of what is missing."""
+    try:
+        return make_ticket_tools(context.resources.tdx, context.resources.database)
+    except (SettingsError, DatabaseError) as error:
+        raise failure(str(error)) from error
+
+
+@dg.resource(
+    description="What sensors need: the report, without waiting, and the action log.",
+    required_resource_keys={"tdx", "database"},
+)
+def polling_resource(context: dg.InitResourceContext) -> SettingsPolling:
+    """Make a `SettingsPolling`."""
+    return SettingsPolling(context.resources.tdx, context.resources.database)
+
+
+DEFAULT_RESOURCES = {
+    "database": database_resource,
+    "tdx": tdx_resource,
+    "ticket_tools": ticket_tools_resource,
+    "polling": polling_resource,
+    "batch_io": batch_io_manager,
+}

@@ -1,0 +1,178 @@
+"""Every environment variable of this project, by name, once; secrets as secrets.
+
+Read from the environment or from `.env` in the working folder, in this order, when first used: importing
+and loading definitions needs none of them. Nothing here ever prints a value.
+"""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tdx_dagster.postgres.database import database_url
+from tdx_dagster.tdx.facade import Connection
+from tdx_dagster.tdx.signin import Credentials
+from tdx_dagster.tickets.actions.hands import Times
+
+# A call may wait for a rate limit and then for its answer; a claim must outlive both (DESIGN 4).
+LONGEST_WAIT_SECONDS = 120.0
+
+
+class SettingsError(Exception):
+    """A setting is missing or malformed; the text names it and the fix."""
+
+
+class Settings(BaseSettings):
+    """All settings; each field is the environment variable of its name in capitals."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+    )
+
+    tdx_base_url: str | None = Field(None, description="https://<host>/TDWebApi, or /SBTDWebApi")
+    tdx_app_id: int | None = Field(None, description="serves for either app id that is missing")
+    tdx_ticket_app_id: int | None = None
+    tdx_asset_app_id: int | None = None
+    tdx_beid: SecretStr | None = None
+    tdx_web_services_key: SecretStr | None = None
+    tdx_username: str | None = None
+    tdx_password: SecretStr | None = None
+    tdx_api_token: SecretStr | None = None
+    tdx_time_zone: str = Field("UTC", description="zone of TDX dates that have none")
+    database_url: SecretStr | None = None
+    dagster_database_url: SecretStr | None = None
+    daemon_report_id: int | None = None
+
+    tdx_settle_seconds: float = Field(120.0, ge=0)
+    tdx_lease_seconds: float = Field(300.0, gt=0)
+    tdx_retry_pause_seconds: float = Field(60.0, ge=0)
+    tdx_max_attempts: int = Field(8, ge=1)
+    tdx_poll_seconds: int | None = Field(None, ge=5, description="overrides interval_seconds")
+
+    def times(self) -> Times:
+        """Give how long things are believed."""
+        return Times(
+            settle=self.tdx_settle_seconds,
+            lease=self.tdx_lease_seconds,
+            retry_pause=self.tdx_retry_pause_seconds,
+            max_attempts=self.tdx_max_attempts,
+        )
+
+    @property
+    def longest_wait(self) -> float:
+        """Seconds a call may wait for a rate limit: well within a claim's lease."""
+        return min(LONGEST_WAIT_SECONDS, self.tdx_lease_seconds / 2)
+
+    def connection(self) -> Connection:
+        """Give what the TDX client needs.
+
+        Raises:
+            SettingsError: Naming everything that is missing.
+        """
+        missing = self._missing()
+        if missing:
+            raise SettingsError(
+                f"Missing settings: {'; '.join(missing)}. Set them in the environment or in .env in "
+                f"{Path.cwd()} (.env.example lists them all), then try `tdx-dagster check`."
+            )
+        ticket_app = self.tdx_ticket_app_id or self.tdx_app_id
+        asset_app = self.tdx_asset_app_id or self.tdx_app_id
+        return Connection(
+            base_url=str(self.tdx_base_url),
+            ticket_app_id=int(ticket_app or 0),
+            asset_app_id=int(asset_app or 0),
+            credentials=Credentials(
+                beid=_plain(self.tdx_beid),
+                web_services_key=_plain(self.tdx_web_services_key),
+                username=self.tdx_username or "",
+                password=_plain(self.tdx_password),
+                api_token=_plain(self.tdx_api_token),
+            ),
+            time_zone=self.tdx_time_zone,
+        )
+
+    def report_id(self, of_pipeline: int | None) -> int:
+        """Give the report of a pipeline.
+
+        Raises:
+            SettingsError: Neither the pipeline nor DAEMON_REPORT_ID names one.
+        """
+        report_id = of_pipeline or self.daemon_report_id
+        if not report_id:
+            raise SettingsError(
+                "No report: give the pipeline a report_id in its defs.yaml, or set DAEMON_REPORT_ID."
+            )
+        return report_id
+
+    def _missing(self) -> list[str]:
+        missing = [] if self.tdx_base_url else ["TDX_BASE_URL"]
+        if not (self.tdx_ticket_app_id or self.tdx_app_id):
+            missing.append("TDX_TICKET_APP_ID (or TDX_APP_ID)")
+        if not (self.tdx_asset_app_id or self.tdx_app_id):
+            missing.append("TDX_ASSET_APP_ID (or TDX_APP_ID)")
+        if not (self._has_key or self._has_password or self.tdx_api_token):
+            halves = [f"{absent} (since {present} is set)" for present, absent in self._pairs()]
+            choice = "TDX_BEID and TDX_WEB_SERVICES_KEY, or TDX_USERNAME and TDX_PASSWORD, or TDX_API_TOKEN"
+            missing.append(", ".join(halves) or choice)
+        return missing
+
+    @property
+    def _has_key(self) -> bool:
+        return bool(self.tdx_beid and self.tdx_web_services_key)
+
+    @property
+    def _has_password(self) -> bool:
+        return bool(self.tdx_username and self.tdx_password)
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        """Give each half of a sign-in that stands alone, with the half that is missing."""
+        pairs = (("tdx_beid", "tdx_web_services_key"), ("tdx_username", "tdx_password"))
+        found = []
+        for one, other in pairs:
+            for present, absent in ((one, other), (other, one)):
+                if getattr(self, present) and not getattr(self, absent):
+                    found.append((present.upper(), absent.upper()))
+        return found
+
+
+def load_settings() -> Settings:
+    """Read the settings.
+
+    Raises:
+        SettingsError: A value is malformed; the variable is named, its value is not.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{str(fault['loc'][0]).upper()}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+            for fault in error.errors(include_url=False, include_input=False)
+        )
+        raise SettingsError(f"Settings that cannot be read: {faults}.") from None
+
+
+def embedded_folder() -> Path:
+    """Give the folder of the embedded PostgreSQL: `.tdx/postgres` of the working folder."""
+    return Path.cwd() / ".tdx" / "postgres"
+
+
+def find_database(name: str = "tdx") -> str:
+    """Give the database: DATABASE_URL where it is set, else one on the embedded server, started if need be.
+
+    Args:
+        name: Database on the embedded server.
+
+    Raises:
+        DatabaseError: The URL is unreadable, or there is no server to start.
+    """
+    given = load_settings().database_url
+    known = {"DATABASE_URL": given.get_secret_value()} if given else {}
+    return database_url(known, embedded_folder(), name)
+
+
+def _plain(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""

@@ -1,0 +1,307 @@
+"""The action log in PostgreSQL: every question one named statement, every decision the database's.
+
+Belongs here: turning rows into records and driver errors into `StoreUnavailable`. The statements, with
+the reasons for their conditions, are in `queries.sql`.
+"""
+
+import json
+import uuid
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, RowMapping
+from sqlalchemy.exc import SQLAlchemyError
+
+from tdx_dagster.postgres.errors import DatabaseError
+from tdx_dagster.postgres.queries import Queries
+from tdx_dagster.state.records import (
+    ActionIdentity,
+    ActionStats,
+    Attempt,
+    Claim,
+    EffectRecord,
+    EffectState,
+    FailureKind,
+    LogRow,
+    LogStatus,
+    StaleClaim,
+    StoreUnavailable,
+    UntoldResult,
+)
+
+QUERIES = Queries(Path(__file__).with_name("queries.sql"))
+
+
+class PostgresStore:
+    """The action log in PostgreSQL.
+
+    Args:
+        engine: An engine of the database that holds the schema `meta`.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except (SQLAlchemyError, DatabaseError) as error:
+            raise StoreUnavailable(
+                f"The action log cannot be asked ({_cause(error)}); nothing is written to TDX "
+                "until it can. See `tdx-dagster check`."
+            ) from error
+
+    def _all(self, query: str, **values: Any) -> Sequence[RowMapping]:  # noqa: ANN401  bind values
+        with self._transaction() as connection:
+            return connection.execute(QUERIES[query], values).mappings().all()
+
+    def rows(self, ticket_ids: Collection[int]) -> Mapping[int, Sequence[LogRow]]:
+        """See `ActionStore.rows`."""
+        found: dict[int, list[LogRow]] = {}
+        for row in self._all("rows", ticket_ids=sorted(ticket_ids)):
+            found.setdefault(row["ticket_id"], []).append(_log_row(row))
+        return found
+
+    def claim(
+        self,
+        ticket_id: int,
+        identity: ActionIdentity,
+        *,
+        pipeline: str,
+        run_id: str,
+        lease_seconds: float,
+        again: bool = False,
+    ) -> Claim | None:
+        """See `ActionStore.claim`."""
+        token = str(uuid.uuid4())
+        taken = self._all(
+            "claim",
+            ticket_id=ticket_id,
+            **_identity(identity),
+            pipeline=pipeline,
+            run_id=run_id,
+            token=token,
+            lease_seconds=lease_seconds,
+            again=again,
+        )
+        if not taken:
+            return None
+        return Claim(ticket_id, identity, token, taken[0]["attempts"], pipeline, run_id)
+
+    def begin_effect(
+        self,
+        claim: Claim,
+        effect: str,
+        detail: Mapping[str, Any],
+        *,
+        lease_seconds: float,
+        absent_event: int | None = None,
+    ) -> EffectRecord:
+        """See `ActionStore.begin_effect`."""
+        with self._transaction() as connection:
+            connection.execute(
+                QUERIES["lock_effect"], {"ticket_id": claim.ticket_id, "effect": effect}
+            )
+            if not connection.execute(
+                QUERIES["renew"], _holder(claim) | {"lease_seconds": lease_seconds}
+            ).first():
+                raise StaleClaim(_stale(claim))
+            last = (
+                connection.execute(
+                    QUERIES["last_effect_event"], {"ticket_id": claim.ticket_id, "effect": effect}
+                )
+                .mappings()
+                .first()
+            )
+            state = EffectState.of(last["event"]) if last else None
+            if last and state and last["attempt_id"] != absent_event:
+                return _effect(state, last)
+            if absent_event is not None:
+                _note(connection, claim, "absent", effect, {"supersedes": absent_event})
+            event_id = _note(connection, claim, "intent", effect, detail)
+            return EffectRecord(EffectState.BEGUN, event_id, 0.0, detail)
+
+    def settle_effect(
+        self, claim: Claim, effect: str, event: str, detail: Mapping[str, Any]
+    ) -> None:
+        """See `ActionStore.settle_effect`."""
+        with self._transaction() as connection:
+            _note(connection, claim, event, effect, detail)
+
+    def finish(
+        self,
+        claim: Claim,
+        status: LogStatus,
+        *,
+        message: str | None = None,
+        failure_kind: FailureKind | None = None,
+        retry_in_seconds: float | None = None,
+        summary_lines: Sequence[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+        told: Sequence[str] = (),
+    ) -> None:
+        """See `ActionStore.finish`."""
+        values = {
+            "status": status.value,
+            "message": _clean(message) if message else None,
+            "failure_kind": failure_kind.value if failure_kind else None,
+            "retry_in_seconds": retry_in_seconds,
+            "summary_lines": _json(list(summary_lines)) if summary_lines else None,
+            "metadata": _json(metadata or {}),
+        }
+        with self._transaction() as connection:
+            if not connection.execute(QUERIES["finish"], _holder(claim) | values).first():
+                raise StaleClaim(_stale(claim))
+            if told:
+                connection.execute(
+                    QUERIES["tell"], {"ticket_id": claim.ticket_id, "action_ids": list(told)}
+                )
+            _note(connection, claim, status.value, None, {"message": message} if message else {})
+
+    def untold(self, ticket_id: int, pipeline: str) -> Sequence[UntoldResult]:
+        """See `ActionStore.untold`."""
+        return [
+            UntoldResult(
+                row["action_id"], row["name"], tuple(row["summary_lines"]), row["executed_at"]
+            )
+            for row in self._all("untold", ticket_id=ticket_id, pipeline=pipeline)
+        ]
+
+    def effects(self, ticket_id: int) -> Mapping[str, EffectRecord]:
+        """See `ActionStore.effects`."""
+        found = {}
+        for row in self._all("effects", ticket_id=ticket_id):
+            state = EffectState.of(row["event"])
+            if state is not None:
+                found[row["effect"]] = _effect(state, row)
+        return found
+
+    def has_executed(self, ticket_id: int, action_id: str) -> bool:
+        """See `ActionStore.has_executed`."""
+        return bool(
+            self._all("has_executed", ticket_id=ticket_id, action_id=action_id)[0]["exists"]
+        )
+
+    def mark_completed(
+        self,
+        ticket_id: int,
+        identity: ActionIdentity,
+        *,
+        pipeline: str,
+        metadata: Mapping[str, Any],
+    ) -> bool:
+        """See `ActionStore.mark_completed`."""
+        return bool(
+            self._all(
+                "mark_completed",
+                ticket_id=ticket_id,
+                **_identity(identity),
+                pipeline=pipeline,
+                metadata=_json(metadata),
+            )
+        )
+
+    def get_ticket_actions(self, ticket_id: int) -> Sequence[LogRow]:
+        """See `ActionStore.get_ticket_actions`."""
+        return self.rows([ticket_id]).get(ticket_id, ())
+
+    def get_attempts(self, ticket_id: int) -> Sequence[Attempt]:
+        """See `ActionStore.get_attempts`."""
+        return [Attempt(**row) for row in self._all("attempts", ticket_id=ticket_id)]
+
+    def get_action_stats(self) -> Sequence[ActionStats]:
+        """See `ActionStore.get_action_stats`."""
+        return [ActionStats(**row) for row in self._all("stats")]
+
+    def get_failed(self, ticket_id: int | None = None) -> Sequence[LogRow]:
+        """See `ActionStore.get_failed`."""
+        order = [
+            (row["ticket_id"], row["action_id"])
+            for row in self._all("failed_tickets", ticket_id=ticket_id)
+        ]
+        rows = self.rows({ticket for ticket, _ in order})
+        by_key = {(row.ticket_id, row.action_id): row for many in rows.values() for row in many}
+        return [by_key[key] for key in order if key in by_key]
+
+    def clear_failed_actions(self, ticket_id: int | None = None) -> int:
+        """See `ActionStore.clear_failed_actions`."""
+        with self._transaction() as connection:
+            return connection.execute(QUERIES["clear_failed"], {"ticket_id": ticket_id}).rowcount
+
+
+def _note(
+    connection: Connection,
+    claim: Claim,
+    event: str,
+    effect: str | None,
+    detail: Mapping[str, Any],
+) -> int:
+    values = {
+        "pipeline": claim.pipeline,
+        "run_id": claim.run_id,
+        "event": event,
+        "effect": effect,
+        "detail": _json(detail),
+    }
+    return int(connection.execute(QUERIES["note"], _holder(claim) | values).scalar_one())
+
+
+def _holder(claim: Claim) -> dict[str, Any]:
+    return {
+        "ticket_id": claim.ticket_id,
+        "action_id": claim.identity.action_id,
+        "token": claim.token,
+    }
+
+
+def _identity(identity: ActionIdentity) -> dict[str, Any]:
+    return {
+        "action_type": identity.action_type,
+        "action_id": identity.action_id,
+        "action_hash": identity.action_hash,
+        "action_name": identity.name,
+    }
+
+
+def _effect(state: EffectState, row: RowMapping) -> EffectRecord:
+    return EffectRecord(state, row["attempt_id"], float(row["age_seconds"]), row["detail"])
+
+
+def _log_row(row: RowMapping) -> LogRow:
+    values = dict(row)
+    kind = values.pop("failure_kind")
+    return LogRow(
+        **(values | {"metadata": values["metadata"] or {}, "status": _status(values["status"])}),
+        failure_kind=FailureKind(kind) if kind else None,
+    )
+
+
+def _status(text: str) -> LogStatus:
+    # A word we do not know counts as done: acting on it could be a second time.
+    return LogStatus(text) if text in set(LogStatus) else LogStatus.COMPLETED
+
+
+def _stale(claim: Claim) -> str:
+    return (
+        f"The claim of run {claim.run_id} on {claim.identity.action_id} of ticket {claim.ticket_id} "
+        "ran out or was taken over; nothing more is written by it."
+    )
+
+
+def _json(value: object) -> str:
+    return _clean(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _clean(text: str) -> str:
+    """Remove what PostgreSQL refuses in text and JSON: NUL and lone surrogates."""
+    plain = text.replace("\x00", "").replace("\\u0000", "")
+    return plain.encode("utf-8", "replace").decode("utf-8")
+
+
+def _cause(error: Exception) -> str:
+    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

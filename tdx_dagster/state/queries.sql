@@ -1,0 +1,162 @@
+-- name: rows
+-- The log of a set of tickets, judged in database time.
+SELECT log.ticket_id, log.action_type, COALESCE(log.action_name, log.action_type) AS name, log.action_id,
+       log.status, log.executed_at, log.failure_kind, log.error_message, log.attempts,
+       log.next_attempt_at, log.pipeline, log.run_id, log.metadata,
+       (log.status = 'in_progress' AND log.lease_until < clock_timestamp())
+         OR (log.status = 'failed' AND COALESCE(log.failure_kind, 'retryable') = 'retryable'
+             AND COALESCE(log.next_attempt_at, '-infinity') <= clock_timestamp())
+         OR (log.status = 'skipped' AND log.next_attempt_at <= clock_timestamp()) AS is_due,
+       log.summary_lines IS NOT NULL AND log.summarised_at IS NULL AS is_untold
+FROM meta.daemon_action_log AS log
+WHERE log.ticket_id = ANY(CAST(:ticket_ids AS bigint[]))
+ORDER BY log.executed_at, log.action_id;
+
+-- name: claim
+-- The unique constraint decides who works on an action; rows that are due may be taken over.
+WITH taken AS (
+    INSERT INTO meta.daemon_action_log AS log
+        (ticket_id, action_type, action_id, action_hash, action_name, pipeline, run_id,
+         status, claim_token, lease_until, attempts, executed_at)
+    VALUES (:ticket_id, :action_type, :action_id, :action_hash, :action_name, :pipeline, :run_id,
+            'in_progress', CAST(:token AS uuid),
+            clock_timestamp() + make_interval(secs => :lease_seconds), 1, clock_timestamp())
+    ON CONFLICT (ticket_id, action_id) DO UPDATE SET
+        status = 'in_progress', claim_token = EXCLUDED.claim_token,
+        lease_until = clock_timestamp() + make_interval(secs => :lease_seconds),
+        run_id = EXCLUDED.run_id, pipeline = EXCLUDED.pipeline, action_name = EXCLUDED.action_name,
+        attempts = CASE WHEN log.status IN ('failed', 'in_progress') THEN log.attempts + 1 ELSE 1 END,
+        next_attempt_at = NULL, failure_kind = NULL
+    WHERE (log.status = 'in_progress' AND log.lease_until < clock_timestamp())
+       OR (log.status = 'failed' AND COALESCE(log.failure_kind, 'retryable') = 'retryable'
+           AND COALESCE(log.next_attempt_at, '-infinity') <= clock_timestamp())
+       OR (log.status = 'skipped' AND log.next_attempt_at <= clock_timestamp())
+       OR (log.status = 'completed' AND :again)
+    RETURNING log.attempts
+), noted AS (
+    INSERT INTO meta.action_attempt (ticket_id, action_id, pipeline, run_id, claim_token, event, detail)
+    SELECT :ticket_id, :action_id, :pipeline, :run_id, CAST(:token AS uuid), 'claimed',
+           jsonb_build_object('attempt', attempts)
+    FROM taken
+)
+SELECT attempts FROM taken;
+
+-- name: lock_effect
+-- Two holders of different actions may reach for the same effect on a ticket; one at a time.
+SELECT pg_advisory_xact_lock(hashtextextended('tdx-effect:' || CAST(:ticket_id AS text) || ':' || :effect, 0));
+
+-- name: renew
+-- The fence: only a live claim may go on, and it gets a new lease.
+UPDATE meta.daemon_action_log
+SET lease_until = clock_timestamp() + make_interval(secs => :lease_seconds)
+WHERE ticket_id = :ticket_id AND action_id = :action_id AND status = 'in_progress'
+  AND claim_token = CAST(:token AS uuid) AND lease_until > clock_timestamp()
+RETURNING lease_until;
+
+-- name: last_effect_event
+-- How far an effect has come on this ticket, whoever began it.
+SELECT attempt_id, event, detail, extract(epoch FROM clock_timestamp() - at) AS age_seconds
+FROM meta.action_attempt
+WHERE ticket_id = :ticket_id AND effect = :effect
+ORDER BY attempt_id DESC LIMIT 1;
+
+-- name: note
+-- One more event in the history of an action on a ticket.
+INSERT INTO meta.action_attempt (ticket_id, action_id, pipeline, run_id, claim_token, event, effect, detail)
+VALUES (:ticket_id, :action_id, :pipeline, :run_id, CAST(:token AS uuid), :event, :effect,
+        CAST(:detail AS jsonb))
+RETURNING attempt_id;
+
+-- name: finish
+-- Give the claim back with its result; only its holder can.
+UPDATE meta.daemon_action_log SET
+    status = :status, error_message = :message, failure_kind = :failure_kind,
+    next_attempt_at = clock_timestamp() + make_interval(secs => :retry_in_seconds),
+    executed_at = clock_timestamp(), claim_token = NULL, lease_until = NULL,
+    summary_lines = COALESCE(CAST(:summary_lines AS jsonb), summary_lines),
+    summarised_at = CASE WHEN CAST(:summary_lines AS jsonb) IS NULL THEN summarised_at END,
+    metadata = COALESCE(metadata, '{}'::jsonb) || CAST(:metadata AS jsonb)
+WHERE ticket_id = :ticket_id AND action_id = :action_id AND status = 'in_progress'
+  AND claim_token = CAST(:token AS uuid)
+RETURNING log_id;
+
+-- name: tell
+-- Mark the results that a summary has told.
+UPDATE meta.daemon_action_log SET summarised_at = clock_timestamp()
+WHERE ticket_id = :ticket_id AND action_id = ANY(CAST(:action_ids AS text[])) AND summarised_at IS NULL;
+
+-- name: untold
+-- Results of a pipeline on a ticket that no summary has told yet.
+SELECT action_id, COALESCE(action_name, action_type) AS name, summary_lines, executed_at
+FROM meta.daemon_action_log
+WHERE ticket_id = :ticket_id AND pipeline = :pipeline AND status = 'completed'
+  AND summary_lines IS NOT NULL AND summarised_at IS NULL
+ORDER BY executed_at, action_id;
+
+-- name: effects
+-- The last event of every effect ever begun on a ticket.
+SELECT DISTINCT ON (effect) effect, attempt_id, event, detail,
+       extract(epoch FROM clock_timestamp() - at) AS age_seconds
+FROM meta.action_attempt
+WHERE ticket_id = :ticket_id AND effect IS NOT NULL
+ORDER BY effect, attempt_id DESC;
+
+-- name: has_executed
+-- Done with: completed, or skipped without a date to look again.
+SELECT EXISTS (
+    SELECT 1 FROM meta.daemon_action_log
+    WHERE ticket_id = :ticket_id AND action_id = :action_id
+      AND (status = 'completed' OR (status = 'skipped' AND next_attempt_at IS NULL))
+);
+
+-- name: mark_completed
+-- Record an action as completed without doing it.
+INSERT INTO meta.daemon_action_log
+    (ticket_id, action_type, action_id, action_hash, action_name, pipeline, status, executed_at, metadata)
+VALUES (:ticket_id, :action_type, :action_id, :action_hash, :action_name, :pipeline, 'completed',
+        clock_timestamp(), CAST(:metadata AS jsonb))
+ON CONFLICT (ticket_id, action_id) DO NOTHING
+RETURNING log_id;
+
+-- name: attempts
+-- Every attempt on one ticket, oldest first.
+SELECT attempt_id, ticket_id, action_id, run_id, event, effect, detail, at
+FROM meta.action_attempt WHERE ticket_id = :ticket_id ORDER BY attempt_id;
+
+-- name: stats
+-- How many rows of a type and name have a status.
+SELECT action_type, COALESCE(action_name, action_type) AS name, status, count(*) AS count,
+       min(executed_at) AS first_executed, max(executed_at) AS last_executed
+FROM meta.daemon_action_log GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
+
+-- name: failed_tickets
+-- Tickets with a failed action, newest first.
+SELECT ticket_id, action_id FROM meta.daemon_action_log
+WHERE status = 'failed' AND (CAST(:ticket_id AS bigint) IS NULL OR ticket_id = :ticket_id)
+ORDER BY executed_at DESC, ticket_id, action_id;
+
+-- name: clear_failed
+-- Failed actions become due at once with a fresh count; the clearing is an event, and where nobody could
+-- look for an effect, the person who clears it says that it is not there.
+WITH chosen AS (
+    SELECT log_id, ticket_id, action_id, pipeline, error_message, failure_kind
+    FROM meta.daemon_action_log
+    WHERE status = 'failed' AND (CAST(:ticket_id AS bigint) IS NULL OR ticket_id = :ticket_id)
+    FOR UPDATE
+), cleared AS (
+    UPDATE meta.daemon_action_log AS log
+    SET failure_kind = 'retryable', next_attempt_at = NULL, attempts = 0
+    FROM chosen WHERE log.log_id = chosen.log_id
+), uncertain AS (
+    SELECT DISTINCT ON (past.ticket_id, past.effect)
+           past.ticket_id, past.action_id, past.pipeline, past.effect, past.event
+    FROM meta.action_attempt AS past JOIN chosen USING (ticket_id, action_id)
+    WHERE chosen.failure_kind = 'uncertain' AND past.effect IS NOT NULL
+    ORDER BY past.ticket_id, past.effect, past.attempt_id DESC
+), freed AS (
+    INSERT INTO meta.action_attempt (ticket_id, action_id, pipeline, event, effect, detail)
+    SELECT ticket_id, action_id, pipeline, 'absent', effect, jsonb_build_object('by', 'a person')
+    FROM uncertain WHERE event IN ('intent', 'unclear')
+)
+INSERT INTO meta.action_attempt (ticket_id, action_id, pipeline, event, detail)
+SELECT ticket_id, action_id, pipeline, 'cleared', jsonb_build_object('error', error_message) FROM chosen;

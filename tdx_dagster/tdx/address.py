@@ -1,0 +1,87 @@
+"""The address of a TDX, from what people write into `TDX_BASE_URL`, and links for people.
+
+Everything that knows how TDX's URLs are built. Calls are made elsewhere.
+"""
+
+import re
+from urllib.parse import SplitResult, urlsplit
+
+from tdx_dagster.tdx.errors import TdxSettingError
+
+SETTING = "TDX_BASE_URL"
+EXAMPLE = "https://example.teamdynamix.com/TDWebApi"
+
+_PRODUCTION, _SANDBOX = "TDWebApi", "SBTDWebApi"
+_SEGMENTS = {name.lower(): name for name in (_PRODUCTION, _SANDBOX)}
+_HOST = re.compile(r"[A-Za-z0-9.\-_\[\]:%]+")
+
+
+def normalise_base_url(text: str) -> str:
+    """The root of the Web API, without `/api` and without a slash at its end.
+
+    Args:
+        text: With or without `/api`, `TDWebApi` or `SBTDWebApi` and slashes; a host alone means
+            its production API (reference, section 1.1).
+
+    Returns:
+        For example `https://example.teamdynamix.com/TDWebApi`.
+
+    Raises:
+        TdxSettingError: It is missing or malformed; names `TDX_BASE_URL`.
+    """
+    parts = _split(text)
+    segments = [segment for segment in parts.path.split("/") if segment]
+    if segments and segments[-1].lower() == "api":
+        segments.pop()
+    if not segments:
+        segments = [_PRODUCTION]
+    name = _SEGMENTS.get(segments[-1].lower())
+    if name is None:
+        raise _malformed(f"its path ends in {segments[-1]!r}, not in TDWebApi or SBTDWebApi")
+    return f"{parts.scheme.lower()}://{parts.netloc}/{'/'.join([*segments[:-1], name])}"
+
+
+def _split(text: str) -> SplitResult:
+    text = text.strip()
+    if not text:
+        raise TdxSettingError(f"{SETTING} is not set. Set it to the API's address, like {EXAMPLE}.")
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise _malformed("it is not a URL") from error
+    # "host:8000/path" parses as the scheme "host".
+    if "://" not in text or parts.scheme.lower() not in {"http", "https"}:
+        raise _malformed("it does not start with https:// (or http://)")
+    if parts.username is not None or parts.password is not None:
+        raise _malformed("it holds a user name or password, which have settings of their own")
+    if not host or not _HOST.fullmatch(parts.netloc):
+        raise _malformed("its host name is missing or has characters that host names do not have")
+    if parts.query or parts.fragment:
+        raise _malformed("it has a part after '?' or '#'")
+    return parts
+
+
+def _malformed(why: str) -> TdxSettingError:
+    # The value itself is not shown: people paste addresses with passwords in them.
+    return TdxSettingError(f"{SETTING} is malformed: {why}. It should look like {EXAMPLE}.")
+
+
+def is_sandbox(base_url: str) -> bool:
+    """Whether a normalised address is a sandbox: by its path segment alone (case A48)."""
+    return base_url.rpartition("/")[2] == _SANDBOX
+
+
+def ticket_link(base_url: str, app_id: int, ticket_id: int) -> str:
+    """Where people see a ticket (reference, section 1.1)."""
+    return f"{_site(base_url)}/Apps/{app_id}/Tickets/TicketDet?TicketID={ticket_id}"
+
+
+def asset_link(base_url: str, app_id: int, asset_id: int) -> str:
+    """Where people see an asset (reference, section 1.1)."""
+    return f"{_site(base_url)}/Apps/{app_id}/Assets/AssetDet?AssetID={asset_id}"
+
+
+def _site(base_url: str) -> str:
+    root, _, segment = base_url.rpartition("/")
+    return f"{root}/{'SBTDNext' if segment == _SANDBOX else 'TDNext'}"

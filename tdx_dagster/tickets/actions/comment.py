@@ -1,0 +1,72 @@
+"""The `comment` action: one entry in the ticket's feed, a status change, or both in one call.
+
+Options and their defaults are the older daemon's, and so is the identity they make.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from tdx_dagster.tdx.models import FeedPost
+from tdx_dagster.tickets.actions.action import Action, Performed
+from tdx_dagster.tickets.actions.work import Work
+
+
+class Comment(Action):
+    """Post a comment, change the status, or both.
+
+    `notify` takes mail addresses; `["null"]`, the older daemon's way to notify nobody, still does. With an
+    empty text and a status it is a status change. Text and status go in one call, so that neither can be
+    there without the other (case A41).
+    """
+
+    action_type: ClassVar[str] = "comment"
+    legacy_settings: ClassVar[tuple[str, ...]] = (
+        "comment_text",
+        "is_private",
+        "is_rich_html",
+        "is_communication",
+        "notify",
+        "new_status_id",
+        "cascade_status",
+    )
+
+    comment_text: str
+    is_private: bool = False
+    is_rich_html: bool = False
+    is_communication: bool = False
+    notify: tuple[str, ...] = ("null",)
+    new_status_id: int = Field(default=0, ge=0)
+    cascade_status: bool = False
+
+    @model_validator(mode="after")
+    def _does_something(self) -> Self:
+        if not self.comment_text.strip() and self.new_status_id == 0:
+            raise ValueError("give a comment_text, a new_status_id, or both")
+        return self
+
+    def hashed_settings(self) -> dict[str, object]:
+        """See `Action.hashed_settings`; the order of addresses does not matter."""
+        return super().hashed_settings() | {"notify": sorted(self.notify)}
+
+    def own_words(self) -> Sequence[str]:
+        """See `Action.own_words`."""
+        return (self.comment_text,)
+
+    def perform(self, work: Work) -> Performed:
+        """Post it."""
+        post = FeedPost(
+            comments=self.comment_text,
+            is_private=self.is_private,
+            is_rich_html=self.is_rich_html,
+            is_communication=self.is_communication,
+            notify=self.notify,
+            new_status_id=self.new_status_id,
+            cascade_status=self.cascade_status,
+        )
+        evidence = work.hands.post(f"feed:{self.identity().action_id}", post)
+        did = ["Comment posted"] if self.comment_text.strip() else []
+        if self.new_status_id:
+            did.append(f"status set to {self.new_status_id}")
+        return Performed(", ".join(did).capitalize(), evidence=dict(evidence))

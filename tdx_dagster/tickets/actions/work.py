@@ -1,0 +1,134 @@
+"""What an action works with: the ticket to read, the hands to write, and the inventory to ask.
+
+Belongs here: caching reads for the length of a run, so that nothing is fetched twice. Does not: writing;
+the objects an action gets have no way to write but `Work.hands`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from tdx_dagster.inventory.computers import Inventory
+from tdx_dagster.inventory.discovery import SearchAssets
+from tdx_dagster.state.records import UntoldResult
+from tdx_dagster.tdx.models import Asset, AssetSearch, FeedEntry, Status, Ticket, TicketItem
+from tdx_dagster.tickets.actions.hands import Hands
+
+
+class TdxReads(Protocol):
+    """The reads of the TDX facade that actions and their preparation use."""
+
+    def ticket(self, ticket_id: int) -> Ticket:
+        """Read a ticket."""
+
+    def feed(self, ticket_id: int) -> tuple[FeedEntry, ...]:
+        """Read a ticket's feed without replies, oldest first."""
+
+    def feed_entry(self, entry_id: int) -> FeedEntry:
+        """Read one entry with its replies."""
+
+    def ticket_items(self, ticket_id: int) -> tuple[TicketItem, ...]:
+        """Read what is linked to a ticket."""
+
+    def asset(self, asset_id: int) -> Asset:
+        """Read an asset."""
+
+    def search_assets(self, search: AssetSearch) -> tuple[Asset, ...]:
+        """Search for assets."""
+
+    def ticket_statuses(self) -> tuple[Status, ...]:
+        """Read the ticket statuses."""
+
+    def asset_statuses(self) -> tuple[Status, ...]:
+        """Read the asset statuses."""
+
+    def ticket_link(self, ticket_id: int) -> str:
+        """Give the address of a ticket for people."""
+
+    def asset_link(self, asset_id: int) -> str:
+        """Give the address of an asset for people."""
+
+
+class ReadOnly:
+    """A TDX facade without its writes, so that an action cannot pass by `Work.hands`.
+
+    Args:
+        tdx: The facade.
+    """
+
+    _reads = frozenset(name for name in vars(TdxReads) if not name.startswith("_"))
+
+    def __init__(self, tdx: TdxReads) -> None:
+        self._tdx = tdx
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  the type is that of the read asked for
+        """Give a read; refuse everything else."""
+        if name not in self._reads:
+            raise AttributeError(f"{name!r} is no read of TDX: actions write through work.hands")
+        return getattr(self._tdx, name)
+
+
+@dataclass
+class TicketView:
+    """A ticket as this run sees it; each read is made once, when first asked for.
+
+    Args:
+        tdx: Where reads go.
+        id: The ticket id.
+    """
+
+    tdx: TdxReads
+    id: int
+    _ticket: Ticket | None = None
+    _conversation: tuple[FeedEntry, ...] | None = None
+    _items: tuple[TicketItem, ...] | None = None
+
+    @property
+    def ticket(self) -> Ticket:
+        """The ticket itself."""
+        if self._ticket is None:
+            self._ticket = self.tdx.ticket(self.id)
+        return self._ticket
+
+    def conversation(self) -> tuple[FeedEntry, ...]:
+        """Give the feed, oldest first, with the replies of entries that have any (case A25)."""
+        if self._conversation is None:
+            self._conversation = tuple(
+                self.tdx.feed_entry(entry.id) if entry.replies_count else entry
+                for entry in self.tdx.feed(self.id)
+            )
+        return self._conversation
+
+    def items(self) -> tuple[TicketItem, ...]:
+        """Give what is linked to the ticket; an error raises, only a real empty list is empty (A30)."""
+        if self._items is None:
+            self._items = self.tdx.ticket_items(self.id)
+        return self._items
+
+
+@dataclass(frozen=True)
+class Work:
+    """Everything an action may use on one ticket.
+
+    Args:
+        ticket: The ticket to read.
+        hands: The only way to write.
+        inventory: Computers we know.
+        pipeline: Name of the pipeline.
+        untold: Gives the stored results that no summary has told yet.
+        robot_texts: What this pipeline itself writes on tickets; no evidence of anything.
+        warn: Takes a sentence that people should see in the run's log.
+    """
+
+    ticket: TicketView
+    hands: Hands
+    inventory: Inventory
+    pipeline: str
+    untold: Callable[[], Sequence[UntoldResult]]
+    robot_texts: Sequence[str] = ()
+    warn: Callable[[str], None] = field(default=lambda _: None)
+
+    @property
+    def search(self) -> SearchAssets:
+        """The API search for assets, for discovery."""
+        return self.ticket.tdx

@@ -1,0 +1,80 @@
+"""Partition keys: a ticket id as digits, and ranges of keys that one run can take.
+
+A range follows the order in which keys were added, so tickets added together in one tick are contiguous
+(dagster-notes). Keys are digits only: a comma would break the UI's backfill dialog (case C09).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+KEY = re.compile(r"^[1-9][0-9]{0,18}$")
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+SINGLE = "dagster/partition"
+
+
+def key_of(ticket_id: int) -> str:
+    """Give the partition key of a ticket."""
+    return str(ticket_id)
+
+
+def ticket_of(key: str) -> int:
+    """Give the ticket of a partition key.
+
+    Raises:
+        ValueError: The key is no ticket id; the text says what to do.
+    """
+    if not KEY.match(key):
+        raise ValueError(
+            f"The partition {key!r} is no ticket id (digits, no leading zero); delete that partition."
+        )
+    return int(key)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRange:
+    """Partitions that one run takes, in the order they were added."""
+
+    keys: tuple[str, ...]
+
+    def tags(self) -> dict[str, str]:
+        """Give the run tags that ask for the whole range in one run."""
+        return {RANGE_START: self.keys[0], RANGE_END: self.keys[-1]}
+
+
+def ranges(wanted: Sequence[str], in_order: Sequence[str], most: int) -> list[KeyRange]:
+    """Cut the wanted keys into runs of neighbours, none longer than `most`.
+
+    Args:
+        wanted: Keys to run.
+        in_order: All keys of the partitions definition, in the order they were added; wanted keys that
+            are missing are about to be added at the end, in the order given.
+        most: Keys a run takes at most.
+    """
+    chosen = set(wanted)
+    known = set(in_order)
+    order = [*in_order, *(key for key in dict.fromkeys(wanted) if key not in known)]
+    made: list[KeyRange] = []
+    run: list[str] = []
+    for key in order:
+        if key in chosen and len(run) < most:
+            run.append(key)
+            continue
+        if run:
+            made.append(KeyRange(tuple(run)))
+        run = [key] if key in chosen else []
+    if run:
+        made.append(KeyRange(tuple(run)))
+    return made
+
+
+def keys_in_tags(tags: Mapping[str, str], in_order: Sequence[str]) -> AbstractSet[str]:
+    """Give the partitions that a run with these tags takes."""
+    if SINGLE in tags:
+        return {tags[SINGLE]}
+    start, end = tags.get(RANGE_START), tags.get(RANGE_END)
+    if start not in in_order or end not in in_order:
+        return {key for key in (start, end) if key}
+    return set(in_order[in_order.index(start) : in_order.index(end) + 1])

@@ -1,0 +1,167 @@
+"""What is due on which ticket: pure functions of the report, the log and the runs in flight.
+
+Belongs here: re-execution (same id never again; another configuration again; another version only where
+no earlier one completed, DESIGN 4) and the choice of tickets to run. Nothing here reads or writes.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tdx_dagster.state.records import FailureKind, LogRow, LogStatus
+from tdx_dagster.tickets.actions.action import Action
+from tdx_dagster.tickets.pipeline_spec import Pipeline
+
+
+class Due(StrEnum):
+    """Where an action stands on a ticket."""
+
+    NEW = "new"
+    AGAIN = "again"
+    RETRY = "retry"
+    DONE = "done"
+    WAITING = "waiting"
+    BLOCKED = "blocked"
+
+    @property
+    def runs(self) -> bool:
+        """Whether a pass would act."""
+        return self in {Due.NEW, Due.AGAIN, Due.RETRY}
+
+
+@dataclass(frozen=True, slots=True)
+class TicketPlan:
+    """What a pass would do on one ticket, by action name in order."""
+
+    ticket_id: int
+    due: Mapping[str, Due]
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether a pass would act on it."""
+        return any(due.runs for due in self.due.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a pass would do.
+
+    Args:
+        tickets: One plan a ticket of the report, in its order.
+        pending: Tickets to run now.
+        new_partitions: Tickets that have no partition yet and need one.
+        in_flight: Pending tickets that a run has in hand already.
+    """
+
+    tickets: Sequence[TicketPlan]
+    pending: Sequence[int]
+    new_partitions: Sequence[int]
+    in_flight: Sequence[int]
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Count tickets by action and where it stands."""
+        counts: dict[str, dict[str, int]] = {}
+        for ticket in self.tickets:
+            for name, due in ticket.due.items():
+                by_due = counts.setdefault(name, dict.fromkeys(map(str, Due), 0))
+                by_due[due.value] += 1
+        return counts
+
+
+def plan_tickets(
+    pipeline: Pipeline,
+    ticket_ids: Sequence[int],
+    log: Mapping[int, Sequence[LogRow]],
+    *,
+    partitions: Collection[int] = (),
+    in_flight: Collection[int] = (),
+) -> Plan:
+    """Decide which tickets to run.
+
+    Args:
+        pipeline: The pipeline.
+        ticket_ids: Tickets of the report.
+        log: Their rows of the action log.
+        partitions: Tickets that have a partition.
+        in_flight: Tickets that a run has in hand.
+    """
+    tickets = [plan_ticket(pipeline, ticket_id, log.get(ticket_id, ())) for ticket_id in ticket_ids]
+    due = [ticket.ticket_id for ticket in tickets if ticket.is_pending]
+    return Plan(
+        tickets=tickets,
+        pending=[ticket_id for ticket_id in due if ticket_id not in in_flight],
+        new_partitions=[ticket_id for ticket_id in due if ticket_id not in partitions],
+        in_flight=[ticket_id for ticket_id in due if ticket_id in in_flight],
+    )
+
+
+def plan_ticket(pipeline: Pipeline, ticket_id: int, rows: Sequence[LogRow]) -> TicketPlan:
+    """Say where each action of the pipeline stands on one ticket.
+
+    An action that waits or is blocked stops the later ones, as it does in a run.
+    """
+    due: dict[str, Due] = {}
+    stopped: Due | None = None
+    for action in pipeline.actions:
+        if stopped:
+            due[action.label] = stopped
+            continue
+        due[action.label] = _stand(action, pipeline, rows, due)
+        if due[action.label] in {Due.WAITING, Due.BLOCKED} and not action.continue_on_failure:
+            stopped = due[action.label]
+    return TicketPlan(ticket_id, due)
+
+
+def _stand(
+    action: Action, pipeline: Pipeline, rows: Sequence[LogRow], earlier: Mapping[str, Due]
+) -> Due:
+    own = next((row for row in rows if row.action_id == action.identity().action_id), None)
+    if own is not None and own.status in {LogStatus.FAILED, LogStatus.IN_PROGRESS}:
+        return _unfinished(own)
+    if action.is_summary:
+        return _summary(action, pipeline, own, rows, earlier)
+    if own is not None:
+        if own.status is LogStatus.SKIPPED and own.next_attempt_at is not None:
+            return _unfinished(own)
+        return Due.DONE
+    return _unseen(action, rows)
+
+
+def _unfinished(row: LogRow) -> Due:
+    if row.is_due:
+        return Due.RETRY
+    if row.failure_kind in {FailureKind.PERMANENT, FailureKind.UNCERTAIN}:
+        return Due.BLOCKED
+    return Due.WAITING
+
+
+def _unseen(action: Action, rows: Sequence[LogRow]) -> Due:
+    """Judge an action without a row of its own by the rows of its other versions and settings."""
+    done_before = [
+        row
+        for row in rows
+        if row.action_type == action.type_name()
+        and row.name == action.label
+        and row.status in {LogStatus.COMPLETED, LogStatus.SKIPPED}
+        and row.next_attempt_at is None
+    ]
+    if any(row.version != action.version for row in done_before):
+        return Due.DONE
+    return Due.AGAIN if done_before else Due.NEW
+
+
+def _summary(
+    action: Action,
+    pipeline: Pipeline,
+    own: LogRow | None,
+    rows: Sequence[LogRow],
+    earlier: Mapping[str, Due],
+) -> Due:
+    """A summary is due where there is something to tell, or will be once the others have run."""
+    if own is not None and own.status is LogStatus.SKIPPED and not own.is_due:
+        return Due.WAITING if own.next_attempt_at else Due.DONE
+    untold = any(row.is_untold and row.pipeline == pipeline.name for row in rows)
+    if untold or any(due.runs for due in earlier.values()):
+        return Due.NEW if own is None else Due.AGAIN
+    posts_empty = not getattr(action, "skip_if_empty", True)
+    return _unseen(action, rows) if own is None and posts_empty else Due.DONE

@@ -1,0 +1,140 @@
+"""The sensor of a pipeline: polls its report, asks the plan, answers Dagster.
+
+Belongs here: glue. One TDX call and a fixed number of queries a tick, whatever the size of the report; no
+sleeping, no effect besides the answer (cases C04, C26). What is due is decided in `plan`, by the log.
+"""
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+
+import dagster as dg
+
+from tdx_dagster.failures import failure
+from tdx_dagster.state.records import StoreUnavailable
+from tdx_dagster.tdx.errors import TdxError, TdxRetryLater
+from tdx_dagster.tickets.asset import partitions_of, run_config
+from tdx_dagster.tickets.partitions import KeyRange, key_of, keys_in_tags, ranges
+from tdx_dagster.tickets.pipeline_spec import Pipeline
+from tdx_dagster.tickets.plan import Plan, plan_tickets
+from tdx_dagster.tickets.report import ReportTickets, read_tickets
+from tdx_dagster.tickets.tools import NotConfigured, Polling
+
+# Runs in hand at the same time are few by configuration; more than this are not looked through.
+MOST_RUNS_IN_FLIGHT = 1000
+
+# A tick asks for at most this many runs; the rest is asked for by the next.
+MOST_RUNS_PER_TICK = 200
+
+
+def build_sensor(
+    pipeline: Pipeline, job: dg.JobDefinition, status: dg.DefaultSensorStatus, seconds: int
+) -> dg.SensorDefinition:
+    """Make the sensor of a pipeline.
+
+    Args:
+        pipeline: The pipeline.
+        job: What it launches.
+        status: Whether it runs without being switched on.
+        seconds: Least time between two ticks.
+    """
+
+    @dg.sensor(
+        name=pipeline.sensor_name,
+        job=job,
+        minimum_interval_seconds=seconds,
+        default_status=status,
+        description=f"Polls the report of {pipeline.name} and launches the tickets that are due.",
+    )
+    def report_sensor(
+        context: dg.SensorEvaluationContext, polling: dg.ResourceParam[Polling]
+    ) -> dg.SensorResult | dg.SkipReason:
+        try:
+            report = read_tickets(polling.report(pipeline.report_id), pipeline.ticket_column)
+            return _answer(context, pipeline, report, polling)
+        except (NotConfigured, TdxRetryLater) as error:
+            return dg.SkipReason(str(error))
+        except (TdxError, StoreUnavailable) as error:
+            raise failure(str(error)) from error
+
+    return report_sensor
+
+
+def _answer(
+    context: dg.SensorEvaluationContext,
+    pipeline: Pipeline,
+    report: ReportTickets,
+    polling: Polling,
+) -> dg.SensorResult | dg.SkipReason:
+    in_order = list(context.instance.get_dynamic_partitions(pipeline.partitions_name))
+    in_flight = keys_in_flight(context.instance, pipeline, in_order)
+    plan = plan_tickets(
+        pipeline,
+        report.ticket_ids,
+        polling.store().rows(report.ticket_ids),
+        partitions={int(key) for key in in_order if key.isdigit()},
+        in_flight={int(key) for key in in_flight if key.isdigit()},
+    )
+    _warn(context, report)
+    if not plan.pending:
+        return dg.SkipReason(_nothing(report, plan))
+    return _launch(pipeline, plan, in_order)
+
+
+def _launch(pipeline: Pipeline, plan: Plan, in_order: Sequence[str]) -> dg.SensorResult:
+    wanted = [key_of(ticket) for ticket in plan.pending]
+    runs = ranges(wanted, in_order, pipeline.tickets_per_run)[:MOST_RUNS_PER_TICK]
+    new = [key_of(ticket) for ticket in plan.new_partitions]
+    return dg.SensorResult(
+        run_requests=[run_request(pipeline, keys) for keys in runs],
+        dynamic_partitions_requests=[partitions_of(pipeline).build_add_request(new)] if new else [],
+    )
+
+
+def run_request(pipeline: Pipeline, keys: KeyRange) -> dg.RunRequest:
+    """Ask for one run over a range of tickets; one ticket is asked for by its key."""
+    config = run_config(pipeline, dry_run=False)
+    # No run key: a key that any run ever had is skipped for good (case C01). The log decides.
+    if len(keys.keys) == 1:
+        return dg.RunRequest(partition_key=keys.keys[0], run_config=config)
+    return dg.RunRequest(tags=keys.tags(), run_config=config)
+
+
+def keys_in_flight(
+    instance: dg.DagsterInstance, pipeline: Pipeline, in_order: Sequence[str]
+) -> AbstractSet[str]:
+    """Give the partitions that queued and running runs of this pipeline have in hand."""
+    asset = dg.AssetKey(list(pipeline.asset_key))
+    records = instance.get_run_records(
+        dg.RunsFilter(statuses=UNFINISHED), limit=MOST_RUNS_IN_FLIGHT
+    )
+    keys: set[str] = set()
+    for record in records:
+        run = record.dagster_run
+        if run.job_name == pipeline.name or asset in (run.asset_selection or ()):
+            keys |= keys_in_tags(run.tags, in_order)
+    return keys
+
+
+UNFINISHED = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def _warn(context: dg.SensorEvaluationContext, report: ReportTickets) -> None:
+    if report.rejected:
+        shown = ", ".join(report.rejected[:5])
+        context.log.warning(f"{len(report.rejected)} rows have no usable ticket id: {shown}")
+    if report.may_be_cut:
+        context.log.warning(
+            "The report has as many rows as its maximum; tickets may be missing. Raise it in TDX."
+        )
+
+
+def _nothing(report: ReportTickets, plan: Plan) -> str:
+    tickets = len(report.ticket_ids)
+    in_hand = f", {len(plan.in_flight)} in runs already" if plan.in_flight else ""
+    return f"Nothing is due on the {tickets} tickets of the report{in_hand}."

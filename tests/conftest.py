@@ -1,0 +1,139 @@
+"""What all tests share: a clean environment, and real PostgreSQL databases, one for each test.
+
+One server a session runs in a temporary folder; a database of it is migrated once and copied for
+each test that asks for one. Servers are stopped at the end.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from psycopg2 import sql
+from sqlalchemy import Engine
+
+from tdx_dagster.postgres import binaries, server
+from tdx_dagster.postgres.database import connect, engine, ensure_database, normalise_url
+from tdx_dagster.postgres.migrations import migrate
+
+# A busy machine is no wrong result.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
+
+TEMPLATE = "tdx_template"
+NAMES = count(1)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the settings of whoever runs it."""
+    for name in list(os.environ):
+        if name.startswith(("TDX_", "DAEMON_")) or name in ("DATABASE_URL", "DAGSTER_HOME"):
+            monkeypatch.delenv(name)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A running server for tests."""
+
+    url: str
+
+    @contextmanager
+    def database(self, template: str = "template1") -> Iterator[str]:
+        """A database that exists as long as the block runs; gives its URL."""
+        name = f"test_{next(NAMES)}"
+        quoted = sql.Identifier(name)
+        admin = connect(self.url)
+        try:
+            with admin.cursor() as cursor:
+                make = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+                cursor.execute(make.format(quoted, sql.Identifier(template)))
+                yield normalise_url(self.url).rpartition("/")[0] + f"/{name}"
+                cursor.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(quoted))
+        finally:
+            admin.close()
+
+
+@contextmanager
+def running_cluster(base: Path) -> Iterator[Cluster]:
+    """A server with a migrated template, stopped when the block ends."""
+    url = server.start(base)
+    try:
+        admin = connect(url)
+        with admin.cursor() as cursor:
+            # The databases live for a test; nobody needs them after a power cut.
+            cursor.execute("ALTER SYSTEM SET fsync = off")
+            cursor.execute("SELECT pg_reload_conf()")
+        admin.close()
+        migrate(ensure_database(url, TEMPLATE))
+        yield Cluster(url)
+    finally:
+        server.stop(base)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The server of this session, from the same programs that people get."""
+    with running_cluster(tmp_path_factory.mktemp("postgres")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def system_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A second server from the system's own PostgreSQL, where there is one."""
+    found = next((b for b in binaries.system_binaries() if b.major >= binaries.OLDEST_MAJOR), None)
+    if found is None:
+        pytest.skip("no PostgreSQL of the system's own")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PG_BINDIR", str(found.folder))
+        base = tmp_path_factory.mktemp("system-postgres")
+        with running_cluster(base) as running:
+            yield running
+
+
+@pytest.fixture
+def database_url(cluster: Cluster) -> Iterator[str]:
+    """A migrated, empty database for one test."""
+    with cluster.database(TEMPLATE) as url:
+        yield url
+
+
+@pytest.fixture
+def bare_url(cluster: Cluster) -> Iterator[str]:
+    """A database without any of our tables."""
+    with cluster.database() as url:
+        yield url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Engine]:
+    """An engine over the test's migrated database."""
+    made = engine(database_url)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture(params=["cluster", "system_cluster"])
+def each_cluster(request: pytest.FixtureRequest) -> Cluster:
+    """Each server version there is, for tests of SQL."""
+    running = request.getfixturevalue(request.param)
+    assert isinstance(running, Cluster)
+    return running
+
+
+@pytest.fixture
+def each_database_url(each_cluster: Cluster) -> Iterator[str]:
+    """A migrated, empty database on each server version."""
+    with each_cluster.database(TEMPLATE) as url:
+        yield url
+
+
+@pytest.fixture
+def each_bare_url(each_cluster: Cluster) -> Iterator[str]:
+    """A database without any of our tables on each server version."""
+    with each_cluster.database() as url:
+        yield url
