@@ -247,7 +247,9 @@ class _Ticket:
 
     def _mention(self, asset: Record) -> str:
         """How people write an identifier: as it is, in small letters, with the domain behind it."""
-        handle = self._rng.choice(_handles(asset))
+        handles = _handles(asset)
+        # Most people read the name off the sticker; it is the first where there is one.
+        handle = handles[0] if self._rng.chance(0.6) else self._rng.choice(handles)
         if self._rng.chance(0.3):
             return handle.lower()
         is_host_name = handle == asset.get("Name") and "_" not in handle
