@@ -55,6 +55,8 @@ _LAST = (
 )  # fmt: skip
 _SPREAD_DAYS = 900
 _TECHNICIANS = 4
+_OWNERLESS = 3
+"""So many people own nothing, however few there are; some tickets need one of them."""
 
 
 def sample_state(tickets: int = 30, assets: int = 2000, seed: int = 7) -> State:
@@ -124,7 +126,7 @@ class _Sampler:
 
     def _asset(self, fields: Record) -> Record:
         rng = self.rng
-        owner = rng.choice(self._people)["UID"] if self.rng.chance(0.75) else ZERO_GUID
+        owner = rng.choice(self._people[_OWNERLESS:])["UID"] if self.rng.chance(0.75) else ZERO_GUID
         created = SAMPLE_NOW - timedelta(
             days=rng.randint(60, _SPREAD_DAYS), seconds=rng.randint(0, 86_399)
         )

@@ -293,11 +293,16 @@ class Simulator:
         return self.tenant.issue_token(user_name)
 
     def start(self) -> Self:
-        """Listen for calls. Returns once the port accepts connections.
+        """Listen for calls. Returns once the port accepts connections; does nothing if it listens already.
 
         Returns:
             The simulator.
+
+        Raises:
+            OSError: The port is taken.
         """
+        if self._server is not None:
+            return self
         self._stopping.clear()
         tls = None if self._certificate is None else self._certificate.context()
         self._server = _Server(("127.0.0.1", self._port), self.respond, tls, self._stopping)
