@@ -84,6 +84,7 @@ class _Sampler:
         self.texts = TextMaker(rng)
         self._maker = ComputerMaker(rng, set(DECOYS))
         self._people: list[Record] = []
+        self._owners: list[Record] = []
         self.technicians: list[Record] = []
         self.nameable: list[Record] = []
 
@@ -93,6 +94,8 @@ class _Sampler:
         for row in range(number + _TECHNICIANS):
             person = self._person(row, technician=row < _TECHNICIANS)
             (self.technicians if row < _TECHNICIANS else self._people).append(person)
+
+        self._owners = self._people[_OWNERLESS:]
 
     def _person(self, row: int, *, technician: bool) -> Record:
         rng = self.rng
@@ -126,7 +129,7 @@ class _Sampler:
 
     def _asset(self, fields: Record) -> Record:
         rng = self.rng
-        owner = rng.choice(self._people[_OWNERLESS:])["UID"] if self.rng.chance(0.75) else ZERO_GUID
+        owner = rng.choice(self._owners)["UID"] if self.rng.chance(0.75) else ZERO_GUID
         created = SAMPLE_NOW - timedelta(
             days=rng.randint(60, _SPREAD_DAYS), seconds=rng.randint(0, 86_399)
         )
