@@ -22,6 +22,7 @@ from tdx_dagster.simulator.model import State, load_state, save_state
 from tdx_dagster.simulator.options import Options
 from tdx_dagster.simulator.sample import sample_state
 from tdx_dagster.simulator.server import Simulator, settings_for
+from tdx_dagster.simulator.tls import make_certificate
 
 __all__ = [
     "ACTIVE_STATUS_ID",
@@ -40,6 +41,7 @@ __all__ = [
     "State",
     "blank_state",
     "load_state",
+    "make_certificate",
     "sample_state",
     "save_state",
     "settings_for",

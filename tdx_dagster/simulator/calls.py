@@ -5,10 +5,14 @@ calls are not kept.
 """
 
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
+
+LONGEST = 100_000
+"""Of a simulator that runs for days only the last calls are of use, and memory is not."""
+LONGEST_BODY = 20_000
 
 
 @dataclass(slots=True)
@@ -22,7 +26,7 @@ class LoggedCall:
         template: Path template as `/{app}/tickets/{id}`; empty where no route matched.
         path: Path as sent, below `/api`.
         query: Raw query.
-        body: Body as text.
+        body: Begin of the body as text, `LONGEST_BODY` characters at most.
         status: HTTP status; None while it is being answered, 0 where the connection was dropped.
     """
 
@@ -42,10 +46,11 @@ class LoggedCall:
 
 
 class CallLog:
-    """All calls in the order of arrival. Safe for threads."""
+    """The calls in the order of arrival, the last `LONGEST` of them. Safe for threads."""
 
     def __init__(self) -> None:
-        self._calls: list[LoggedCall] = []
+        self._calls: deque[LoggedCall] = deque(maxlen=LONGEST)
+        self._arrived = 0
         self._lock = threading.Lock()
 
     def enter(
@@ -65,20 +70,25 @@ class CallLog:
             The entry, whose status is set later.
         """
         with self._lock:
-            call = LoggedCall(len(self._calls) + 1, time, method, template, path, query, body)
+            self._arrived += 1
+            kept = body[:LONGEST_BODY]
+            call = LoggedCall(self._arrived, time, method, template, path, query, kept)
             self._calls.append(call)
         return call
 
     def reset(self) -> None:
         """Forget all calls."""
         with self._lock:
-            self._calls = []
+            self._calls.clear()
+            self._arrived = 0
 
     def __iter__(self) -> Iterator[LoggedCall]:
-        return iter(list(self._calls))
+        with self._lock:
+            return iter(list(self._calls))
 
     def __len__(self) -> int:
-        return len(self._calls)
+        """How many calls there were, forgotten ones too."""
+        return self._arrived
 
     def matching(self, method: str | None = None, template: str | None = None) -> list[LoggedCall]:
         """The calls of a method and template.

@@ -39,6 +39,8 @@ class Fault:
         delay_seconds: Wait so long.
         delay: Whether that wait is before or after the effect.
         cut_body: Send half of the right answer's body and close.
+        trickle_seconds: Send the right answer's body a little at a time over so long, so that a client
+            which only limits the time between two reads waits for all of it.
         web_page: Answer 200 with a web page.
         empty: Answer 200 with no body.
     """
@@ -56,6 +58,7 @@ class Fault:
     delay_seconds: float = 0.0
     delay: Moment = "before"
     cut_body: bool = False
+    trickle_seconds: float = 0.0
     web_page: bool = False
     empty: bool = False
 

@@ -167,6 +167,7 @@ class Outgoing:
         content_type: None sends no such header.
         headers: Further headers; a value of None takes one away that would be sent.
         cut: Whether the connection ends in the middle of the body.
+        trickle_seconds: Time over which the body is spread, a little at a time.
     """
 
     status: int
@@ -174,6 +175,7 @@ class Outgoing:
     content_type: str | None = None
     headers: dict[str, str | None] = field(default_factory=dict)
     cut: bool = False
+    trickle_seconds: float = 0.0
 
 
 def json_answer(value: object, status: int = HTTPStatus.OK) -> Outgoing:

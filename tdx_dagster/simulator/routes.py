@@ -13,7 +13,7 @@ from tdx_dagster.simulator.tenant import Call, Tenant
 
 Handler = Callable[[Tenant, Call], Outgoing]
 
-_BASE = re.compile(r"^/(?:sb)?tdwebapi/api(?P<rest>/.*)$", re.IGNORECASE)
+_BASE = re.compile(r"^/(?:sb)?tdwebapi/api(?P<rest>/.*)\Z", re.IGNORECASE | re.DOTALL)
 _TEXT_PLACEHOLDERS = {"uid", "username"}
 _LARGEST_ID = 2**31 - 1
 

@@ -55,6 +55,8 @@ _LAST = (
 )  # fmt: skip
 _SPREAD_DAYS = 900
 _TECHNICIANS = 4
+_OWNERLESS = 3
+"""So many people own nothing, however few there are; some tickets need one of them."""
 
 
 def sample_state(tickets: int = 30, assets: int = 2000, seed: int = 7) -> State:
@@ -82,6 +84,7 @@ class _Sampler:
         self.texts = TextMaker(rng)
         self._maker = ComputerMaker(rng, set(DECOYS))
         self._people: list[Record] = []
+        self._owners: list[Record] = []
         self.technicians: list[Record] = []
         self.nameable: list[Record] = []
 
@@ -91,6 +94,8 @@ class _Sampler:
         for row in range(number + _TECHNICIANS):
             person = self._person(row, technician=row < _TECHNICIANS)
             (self.technicians if row < _TECHNICIANS else self._people).append(person)
+
+        self._owners = self._people[_OWNERLESS:]
 
     def _person(self, row: int, *, technician: bool) -> Record:
         rng = self.rng
@@ -124,7 +129,7 @@ class _Sampler:
 
     def _asset(self, fields: Record) -> Record:
         rng = self.rng
-        owner = rng.choice(self._people)["UID"] if self.rng.chance(0.75) else ZERO_GUID
+        owner = rng.choice(self._owners)["UID"] if self.rng.chance(0.75) else ZERO_GUID
         created = SAMPLE_NOW - timedelta(
             days=rng.randint(60, _SPREAD_DAYS), seconds=rng.randint(0, 86_399)
         )
@@ -247,7 +252,9 @@ class _Ticket:
 
     def _mention(self, asset: Record) -> str:
         """How people write an identifier: as it is, in small letters, with the domain behind it."""
-        handle = self._rng.choice(_handles(asset))
+        handles = _handles(asset)
+        # Most people read the name off the sticker; it is the first where there is one.
+        handle = handles[0] if self._rng.chance(0.6) else self._rng.choice(handles)
         if self._rng.chance(0.3):
             return handle.lower()
         is_host_name = handle == asset.get("Name") and "_" not in handle

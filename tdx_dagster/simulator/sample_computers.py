@@ -114,8 +114,6 @@ _FORMATS = (
     _unit_place, _building_room, _room_inventory, _unit_kind_number, _unit_serial_end,
     _unit_tag_suffix, _group_month, _many_dashes, _default_name, _prefix_serial, _underscores,
 )  # fmt: skip
-_SMALL_FORMATS = {_unit_place, _underscores, _many_dashes}
-"""Formats with few possible names; the others take over when these run out."""
 
 
 class ComputerMaker:

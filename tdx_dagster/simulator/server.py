@@ -6,6 +6,7 @@ client's re-use of connections is one of the things to try.
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -33,17 +34,27 @@ from tdx_dagster.simulator.model import State
 from tdx_dagster.simulator.options import Options
 from tdx_dagster.simulator.sample import sample_state
 from tdx_dagster.simulator.tenant import Tenant
+from tdx_dagster.simulator.tls import Certificate
 
 _POLL_SECONDS = 0.02
 _READ_CHUNK = 64 * 1024
+_TRICKLE_PIECES = 100
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], respond: Callable[[Incoming], Outgoing]) -> None:
+    def __init__(
+        self,
+        address: tuple[str, int],
+        respond: Callable[[Incoming], Outgoing],
+        tls: ssl.SSLContext | None,
+        stopping: threading.Event,
+    ) -> None:
         self.respond = respond
+        self.stopping = stopping
+        self.tls = tls
         self.open_sockets: set[socket.socket] = set()
         super().__init__(address, _Handler)
 
@@ -64,6 +75,10 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def setup(self) -> None:
+        # The handshake belongs into the connection's own thread: a client that never finishes it must
+        # not keep others out.
+        if self.server.tls is not None:
+            self.request = self.server.tls.wrap_socket(self.request, server_side=True)
         super().setup()
         self.server.open_sockets.add(self.connection)
 
@@ -80,7 +95,15 @@ class _Handler(BaseHTTPRequestHandler):
         """Write nothing: the call log is the log."""
 
     def _respond(self) -> None:
-        body = self._read_body()
+        try:
+            body = self._read_body()
+        except ValueError:
+            self.close_connection = True
+            self._send(Outgoing(HTTPStatus.BAD_REQUEST))
+            return
+        except ConnectionError:
+            self._drop()
+            return
         path, _, query = self.path.partition("?")
         incoming = Incoming(
             method=self.command,
@@ -101,23 +124,29 @@ class _Handler(BaseHTTPRequestHandler):
         """The body; of one that is too long only as much as shows that it is, and then no more calls."""
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
             return self._read_chunks()
-        text = self.headers.get("Content-Length", "0").strip()
-        length = int(text) if text.isdecimal() else 0
+        length = _whole_number(self.headers.get("Content-Length", "0"), 10)
         if length > LARGEST_REQUEST:
             self.close_connection = True
             self._discard(length - LARGEST_REQUEST - 1)
             length = LARGEST_REQUEST + 1
-        return self.rfile.read(length)
+        return self._read_exactly(length)
 
     def _read_chunks(self) -> bytes:
         body = bytearray()
         while True:
-            size = int(self.rfile.readline(100).split(b";")[0].strip() or b"0", 16)
-            body += self.rfile.read(size)
+            size = _whole_number(self.rfile.readline(100).decode("latin-1").partition(";")[0], 16)
+            body += self._read_exactly(min(size, LARGEST_REQUEST + 1))
             self.rfile.readline(100)
             if size == 0 or len(body) > LARGEST_REQUEST:
                 self.close_connection = self.close_connection or size > 0
                 return bytes(body)
+
+    def _read_exactly(self, length: int) -> bytes:
+        """Part of a body; a client that went away in the middle of it has not asked for anything."""
+        data = self.rfile.read(length)
+        if len(data) < length:
+            raise ConnectionAbortedError("The request ended in the middle of its body.")
+        return data
 
     def _discard(self, length: int) -> None:
         while length > 0 and (chunk := self.rfile.read(min(length, _READ_CHUNK))):
@@ -140,14 +169,36 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "HEAD" or without_body:
             return
-        self.wfile.write(answer.body[: len(answer.body) // 2] if answer.cut else answer.body)
+        self._write(answer.body[: len(answer.body) // 2] if answer.cut else answer.body, answer)
         if answer.cut:
             self._drop()
+
+    def _write(self, body: bytes, answer: Outgoing) -> None:
+        if not answer.trickle_seconds or not body:
+            self.wfile.write(body)
+            return
+        size = max(1, len(body) // _TRICKLE_PIECES)
+        pieces = [body[start : start + size] for start in range(0, len(body), size)]
+        for piece in pieces:
+            self.wfile.write(piece)
+            self.server.stopping.wait(answer.trickle_seconds / len(pieces))
 
     def _drop(self) -> None:
         self.close_connection = True
         with contextlib.suppress(OSError):
             self.connection.shutdown(socket.SHUT_RDWR)
+
+
+def _whole_number(text: str, base: int) -> int:
+    """A length as HTTP writes it: digits and nothing else.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    digits = text.strip()
+    if not digits.isalnum():
+        raise ValueError(f"no length: {text!r}")
+    return int(digits, base)
 
 
 class Simulator:
@@ -162,6 +213,7 @@ class Simulator:
         limits: `off`, `real`, or a factor for the length of the windows (see `limits.Limiter`).
         options: Switches for what the reference leaves open.
         clock: Gives the time now, with a zone.
+        certificate: Serve https with it (see `tls.make_certificate`).
     """
 
     def __init__(
@@ -172,11 +224,13 @@ class Simulator:
         *,
         options: Options | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        certificate: Certificate | None = None,
     ) -> None:
         self.options = Options() if options is None else options
         self.faults = Faults()
         self.calls = CallLog()
         self._port = port
+        self._certificate = certificate
         self._stopping = threading.Event()
         self.tenant = Tenant(sample_state() if state is None else state, self.options, clock)
         self.limiter = Limiter(
@@ -198,12 +252,22 @@ class Simulator:
     @property
     def url(self) -> str:
         """Base address of production, without `/api`."""
-        return f"http://127.0.0.1:{self._port}/TDWebApi"
+        return f"{self._origin}/TDWebApi"
 
     @property
     def control_url(self) -> str:
         """Address below which the control paths are."""
-        return f"http://127.0.0.1:{self._port}/_simulator"
+        return f"{self._origin}/_simulator"
+
+    @property
+    def _origin(self) -> str:
+        scheme = "http" if self._certificate is None else "https"
+        return f"{scheme}://127.0.0.1:{self._port}"
+
+    @property
+    def port(self) -> int:
+        """The port it listens on, 0 before it was first started with a free one."""
+        return self._port
 
     def respond(self, incoming: Incoming) -> Outgoing:
         """Answer a request without a socket, control paths included.
@@ -229,13 +293,19 @@ class Simulator:
         return self.tenant.issue_token(user_name)
 
     def start(self) -> Self:
-        """Listen for calls. Returns once the port accepts connections.
+        """Listen for calls. Returns once the port accepts connections; does nothing if it listens already.
 
         Returns:
             The simulator.
+
+        Raises:
+            OSError: The port is taken.
         """
+        if self._server is not None:
+            return self
         self._stopping.clear()
-        self._server = _Server(("127.0.0.1", self._port), self.respond)
+        tls = None if self._certificate is None else self._certificate.context()
+        self._server = _Server(("127.0.0.1", self._port), self.respond, tls, self._stopping)
         self._port = self._server.server_address[1]
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL_SECONDS,), daemon=True, name="simulator"

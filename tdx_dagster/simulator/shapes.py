@@ -134,13 +134,18 @@ def _unset(kind: str, given: str | None, *, is_list: bool, nullable: bool) -> Va
 
 
 @cache
-def _defaults(shape: str, *, full: bool) -> tuple[tuple[str, Value, bool], ...]:
-    rows = []
-    for field in fields(shape):
-        loaded = full or not field.full_only
-        unset = [] if field.is_list and field.full_only and full else field.unset
-        rows.append((field.name, unset if loaded else None, loaded))
-    return tuple(rows)
+def _template(shape: str, *, full: bool) -> tuple[dict[str, Value], frozenset[str]]:
+    """An answer in which nothing is set, and the names of the fields that may be."""
+    described = fields(shape)
+    loaded = [field for field in described if full or not field.full_only]
+    unset = {field.name: None for field in described}
+    return unset | {field.name: _sent_unset(field) for field in loaded}, frozenset(
+        field.name for field in loaded
+    )
+
+
+def _sent_unset(field: Field) -> Value:
+    return [] if field.is_list and field.full_only else field.unset
 
 
 def render(shape: str, values: Mapping[str, Value], *, full: bool = True) -> dict[str, Value]:
@@ -154,10 +159,8 @@ def render(shape: str, values: Mapping[str, Value], *, full: bool = True) -> dic
     Returns:
         The object to send.
     """
-    return {
-        name: (values.get(name, unset) if loaded else None)
-        for name, unset, loaded in _defaults(shape, full=full)
-    }
+    unset, loaded = _template(shape, full=full)
+    return unset | {name: value for name, value in values.items() if name in loaded}
 
 
 def read(shape: str, given: object) -> dict[str, Value]:

@@ -4,6 +4,7 @@ Also what every handler needs to find things or to refuse: tickets and assets in
 permissions, tokens.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -32,8 +33,8 @@ class Tenant:
     state: State
     options: Options
     clock: Callable[[], datetime]
-    revoked: set[str] = field(default_factory=set)
-    issued: set[str] = field(default_factory=set)
+    _last_serial: int = field(default=0, init=False)
+    _worthless_up_to: int = field(default=0, init=False)
 
     def now(self) -> str:
         """The time now as TDX writes it.
@@ -52,13 +53,15 @@ class Tenant:
         Returns:
             The token.
         """
-        token = tokens.issue(user_name, self.clock())
-        self.issued.add(token)
-        return token
+        with self.state.lock:
+            self._last_serial = max(self._last_serial + 1, time.time_ns())
+            claims = tokens.Claims(user_name, self._last_serial)
+        return tokens.issue(claims, self.clock())
 
     def expire_tokens(self) -> None:
         """Make every token issued so far worthless, as if its time had run out."""
-        self.revoked |= self.issued
+        self._worthless_up_to = max(self._last_serial, time.time_ns())
+        self._last_serial = self._worthless_up_to
 
     def caller(self, incoming: Incoming) -> Record | None:
         """Who makes a call.
@@ -70,11 +73,10 @@ class Tenant:
             The person, None where the token is missing, garbled, expired or of nobody known.
         """
         kind, _, token = incoming.headers.get("authorization", "").strip().partition(" ")
-        token = token.strip()
-        if kind.lower() != "bearer" or token in self.revoked:
+        claims = tokens.read(token.strip(), self.clock()) if kind.lower() == "bearer" else None
+        if claims is None or claims.serial <= self._worthless_up_to:
             return None
-        user_name = tokens.user_of(token, self.clock())
-        person = None if user_name is None else self.state.person_named(user_name)
+        person = self.state.person_named(claims.user_name)
         return person if person is not None and person.get("IsActive", True) else None
 
 

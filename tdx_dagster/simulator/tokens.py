@@ -7,26 +7,39 @@ import base64
 import hashlib
 import hmac
 import json
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import uuid4
 
 LIFETIME = timedelta(hours=24)
 _SECRET = b"simulated tokens open nothing"
 
 
-def issue(user_name: str, now: datetime) -> str:
-    """Make a token for a user.
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a token says.
 
     Args:
-        user_name: Goes into `unique_name`.
+        user_name: Whom it was issued to.
+        serial: Higher than that of any token issued before.
+    """
+
+    user_name: str
+    serial: int
+
+
+def issue(claims: Claims, now: datetime) -> str:
+    """Make a token.
+
+    Args:
+        claims: What it is to say.
         now: Time of issue, with a zone.
 
     Returns:
         Three dot-separated base64url parts.
     """
     started = int(now.timestamp())
-    claims = {
-        "unique_name": user_name,
+    payload = {
+        "unique_name": claims.user_name,
         "tdx_entity": "2",
         "tdx_partition": "53",
         "nbf": started,
@@ -34,29 +47,29 @@ def issue(user_name: str, now: datetime) -> str:
         "iat": started,
         "iss": "TD",
         "aud": "https://www.teamdynamix.com/",
-        # Two tokens of one second must differ, since each can be revoked by itself.
-        "jti": uuid4().hex,
+        # Two tokens of one second must differ, since one can be worthless and the other not.
+        "jti": str(claims.serial),
     }
-    head = f"{_part({'alg': 'HS256', 'typ': 'JWT'})}.{_part(claims)}"
+    head = f"{_part({'alg': 'HS256', 'typ': 'JWT'})}.{_part(payload)}"
     return f"{head}.{_signature(head)}"
 
 
-def user_of(token: str, now: datetime) -> str | None:
-    """The user a token was issued to.
+def read(token: str, now: datetime) -> Claims | None:
+    """Read a token.
 
     Args:
         token: As sent.
         now: The time, with a zone.
 
     Returns:
-        The user name, None where the token is garbled, forged or expired.
+        What it says, None where it is garbled, forged or expired.
     """
     head, _, signature = token.rpartition(".")
     if not hmac.compare_digest(signature.encode("utf-8", "replace"), _signature(head).encode()):
         return None
     payload = head.partition(".")[2]
-    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    return claims["unique_name"] if claims["exp"] > now.timestamp() else None
+    said = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return Claims(said["unique_name"], int(said["jti"])) if said["exp"] > now.timestamp() else None
 
 
 def _part(content: dict[str, object]) -> str:

@@ -150,3 +150,12 @@ def test_a_misspelt_switch_is_refused_with_the_reason(
     answer = requests.request(method, f"{simulator.control_url}/{path}", json=body, timeout=5)
     assert answer.status_code == 400
     assert next(iter(set(body) - {"path"})) in answer.json()["error"]
+
+
+def test_a_body_can_trickle(client: Client, simulator: Simulator) -> None:
+    """A time-out between two reads never strikes, however long the whole takes."""
+    simulator.faults.add("GET", "/{app}/tickets/{id}", trickle_seconds=0.5)
+    began = time.monotonic()
+    answer = client.session.get(f"{simulator.url}/api/46/tickets/7001", timeout=0.2)
+    assert time.monotonic() - began > 0.45
+    assert answer.json()["ID"] == 7001

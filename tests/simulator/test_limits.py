@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tdx_dagster.simulator import Simulator, State
+from tdx_dagster.simulator import Options, Simulator, State
 from tdx_dagster.simulator.messages import Incoming, Outgoing
 
 START = datetime(2026, 11, 2, 12, 0, 0, 400_000, UTC)
@@ -25,8 +25,10 @@ def clock() -> Clock:
     return Clock()
 
 
-def limited(state: State, clock: Clock, limits: str | float) -> Callable[..., Outgoing]:
-    simulator = Simulator(state, limits=limits, clock=clock)
+def limited(
+    state: State, clock: Clock, limits: str | float, options: Options | None = None
+) -> Callable[..., Outgoing]:
+    simulator = Simulator(state, limits=limits, clock=clock, options=options)
     token = simulator.token()
 
     def call(method: str, path: str, address: str = "127.0.0.1") -> Outgoing:
@@ -87,6 +89,13 @@ def test_a_scaled_limit_has_shorter_windows(state: State, clock: Clock) -> None:
     assert call("GET", "/46/tickets/7001").status == 429
     clock.now = START + timedelta(seconds=3)
     assert call("GET", "/46/tickets/7001").status == 200
+
+
+def test_the_end_of_a_window_can_be_rounded_up(state: State, clock: Clock) -> None:
+    """No source says which way TDX rounds; cut off, a client that trusts it comes too early."""
+    call = limited(state, clock, "real", Options(reset_rounded_up=True))
+    reset = call("GET", "/46/tickets/7001").headers["X-RateLimit-Reset"]
+    assert reset == "Mon, 02 Nov 2026 12:01:01 GMT"
 
 
 def test_without_limits_there_are_no_headers_unless_switched_on(state: State, clock: Clock) -> None:

@@ -1,5 +1,6 @@
 """Links between tickets and assets (reference, section 8.7)."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -85,3 +86,18 @@ def test_the_answer_to_a_link_can_be_unreadable(
     answer = client.post(LINK)
     assert answer.status_code == 200
     assert answer.content.startswith(body)
+
+
+def test_a_repeated_link_can_be_answered_otherwise(client: Client, simulator: Simulator) -> None:
+    """The 204 was seen at one tenant; another version may say 200."""
+    simulator.options.repeated_link_status = 200
+    assert [client.post(LINK).status_code for _ in range(2)] == [200, 200]
+    assert simulator.state.asset_ids_of(7001) == [1001]
+
+
+def test_many_at_once_make_one_link(client: Client, simulator: Simulator) -> None:
+    """Robots race; the simulator must not be what makes them look right or wrong."""
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: client.call("POST", LINK).status_code, range(24)))
+    assert sorted(answers) == [200] + [204] * 23
+    assert len(simulator.state.feed_of_ticket(7001)) == 1

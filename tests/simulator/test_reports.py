@@ -92,3 +92,13 @@ def test_an_asset_report_is_keyed_by_asset_columns(client: Client) -> None:
     """Asset reports have other column names than ticket reports."""
     rows = client.get("/reports/67891?withData=true").json()["DataRows"]
     assert (rows[0]["AssetID"], rows[0]["SerialNumber"]) == (1001, "7K2QX93")
+
+
+@pytest.mark.parametrize("empty", ["", None])
+def test_an_empty_text_cell_is_empty_or_null(
+    client: Client, simulator: Simulator, empty: str | None
+) -> None:
+    """Both were seen."""
+    simulator.options.report_empty_text = empty
+    row = client.get(WITH_DATA).json()["DataRows"][0]
+    assert row["ResponsibleGroupName"] == empty

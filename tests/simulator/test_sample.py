@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tdx_dagster.simulator import State, load_state, sample_state, save_state
 from tdx_dagster.simulator.sample import KINDS
@@ -53,6 +55,17 @@ def test_the_kinds_come_in_equal_shares(sample: State) -> None:
 
 def test_each_text_names_exactly_the_expected_computers(sample: State) -> None:
     """A sample whose truth is wrong would teach the robot to be wrong."""
+    check_truths(sample)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.integers(0, 24), st.integers(0, 60))
+def test_the_truth_holds_for_any_seed_and_size(seed: int, tickets: int, assets: int) -> None:
+    """Small tenants run out of fitting people and computers; the truth must not."""
+    check_truths(sample_state(tickets, assets, seed))
+
+
+def check_truths(sample: State) -> None:
     for number, truth in sample.truths.items():
         ticket = sample.tickets[number]
         found = named_in(sample, ticket)

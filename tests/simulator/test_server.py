@@ -1,5 +1,8 @@
 """The HTTP side: paths, keep-alive, starting and stopping."""
 
+import socket
+import subprocess
+import sys
 import time
 
 import pytest
@@ -77,8 +80,10 @@ def test_the_settings_point_at_it(simulator: Simulator) -> None:
 
 def test_a_body_above_four_megabytes_is_refused(client: Client) -> None:
     """The limit is the real one's (reference, section 1.3); the next call must work again."""
-    answer = client.post("/46/tickets/7001/feed", {"Comments": "x" * (4 * 1024 * 1024)})
-    assert answer.status_code == 413
+    long = {"Comments": "x" * (4 * 1024 * 1024)}
+    assert client.post("/46/tickets/7001/feed", long).status_code == 413
+    client.simulator.options.too_large_status = 404
+    assert client.post("/46/tickets/7001/feed", long).status_code == 404
     assert client.get("/46/tickets/7001").status_code == 200
 
 
@@ -88,3 +93,46 @@ def test_a_chunked_body_is_read(client: Client) -> None:
         "POST", "/46/tickets/7001/feed", data=iter([b'{"Comments":', b'"in parts"}'])
     )
     assert answer.json()["Body"] == "in parts"
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        ("Content-Length: -5", b""),
+        ("Content-Length: five", b""),
+        ("Transfer-Encoding: chunked", b"zz\r\n\r\n"),
+        ("Transfer-Encoding: chunked", b"\r\n\r\n"),
+    ],
+)
+def test_a_request_whose_length_is_nonsense_answers_400(
+    client: Client, simulator: Simulator, head: str, body: bytes
+) -> None:
+    """What follows cannot be told from the next request, so the connection ends with it."""
+    request = f"POST /TDWebApi/api/46/tickets/7001/feed HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", simulator.port), timeout=5) as connection:
+        connection.sendall(request.encode() + body)
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert client.get("/46/tickets/7001").status_code == 200
+
+
+def test_a_request_that_ends_in_the_middle_has_no_effect(
+    client: Client, simulator: Simulator
+) -> None:
+    """A client that was killed while sending has not commented."""
+    request = (
+        "POST /TDWebApi/api/46/tickets/7001/feed HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: Bearer {simulator.token()}\r\nContent-Length: 500\r\n\r\n"
+        '{"Comments":"half"}'
+    )
+    with socket.create_connection(("127.0.0.1", simulator.port), timeout=5) as connection:
+        connection.sendall(request.encode())
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(100) == b""
+    assert client.get("/46/tickets/7001/feed").json() == []
+
+
+def test_it_needs_nothing_of_dagster() -> None:
+    """Whoever writes another client wants a TDX, not an orchestrator."""
+    code = "import sys, tdx_dagster.simulator; sys.exit('dagster' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -74,3 +74,10 @@ def test_sign_in_data_never_enters_the_call_log(client: Client, simulator: Simul
     """People share call logs when they ask for help."""
     client.post("/auth", PERSON_LOGIN)
     assert PASSWORD not in str(simulator.calls.as_json())
+
+
+def test_a_401_can_carry_an_error_object(client: Client, simulator: Simulator) -> None:
+    """No source says what its body is; a client must read neither as anything but a 401."""
+    simulator.options.unauthorized_body = True
+    client.session.headers["Authorization"] = "Bearer x"
+    assert client.get("/46/tickets/7001").json() == {"ID": -1, "Message": "Unauthorized."}
