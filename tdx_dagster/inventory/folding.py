@@ -24,6 +24,9 @@ _LIST_MARK = re.compile(
     "(?<![\\w-])(?:[\u2460-\u249b\u24ea-\u24ff\u2776-\u2793]|[0-9#*]\ufe0f?\u20e3)"
 )
 
+# Signs that compatibility folding would turn into letters glued to what stands before or after them.
+_SIGNS = str.maketrans({"№": " no. ", "™": " ", "℠": " "})
+
 _NOT_ASCII_SYMBOL = re.compile(r"[^\w\s\x00-\x7f]")
 
 # Stands for any combining mark that no letter absorbed; part of the token it sits on.
@@ -57,6 +60,7 @@ FILLERS = frozenset(
         "NOT AVAILABLE",
         "NOT SPECIFIED",
         "NULL",
+        "O.E.M",
         "O.E.M.",
         "OEM",
         "SERIAL NUMBER",
@@ -83,7 +87,7 @@ def fold_text(text: str) -> str:
     """
     if text.isascii():
         return text
-    text = _LIST_MARK.sub(" ", text).replace("№", " no. ")
+    text = _LIST_MARK.sub(" ", text).translate(_SIGNS)
     text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
     return _NOT_ASCII_SYMBOL.sub(_one_mark, _DASHES.sub("-", text))
 

@@ -37,7 +37,7 @@ _HIDING_STYLE = re.compile(
 # Blank characters of the source mean one blank in HTML, so borders need marks of their own:
 # private-use characters, which no text exchanged between strangers holds.
 _LINE, _CELL, _ROW = "\ue000", "\ue001", "\ue002"
-_BORDERS = re.compile(rf"\s*[{_LINE}{_CELL}{_ROW}][\s{_LINE}{_CELL}{_ROW}]*")
+_BORDERS = re.compile(rf"[{_LINE}{_CELL}{_ROW}][ {_LINE}{_CELL}{_ROW}]*")
 _BLANKS = re.compile(r"\s+")
 
 # How to recognise HTML where TDX does not say: a tag of mail programs and editors, or an entity.
@@ -59,7 +59,8 @@ def visible_text(html: str) -> str:
     if body is None:
         return ""
     text = _BLANKS.sub(" ", "".join(_pieces(body)))
-    return _BORDERS.sub(_border, text).strip("\n ")
+    text = _BORDERS.sub(_border, text)
+    return text.replace(" \n", "\n").replace(" \t", "\t").strip("\n ")
 
 
 def _border(run: re.Match[str]) -> str:
