@@ -40,6 +40,15 @@ _LINE, _CELL, _ROW = "\ue000", "\ue001", "\ue002"
 _BORDERS = re.compile(rf"[{_LINE}{_CELL}{_ROW}][ {_LINE}{_CELL}{_ROW}]*")
 _BLANKS = re.compile(r"\s+")
 
+# The parser looks through all open blocks at each new one: 100,000 that are never closed take it half a
+# minute, 5,000 a twentieth of a second. No mail that people read is nested as deep.
+_DEEPEST = 5000
+_BLOCK = re.compile(
+    r"<(/?)(?:address|article|aside|blockquote|center|details|dialog|div|dl|fieldset|figure|footer|form"
+    r"|header|main|menu|nav|ol|pre|section|summary|ul)\b",
+    re.IGNORECASE,
+)
+
 # How to recognise HTML where TDX does not say: a tag of mail programs and editors, or an entity.
 _LOOKS_LIKE_HTML = re.compile(
     r"</?(?:p|div|br|span|b|i|u|a|strong|em|ul|ol|li|table|tbody|tr|td|th|html|body|head|font|h[1-6]"
@@ -55,12 +64,22 @@ def visible_text(html: str) -> str:
     break. Entities are decoded once; comments, attributes, head, style, script and hidden elements
     are left out (rule 5).
     """
-    body = LexborHTMLParser(html).body
+    body = LexborHTMLParser(_flattened(html)).body
     if body is None:
         return ""
     text = _BLANKS.sub(" ", "".join(_pieces(body)))
     text = _BORDERS.sub(_border, text)
     return text.replace(" \n", "\n").replace(" \t", "\t").strip("\n ")
+
+
+def _flattened(html: str) -> str:
+    """HTML whose blocks are nested too deep, with line breaks in their place; any other as it is."""
+    depth = 0
+    for tag in _BLOCK.finditer(html) if len(html) > _DEEPEST else ():
+        depth += -1 if tag[1] else 1
+        if depth > _DEEPEST:
+            return _BLOCK.sub("<br", html)
+    return html
 
 
 def _border(run: re.Match[str]) -> str:
