@@ -15,9 +15,12 @@ CREATE TABLE silver.tdx_computers (
     form_name             text,
     status_id             integer,
     status_name           text,
+    -- 'in service' or 'out of service' as the list of statuses says; empty where it does not say.
+    status_class          text,
     is_active             boolean NOT NULL DEFAULT false,
     owner_uid             uuid,
     owner_name            text,
+    owner_email           text,
     configuration_item_id bigint,
     external_id           text,
     modified_at           timestamptz,

@@ -2,11 +2,14 @@
 
 CREATE TABLE IF NOT EXISTS meta.rate_window (
     key     text PRIMARY KEY,
+    -- Seconds, as the callers say or as learned.
     period  double precision NOT NULL,
     -- Oldest first, one for each call allowed in a period.
     slots   timestamptz[] NOT NULL,
     -- Calls in a period as the API's own headers say; null where nothing is known yet, 0 where it sets no limit.
-    learned integer
+    learned integer,
+    -- Seconds; null where the callers are right.
+    learned_period double precision
 ) WITH (fillfactor = 50);
 
 -- Cuts or pads the slots to as many as calls are allowed: the newest grants count.
@@ -40,9 +43,10 @@ BEGIN
     state.slots := meta.rate_resize(state.slots, coalesce(state.learned, calls));
     -- Read after the row lock, so that whoever waited for it is not granted the past.
     moment := clock_timestamp();
-    granted := greatest(moment, state.slots[1] + make_interval(secs => rate_period));
+    state.period := coalesce(state.learned_period, rate_period);
+    granted := greatest(moment, state.slots[1] + make_interval(secs => state.period));
     IF granted - moment <= make_interval(secs => max_wait) THEN
-        UPDATE meta.rate_window SET period = rate_period, slots = state.slots[2:] || granted WHERE key = rate_key;
+        UPDATE meta.rate_window SET period = state.period, slots = state.slots[2:] || granted WHERE key = rate_key;
     END IF;
     RETURN extract(epoch FROM granted - moment);
 END $$;
@@ -65,13 +69,20 @@ BEGIN
     END IF;
     state.slots := meta.rate_resize(state.slots, calls);
     moment := clock_timestamp();
+    -- At the first call of a window its end shows its length, to the second.
+    IF remaining = calls - 1 AND abs(reset_in - state.period) > 3 THEN
+        state.learned_period := greatest(reset_in, 0);
+        state.period := state.learned_period;
+    END IF;
     width := make_interval(secs => state.period);
     IF remaining IS NOT NULL AND reset_in IS NOT NULL THEN
         others := calls - remaining - (SELECT count(*) FROM unnest(state.slots) AS granted WHERE granted > moment - width);
         state.slots := meta.rate_hold(state.slots, others,
             moment + least(make_interval(secs => greatest(reset_in, 0)), width) - width);
     END IF;
-    UPDATE meta.rate_window SET learned = calls, slots = state.slots WHERE key = rate_key;
+    UPDATE meta.rate_window
+    SET learned = calls, slots = state.slots, period = state.period, learned_period = state.learned_period
+    WHERE key = rate_key;
 END $$;
 
 -- After a 429: nobody calls before the wait is over.

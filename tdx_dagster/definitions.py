@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from tdx_dagster.inventory.assets import inventory_definitions
-from tdx_dagster.pipeline import component_tree
+from tdx_dagster.pipeline import component_tree, quiet_about_previews
 from tdx_dagster.resources import DEFAULT_RESOURCES
 
 
@@ -20,15 +20,13 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     Args:
         resources: Replace resources by key: `tdx`, `database`, `ticket_tools`, `polling`, `batch_io`.
     """
-    return dg.Definitions.merge(
-        component_tree().build_defs(),
-        inventory_definitions(),
-        dg.Definitions(
-            resources={**DEFAULT_RESOURCES, **(resources or {})},
-            # A run's ops hand each other live objects; one process a run.
-            executor=dg.in_process_executor,
-        ),
+    shared = dg.Definitions(
+        resources={**DEFAULT_RESOURCES, **(resources or {})},
+        # A run's ops hand each other live objects; one process a run.
+        executor=dg.in_process_executor,
     )
+    with quiet_about_previews():
+        return dg.Definitions.merge(component_tree().build_defs(), inventory_definitions(), shared)
 
 
 defs = build_defs()

@@ -5,7 +5,9 @@ actions do, what a run looks like (`tickets.asset`), reading settings.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -96,12 +98,22 @@ def load_pipelines() -> dict[str, Pipeline]:
     """
     tree = component_tree()
     found = {}
-    for file in sorted(DEFS_FOLDER.rglob("defs.yaml")):
-        component = tree.load_component(file.parent.relative_to(DEFS_FOLDER))
-        if isinstance(component, TicketPipeline):
-            name = file.parent.name
-            found[name] = component.spec(name, place_of(file.parent))
+    with quiet_about_previews():
+        for file in sorted(DEFS_FOLDER.rglob("defs.yaml")):
+            component = tree.load_component(file.parent.relative_to(DEFS_FOLDER))
+            if isinstance(component, TicketPipeline):
+                name = file.parent.name
+                found[name] = component.spec(name, place_of(file.parent))
     return found
+
+
+@contextmanager
+def quiet_about_previews() -> Iterator[None]:
+    """Keep Dagster's notes about its own beta features from people; the version is pinned."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        yield
 
 
 def place_of(folder: Path) -> str:

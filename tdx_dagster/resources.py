@@ -10,14 +10,16 @@ import dagster as dg
 from sqlalchemy import Engine
 
 from tdx_dagster.failures import failure
-from tdx_dagster.inventory.lookup import PostgresInventory
-from tdx_dagster.postgres import DatabaseError, database_url, make_engine
-from tdx_dagster.settings import Settings, SettingsError, load_settings, working_folder
+from tdx_dagster.inventory.lookup import PostgresInventory, RememberingInventory
+from tdx_dagster.postgres.database import engine as make_engine
+from tdx_dagster.postgres.errors import DatabaseError
+from tdx_dagster.settings import Settings, SettingsError, find_database, load_settings
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.state.store import ActionStore
 from tdx_dagster.tdx.facade import Tdx
 from tdx_dagster.tdx.limiter import PostgresLimiter
 from tdx_dagster.tdx.models import Report
+from tdx_dagster.tdx.transport import SENSOR_PATIENCE, Patience
 from tdx_dagster.tickets.asset import batch_io_manager
 from tdx_dagster.tickets.tools import NotConfigured, TicketTools
 
@@ -27,9 +29,7 @@ class DatabasePort:
 
     def engine(self) -> Engine:
         """Give an engine, shared by all of this process."""
-        settings = load_settings()
-        given = settings.database_url.get_secret_value() if settings.database_url else None
-        return _engine(database_url(given, working_folder()))
+        return _engine(find_database())
 
 
 @cache
@@ -52,16 +52,16 @@ class TdxPort:
         """Give the client for runs; one for all ops of a run, so that its count of calls is the run's."""
         if self._client is None:
             settings = load_settings()
-            self._client = self._make(settings, settings.longest_wait)
+            self._client = self._make(settings, Patience(max_wait_seconds=settings.longest_wait))
         return self._client
 
     def impatient_client(self) -> Tdx:
         """Give a client that never waits, for sensor ticks and checks (case C04)."""
-        return self._make(load_settings(), 0.0)
+        return self._make(load_settings(), SENSOR_PATIENCE)
 
-    def _make(self, settings: Settings, longest_wait: float) -> Tdx:
+    def _make(self, settings: Settings, patience: Patience) -> Tdx:
         limiter = PostgresLimiter(self._database.engine())
-        return Tdx.create(settings.connection(), limiter=limiter, max_wait_seconds=longest_wait)
+        return Tdx.create(settings.connection(), limiter=limiter, patience=patience)
 
 
 class SettingsPolling:
@@ -101,7 +101,7 @@ def make_ticket_tools(tdx: TdxPort, database: DatabasePort) -> TicketTools:
     return TicketTools(
         tdx=tdx.client(),
         store=PostgresStore(engine),
-        inventory=PostgresInventory(engine),
+        inventory=RememberingInventory(PostgresInventory(engine)),
         times=load_settings().times(),
     )
 

@@ -4,14 +4,12 @@ Read from the environment or from `.env` in the working folder, in this order, w
 and loading definitions needs none of them. Nothing here ever prints a value.
 """
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from tdx_dagster.postgres.database import database_url
 from tdx_dagster.tdx.facade import Connection
 from tdx_dagster.tdx.signin import Credentials
 from tdx_dagster.tickets.actions.hands import Times
@@ -117,10 +115,7 @@ class Settings(BaseSettings):
         if not (self.tdx_asset_app_id or self.tdx_app_id):
             missing.append("TDX_ASSET_APP_ID (or TDX_APP_ID)")
         if not (self._has_key or self._has_password or self.tdx_api_token):
-            halves = [
-                f"{absent} (since {present} is set)"
-                for present, absent in self._pairs()
-            ]
+            halves = [f"{absent} (since {present} is set)" for present, absent in self._pairs()]
             choice = "TDX_BEID and TDX_WEB_SERVICES_KEY, or TDX_USERNAME and TDX_PASSWORD, or TDX_API_TOKEN"
             missing.append(", ".join(halves) or choice)
         return missing
@@ -160,21 +155,24 @@ def load_settings() -> Settings:
         raise SettingsError(f"Settings that cannot be read: {faults}.") from None
 
 
-def working_folder() -> Path:
-    """Give the folder that holds `.tdx/`: that of DAGSTER_HOME's project, else the current one."""
-    return Path.cwd()
+def embedded_folder() -> Path:
+    """Give the folder of the embedded PostgreSQL: `.tdx/postgres` of the working folder."""
+    return Path.cwd() / ".tdx" / "postgres"
 
 
-def environment_with(values: Mapping[str, str]) -> dict[str, str]:
-    """Give this process's environment with some variables set, for a child process."""
-    return {**os.environ, **values}
+def find_database(name: str = "tdx") -> str:
+    """Give the database: DATABASE_URL where it is set, else one on the embedded server, started if need be.
+
+    Args:
+        name: Database on the embedded server.
+
+    Raises:
+        DatabaseError: The URL is unreadable, or there is no server to start.
+    """
+    given = load_settings().database_url
+    known = {"DATABASE_URL": given.get_secret_value()} if given else {}
+    return database_url(known, embedded_folder(), name)
 
 
 def _plain(secret: SecretStr | None) -> str:
     return secret.get_secret_value() if secret else ""
-
-
-def described() -> list[tuple[str, str]]:
-    """List every variable with its description, for `check` and the docs."""
-    fields: Mapping[str, Any] = Settings.model_fields
-    return [(name.upper(), info.description or "") for name, info in fields.items()]

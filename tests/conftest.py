@@ -1,7 +1,7 @@
 """What all tests share: a clean environment, and real PostgreSQL databases, one for each test.
 
-One server a session runs in a temporary folder; a database of it is migrated once and copied for each
-test that asks for one. Servers are stopped at the end.
+One server a session runs in a temporary folder; a database of it is migrated once and copied for
+each test that asks for one. Servers are stopped at the end.
 """
 
 import os
@@ -12,12 +12,17 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg2 import sql
 from sqlalchemy import Engine
 
 from tdx_dagster.postgres import binaries, server
 from tdx_dagster.postgres.database import connect, engine, ensure_database, normalise_url
 from tdx_dagster.postgres.migrations import migrate
+
+# A busy machine is no wrong result.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 TEMPLATE = "tdx_template"
 NAMES = count(1)
@@ -94,6 +99,13 @@ def system_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster
 def database_url(cluster: Cluster) -> Iterator[str]:
     """A migrated, empty database for one test."""
     with cluster.database(TEMPLATE) as url:
+        yield url
+
+
+@pytest.fixture
+def bare_url(cluster: Cluster) -> Iterator[str]:
+    """A database without any of our tables."""
+    with cluster.database() as url:
         yield url
 
 

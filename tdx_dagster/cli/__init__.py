@@ -25,6 +25,8 @@ class CommandsByName(click.Group):
         "ingest": ("ingest", "Load assets and people into the inventory."),
         "process": ("process", "Make one pass over a report now."),
         "plan": ("looks", "Say what a pass would do; nothing is written."),
+        "explain": ("explain", "Show what discovery sees in a ticket or a text, and why."),
+        "baseline": ("baseline", "Take all tickets now in a report as done."),
         "stats": ("looks", "Count what was done, by action and outcome."),
         "history": ("looks", "Show everything that was done to a ticket, and every attempt."),
         "failed": ("looks", "List failed actions; --clear lets them run again."),

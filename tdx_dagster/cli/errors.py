@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
-from tdx_dagster.postgres import DatabaseError
+from tdx_dagster.postgres.errors import DatabaseError
 from tdx_dagster.settings import SettingsError
 from tdx_dagster.state.records import StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError, TdxSettingError

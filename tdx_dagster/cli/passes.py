@@ -144,7 +144,9 @@ def prepare_pass(wanted: Wanted) -> Preparation:
     tools = make_ticket_tools(TdxPort(database), database)
     if wanted.tickets:
         report_id = wanted.report_id or pipeline.report_id
-        report = ReportTickets(tuple(dict.fromkeys(wanted.tickets)), (), "--ticket", may_be_cut=False)
+        report = ReportTickets(
+            tuple(dict.fromkeys(wanted.tickets)), (), "--ticket", may_be_cut=False
+        )
     else:
         report_id = load_settings().report_id(wanted.report_id or pipeline.report_id)
         report = read_tickets(tools.tdx.report(report_id), pipeline.ticket_column)
@@ -205,9 +207,7 @@ def _run_all(made: Pass, tools: TicketTools, instance: dg.DagsterInstance) -> No
         _run(made, wanted, job, instance)
 
 
-def _run(
-    made: Pass, wanted: KeyRange, job: dg.JobDefinition, instance: dg.DagsterInstance
-) -> None:
+def _run(made: Pass, wanted: KeyRange, job: dg.JobDefinition, instance: dg.DagsterInstance) -> None:
     before = len(made.outcomes)
     config = run_config(made.pipeline, dry_run=made.dry_run) | {"loggers": QUIET}
     single = len(wanted.keys) == 1
@@ -219,11 +219,12 @@ def _run(
         raise_on_error=False,
     )
     if not result.success and len(made.outcomes) == before:
-        error = _why(result)
+        error = why_it_failed(result)
         made.errors.update(dict.fromkeys(wanted.keys, error))
 
 
-def _why(result: dg.ExecuteInProcessResult) -> str:
+def why_it_failed(result: dg.ExecuteInProcessResult) -> str:
+    """Give the sentence of the first step that failed."""
     for event in result.all_events:
         if event.is_step_failure and event.step_failure_data.error:
             error = event.step_failure_data.error

@@ -4,6 +4,8 @@ import logging
 from pathlib import Path
 
 import click
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -102,7 +104,9 @@ def show(made: Pass) -> None:
     if made.dry_run:
         for one in made.outcomes:
             for effect in one.planned:
-                out.print(f"[cyan]would write[/] on {one.ticket_id}: {effect.name}", highlight=False)
+                out.print(
+                    f"[cyan]would write[/] on {one.ticket_id}: {effect.name}", highlight=False
+                )
                 out.print(f"  {dict(effect.detail)}", markup=False, highlight=False)
     sums = made.as_json()["tickets"]
     out.print(
@@ -119,15 +123,22 @@ def show(made: Pass) -> None:
 
 
 def outcome_table(made: Pass) -> Table:
-    """Give the outcomes as a table."""
-    table = Table("ticket", "action", "outcome", "what happened and why")
-    for one in sorted(made.outcomes, key=lambda outcome: outcome.ticket_id):
-        words = "; ".join(one.summary_lines) or one.message
-        style = STYLES[one.result]
-        table.add_row(str(one.ticket_id), one.action_name, f"[{style}]{one.result.value}[/]", words)
+    """Give the outcomes as a table, one row a ticket."""
+    table = Table("ticket", "what was done, and why", box=SIMPLE_HEAD)
+    by_ticket: dict[int, list[Outcome]] = {}
+    for one in made.outcomes:
+        by_ticket.setdefault(one.ticket_id, []).append(one)
+    for ticket_id, outcomes in sorted(by_ticket.items()):
+        table.add_row(str(ticket_id), "\n".join(map(_line, outcomes)))
     for key, error in made.errors.items():
-        table.add_row(key, "", "[red]failed[/]", error)
+        table.add_row(key, f"[red]failed[/] {escape(error)}")
     return table
+
+
+def _line(outcome: Outcome) -> str:
+    style = STYLES[outcome.result]
+    words = escape("; ".join(outcome.summary_lines) or outcome.message)
+    return f"[{style}]{outcome.result.value}[/] {words} [dim]({outcome.action_name})[/]"
 
 
 def _set_up_log(file: Path | None, level: str) -> None:

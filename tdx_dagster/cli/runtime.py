@@ -12,16 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
+from sqlalchemy import make_url
 
-from tdx_dagster.postgres import (
-    EMBEDDED_FOLDER,
-    database_url,
-    ensure_database,
-    migrate,
-    pending_migrations,
-    with_database,
-)
-from tdx_dagster.settings import SettingsError, load_settings, working_folder
+from tdx_dagster.postgres.database import ensure_database, libpq_url
+from tdx_dagster.postgres.migrations import migrate, pending
+from tdx_dagster.settings import SettingsError, find_database, load_settings
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -65,37 +60,41 @@ def prepare(*, must_be_current: bool = True) -> Runtime:
         SettingsError: The schema is missing or old.
         DatabaseError: The database cannot be used.
     """
-    settings = load_settings()
-    given = settings.database_url.get_secret_value() if settings.database_url else None
-    url = database_url(given, working_folder())
+    url = find_database()
     runtime = Runtime(
-        database=url,
-        dagster_database=_dagster_url(url),
+        database=libpq_url(url),
+        dagster_database=dagster_url(url),
         dagster_home=dagster_home(),
-        is_embedded=given is None,
+        is_embedded=load_settings().database_url is None,
     )
     if must_be_current:
-        _bring_up_to_date(runtime)
+        bring_up_to_date(runtime)
     os.environ.update(runtime.exports())
     return runtime
 
 
-def _bring_up_to_date(runtime: Runtime) -> None:
-    pending = pending_migrations(runtime.database)
-    if pending and not runtime.is_embedded:
+def bring_up_to_date(runtime: Runtime) -> None:
+    """Migrate an embedded database; refuse to use somebody's own with an old schema.
+
+    Raises:
+        SettingsError: Naming the command that migrates.
+    """
+    waiting = pending(runtime.database)
+    if waiting and not runtime.is_embedded:
         raise SettingsError(
-            f"The database lacks {len(pending)} migrations ({pending[0]} …): run `tdx-dagster migrate`."
+            f"The database lacks {len(waiting)} migrations, from {waiting[0]} on: run `tdx-dagster migrate`."
         )
-    if pending:
+    if waiting:
         migrate(runtime.database)
 
 
-def _dagster_url(url: str) -> str:
+def dagster_url(url: str) -> str:
     """Give Dagster's database: as set, or `<ours>_dagster` on the same server, made where missing."""
-    settings = load_settings()
-    if settings.dagster_database_url:
-        return settings.dagster_database_url.get_secret_value()
-    return with_database(url, suffix="_dagster")
+    given = load_settings().dagster_database_url
+    if given:
+        return libpq_url(given.get_secret_value())
+    name = (make_url(url).database or "tdx").removesuffix("_dagster") + "_dagster"
+    return libpq_url(ensure_database(url, name))
 
 
 def dagster_home() -> Path:
@@ -114,15 +113,9 @@ def dagster_instance(runtime: Runtime) -> "DagsterInstance":
     """Open the Dagster instance, in a database of its own."""
     from dagster import DagsterInstance  # noqa: PLC0415  takes a second
 
-    ensure_database(runtime.dagster_database)
     return DagsterInstance.from_config(str(runtime.dagster_home))
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401  any JSON
     """Print one JSON object to standard output."""
     click.echo(json.dumps(value, ensure_ascii=False, default=str))
-
-
-def embedded_folder() -> Path:
-    """Give the folder of the embedded server."""
-    return working_folder() / EMBEDDED_FOLDER

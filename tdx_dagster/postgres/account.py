@@ -1,8 +1,9 @@
 """The operating system's user that the embedded server runs as.
 
-PostgreSQL refuses to run as root, so root starts it as another user, who must be able to reach the data
-and the programs. Modes of files that are not ours are never loosened for that: where a folder is closed
-to that user, the server is given the one capability that opens it, on Linux, or nothing is started.
+PostgreSQL refuses to run as root, so root starts it as another user, who must be able to reach the
+data and the programs. Modes of files that are not ours are never loosened for that: where a folder
+is closed to that user, the server is given the one capability that opens it, on Linux, or nothing
+is started.
 """
 
 import os
@@ -98,13 +99,13 @@ def account_for(folder: Path, program: Path, owner: int | None) -> Account:
 
 
 def _require_entry(uid: int) -> None:
-    """`initdb` looks its user up and fails without an entry, as in a container run with a bare id."""
+    """`initdb` fails for a user without an entry, as in a container run with a bare id."""
     try:
         pwd.getpwuid(uid)
     except KeyError:
         raise DatabaseSettingError(
-            f"PostgreSQL does not run as user id {uid}, which has no entry in /etc/passwd: add one, "
-            "run as another user, or set DATABASE_URL."
+            f"PostgreSQL does not run as user id {uid}, which has no entry in /etc/passwd: "
+            "add one, run as another user, or set DATABASE_URL."
         ) from None
 
 

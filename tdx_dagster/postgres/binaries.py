@@ -1,7 +1,7 @@
 """Where PostgreSQL's programs are found, and of which major version they are.
 
-Belongs here: the search order (PG_BINDIR, the `embedded` extra, the system). Does not: starting anything
-that stays.
+Belongs here: the search order (PG_BINDIR, the `embedded` extra, the system). Does not: starting
+anything that stays.
 """
 
 import importlib.util

@@ -1,18 +1,19 @@
-"""From one URL to a database one can use: normalised addresses, engines, databases made where missing.
+"""From one URL to a database one can use: addresses, engines, databases made where missing.
 
-Belongs here: everything between the setting DATABASE_URL and a connection, and the one place where the
-driver's errors become ours. Does not: SQL about any table of the project.
+Belongs here: everything between the setting DATABASE_URL and a connection, and the one place where
+the driver's errors become ours. Does not: SQL about any table of the project.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import psycopg2
 from psycopg2 import sql
-from sqlalchemy import create_engine, event
+from psycopg2.extensions import connection as DriverConnection  # noqa: N812  a class, whatever its name
+from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import URL, Engine, ExceptionContext, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from tdx_dagster.postgres import server
 from tdx_dagster.postgres.errors import DatabaseError, DatabaseSettingError, DatabaseUnavailable
@@ -21,7 +22,8 @@ DRIVER = "postgresql+psycopg2"
 SCHEMES = ("postgres", "postgresql", DRIVER)
 CONNECT_SECONDS = 10
 
-# Classes of SQLSTATE by which the server says "not now": connection, resources, operator intervention.
+# Classes of SQLSTATE by which the server says "not now": connection, resources, operator
+# intervention.
 UNAVAILABLE_CLASSES = ("08", "53", "57")
 
 # Class 28 is a refused sign-in, 3D a database that does not exist.
@@ -34,13 +36,15 @@ KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count
 def normalise_url(url: str) -> str:
     """The one form in which this project passes database addresses on.
 
-    SQLAlchemy 2.1 reads `postgresql://` as another driver than 2.0 does, so the driver is always named.
+    SQLAlchemy 2.1 reads `postgresql://` as another driver than 2.0 does, so the driver is always
+    named.
 
     Args:
         url: `postgres://…`, `postgresql://…` or `postgresql+psycopg2://…`.
 
     Raises:
-        DatabaseSettingError: It is no such URL. The text does not repeat it, for the password in it.
+        DatabaseSettingError: It is no such URL. The text does not repeat it, for the password in
+        it.
     """
     return _parsed(url).render_as_string(hide_password=False)
 
@@ -63,8 +67,9 @@ def _parsed(url: str) -> URL:
         known = make_url(url.strip())
     except (ArgumentError, ValueError):
         raise DatabaseSettingError(
-            "DATABASE_URL is not readable: it has the form postgresql://user:password@host:5432/database, "
-            "with @ : / and % in the password written as %40 %3A %2F and %25."
+            "DATABASE_URL is not readable: it has the form "
+            "postgresql://user:password@host:5432/database, with @ : / and % "
+            "in the password written as %40 %3A %2F and %25."
         ) from None
     if known.drivername not in SCHEMES:
         raise DatabaseSettingError(
@@ -77,8 +82,8 @@ def _parsed(url: str) -> URL:
 def engine(url: str, *, application_name: str = "tdx-dagster", pool_size: int = 2) -> Engine:
     """An engine with a small pool, whose sessions keep time in UTC.
 
-    Many processes share one server (case C14), so each keeps few connections. Errors of the driver that
-    mean "not reachable, not now" are raised as `DatabaseUnavailable`, refused sign-ins as
+    Many processes share one server (case C14), so each keeps few connections. Errors of the driver
+    that mean "not reachable, not now" are raised as `DatabaseUnavailable`, refused sign-ins as
     `DatabaseSettingError`; all others stay SQLAlchemy's.
 
     Args:
@@ -123,7 +128,7 @@ def _raise_ours(context: ExceptionContext) -> None:
 
 
 def in_our_words(error: BaseException) -> DatabaseError | None:
-    """Our error for one of the driver's, or None where it is about a statement, not the database."""
+    """Our error for one of the driver's, or None where it is about a statement alone."""
     if not isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
         return None
     state = error.pgcode or ""
@@ -137,7 +142,23 @@ def in_our_words(error: BaseException) -> DatabaseError | None:
     return None
 
 
-def connect(url: str, application_name: str = "tdx-dagster") -> "psycopg2.extensions.connection":
+def copy_in(connection: Connection, statement: str, lines: TextIO) -> None:
+    """Load lines by COPY, in the transaction of an SQLAlchemy connection.
+
+    Raises:
+        DBAPIError: The database refuses a line, as SQLAlchemy raises for any statement.
+        DatabaseUnavailable: It cannot be asked.
+    """
+    driver: psycopg2.extensions.cursor = connection.connection.cursor()  # type: ignore[assignment]
+    try:
+        driver.copy_expert(statement, lines)
+    except psycopg2.Error as error:
+        raise (in_our_words(error) or DBAPIError(statement, None, error)) from error
+    finally:
+        driver.close()
+
+
+def connect(url: str, application_name: str = "tdx-dagster") -> DriverConnection:
     """One plain driver connection in autocommit mode, for work that pools are in the way of.
 
     Raises:
@@ -145,7 +166,9 @@ def connect(url: str, application_name: str = "tdx-dagster") -> "psycopg2.extens
         DatabaseSettingError: It answers and refuses us.
     """
     try:
-        opened = psycopg2.connect(libpq_url(url), **connect_arguments(url, application_name))
+        opened: DriverConnection = psycopg2.connect(
+            libpq_url(url), **connect_arguments(url, application_name)
+        )
     except psycopg2.Error as error:
         raise (in_our_words(error) or error) from None
     opened.autocommit = True

@@ -1,8 +1,8 @@
 """Every error this package raises, sorted by what to do next.
 
-`DatabaseUnavailable`: try again later. `DatabaseSettingError`: a person mends a setting, a permission or
-an installation first. The kinds of the latter that concern the schema are named. Texts never hold a
-password.
+`DatabaseUnavailable`: try again later. `DatabaseSettingError`: a person mends a setting, a
+permission or an installation first. The kinds of the latter that concern the schema are named.
+Texts never hold a password.
 """
 
 

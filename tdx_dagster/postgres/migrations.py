@@ -1,7 +1,7 @@
 """Brings a database's schema up to date from the numbered files in `sql/`, each once, each whole.
 
-Belongs here: the runner and its table `public.schema_migrations`. Does not: the schema itself.
-A file runs in one transaction, so it may hold neither BEGIN nor COMMIT nor CREATE INDEX CONCURRENTLY.
+Belongs here: the runner and its table `public.schema_migrations`. Does not: the schema itself. A
+file runs in one transaction, so it may hold neither BEGIN nor COMMIT nor CREATE INDEX CONCURRENTLY.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeGuard
 
@@ -78,7 +79,7 @@ def read_migrations(folder: Path | None = None) -> tuple[Migration, ...]:
     for path in paths:
         if not FILE_NAME.fullmatch(path.name):
             raise MigrationRefused(f"{path}: a migration is named like 0007_some_words.sql.")
-    for one, next_one in zip(paths, paths[1:], strict=False):
+    for one, next_one in pairwise(paths):
         if one.name[:4] == next_one.name[:4]:
             raise MigrationRefused(f"{one.name} and {next_one.name} in {folder} have one number.")
     return tuple(_read(path) for path in paths)
@@ -154,8 +155,8 @@ def _cursor(url: str) -> Iterator[Cursor]:
         ) from None
     except psycopg2.errors.InsufficientPrivilege as error:
         raise DatabaseSettingError(
-            f"The user of {shown_url(url)} may not change the schema ({_first_line(error)}): migrate "
-            "as the owner of the tables."
+            f"The user of {shown_url(url)} may not change the schema ({_first_line(error)}): "
+            "migrate as the owner of the tables."
         ) from None
     except psycopg2.Error as error:
         raise (in_our_words(error) or error) from error

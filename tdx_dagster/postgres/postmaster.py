@@ -1,12 +1,13 @@
 """What is known of a server from its lock file and the process table.
 
-Belongs here: reading `postmaster.pid`, telling a live server from a dead, undead or foreign process.
-Does not: starting or stopping one.
+Belongs here: reading `postmaster.pid`, telling a live server from a dead, undead or foreign
+process. Does not: starting or stopping one.
 """
 
 import os
 import subprocess
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 NO_SUCH_PID = 2**31 - 1
@@ -63,17 +64,18 @@ def serves(pid: int, data: Path) -> bool:
         return False
     if os.path.basename(words[0]) not in ("postgres", "postmaster"):  # noqa: PTH119  not a path of ours
         return False
-    folder = next((b for a, b in zip(words, words[1:], strict=False) if a == "-D"), "")
-    # Started by hand with a relative path: believed, since shutting out a live server would hurt it.
+    folder = next((b for a, b in pairwise(words) if a == "-D"), "")
+    # Started by hand with a relative path: believed, since shutting out a live server would hurt
+    # it.
     return not os.path.isabs(folder) or Path(folder).resolve() == data.resolve()  # noqa: PTH117  as above
 
 
 def forget_dead(data: Path) -> None:
     """Let the next server start although the lock file names a process that is no server of it.
 
-    PostgreSQL believes any process of that number, even a zombie, to be its predecessor. The number is
-    replaced by one that cannot exist; the file stays, since it also names the shared memory by which a
-    new server notices orphans of the dead one and waits for them.
+    PostgreSQL believes any process of that number, even a zombie, to be its predecessor. The number
+    is replaced by one that cannot exist; the file stays, since it also names the shared memory by
+    which a new server notices orphans of the dead one and waits for them.
     """
     pid = lock_file_pid(data)
     if pid is None or pid == NO_SUCH_PID or serves(pid, data):
@@ -100,7 +102,7 @@ def _process(pid: int) -> tuple[str, list[str]]:
 
 
 def _process_by_ps(pid: int) -> tuple[str, list[str]]:
-    """The same where there is no /proc; folders with blanks are cut there, hence the option is last."""
+    """The same where there is no /proc. The words run together there: the folder is the rest."""
     done = subprocess.run(
         ["ps", "-ww", "-o", "stat=,command=", "-p", str(pid)],  # noqa: S607  its folder differs
         capture_output=True,

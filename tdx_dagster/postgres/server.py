@@ -1,8 +1,8 @@
 """The embedded PostgreSQL server, whose life is ours: joined or started, stopped, never half made.
 
 Belongs here: one data folder, one server, one URL. Does not: databases in it, or what they hold.
-The server outlives whoever started it; the next one joins it, or starts it anew after a crash. It listens
-on loopback only, behind a random password.
+The server outlives whoever started it; the next one joins it, or starts it anew after a crash. It
+listens on loopback only, behind a random password.
 """
 
 import fcntl
@@ -30,7 +30,7 @@ from tdx_dagster.postgres.postmaster import (
 )
 
 START_SECONDS = 60.0
-"""How long a start may take. Recovery after a crash is the long part: seconds here, rarely minutes."""
+"""How long a start may take; recovery after a crash is the long part."""
 
 STOP_SECONDS = 60.0
 POLL_SECONDS = 0.02
@@ -59,8 +59,8 @@ SETTINGS = {
     "log_min_error_statement": "panic",  # statements may hold people's data
 }
 
-# The log is opened by the server's own user. The number printed is the server's, for the shell is gone at
-# once and the server becomes a child of the first process, which counts it when it ends.
+# The log is opened by the server's own user. The number printed is the server's, for the shell is
+# gone at once and the server becomes a child of the first process, which counts it when it ends.
 LAUNCH = """
 umask 077
 if [ -f "$0" ] && [ "$(wc -c <"$0")" -gt 10000000 ]; then mv -f "$0" "$0.old"; fi
@@ -134,7 +134,8 @@ def _locked(base: Path, *, make: bool) -> Iterator[None]:
     """Hold the folder's lock; the operating system frees it when its holder is killed."""
     with _readable(base):
         if make:
-            # Root's server runs as another user, who passes through here to the data and sees no names.
+            # Root's server runs as another user, who passes through here to the data and sees no
+            # names.
             base.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
         handle = os.open(base / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
@@ -151,8 +152,8 @@ def _readable(base: Path) -> Iterator[None]:
         yield
     except PermissionError as error:
         raise DatabaseSettingError(
-            f"{error.filename or base} cannot be used by this user: run as the user who made {base}, "
-            "or work in another folder."
+            f"{error.filename or base} cannot be used by this user: run as the user who made "
+            f"{base}, or work in another folder."
         ) from error
 
 
@@ -179,7 +180,7 @@ def _launch(base: Path, data: Path) -> Postmaster:
 def _launch_once(data: Path, binaries: Binaries, account: Account, port: int) -> Postmaster:
     forget_dead(data)
     settings = [word for k, v in SETTINGS.items() for word in ("-c", f"{k}={v}")]
-    server = [binaries.postgres, "-D", data, "-p", str(port), *settings]
+    server: list[str | Path] = [binaries.postgres, "-p", str(port), *settings, "-D", data]
     log = data / "server.log"
     written = log.stat().st_size if log.exists() else 0
     done = account.run("/bin/sh", "-c", LAUNCH, log, *server, stderr=subprocess.PIPE)
@@ -205,7 +206,7 @@ def _until_ready(pid: int, data: Path) -> Postmaster:
 
 
 def _make_data(base: Path, data: Path, binaries: Binaries, account: Account) -> None:
-    """Make the data folder beside its place and move it there whole, so that it is never half made."""
+    """Make the data folder beside its place and move it there whole: it is never half made."""
     for left_over in base.glob("new-*"):
         shutil.rmtree(left_over, ignore_errors=True)
     _write_password(base)
@@ -253,8 +254,8 @@ def _password(base: Path) -> str:
         return (base / "password").read_text(encoding="ascii")
     except FileNotFoundError:
         raise DatabaseSettingError(
-            f"{base / 'password'} is missing, and {base / 'data'} opens to nobody without it: put the "
-            "file back, or move the whole folder away to begin anew."
+            f"{base / 'password'} is missing, and {base / 'data'} opens to nobody without it: "
+            "put the file back, or move the whole folder away to begin anew."
         ) from None
 
 
@@ -266,7 +267,8 @@ def _data_major(data: Path) -> int | None:
         return int((data / "PG_VERSION").read_text(encoding="ascii").strip())
     except (FileNotFoundError, ValueError) as error:
         raise DatabaseSettingError(
-            f"{data} is no PostgreSQL data folder (PG_VERSION: {error}): move it away to begin anew."
+            f"{data} is no PostgreSQL data folder (PG_VERSION: {error}): "
+            "move it away to begin anew."
         ) from error
 
 

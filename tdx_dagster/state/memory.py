@@ -177,7 +177,9 @@ class MemoryStore:
         """See `ActionStore.untold`."""
         with self._lock:
             found = [
-                UntoldResult(entry.row.action_id, entry.row.name, entry.lines, entry.row.executed_at)
+                UntoldResult(
+                    entry.row.action_id, entry.row.name, entry.lines, entry.row.executed_at
+                )
                 for (ticket, _), entry in self._entries.items()
                 if ticket == ticket_id
                 and entry.row.is_untold
@@ -194,7 +196,9 @@ class MemoryStore:
             if past.ticket_id == ticket_id and past.effect
         }
         states = {effect: (EffectState.of(past.event), past) for effect, past in last.items()}
-        return {effect: self._record(state, past) for effect, (state, past) in states.items() if state}
+        return {
+            effect: self._record(state, past) for effect, (state, past) in states.items() if state
+        }
 
     def has_executed(self, ticket_id: int, action_id: str) -> bool:
         """See `ActionStore.has_executed`."""

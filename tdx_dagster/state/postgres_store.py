@@ -14,7 +14,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, RowMapping
 from sqlalchemy.exc import SQLAlchemyError
 
-from tdx_dagster.postgres import load_queries
+from tdx_dagster.postgres.errors import DatabaseError
+from tdx_dagster.postgres.queries import Queries
 from tdx_dagster.state.records import (
     ActionIdentity,
     ActionStats,
@@ -30,7 +31,7 @@ from tdx_dagster.state.records import (
     UntoldResult,
 )
 
-QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
+QUERIES = Queries(Path(__file__).with_name("queries.sql"))
 
 
 class PostgresStore:
@@ -48,7 +49,7 @@ class PostgresStore:
         try:
             with self._engine.begin() as connection:
                 yield connection
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, DatabaseError) as error:
             raise StoreUnavailable(
                 f"The action log cannot be asked ({_cause(error)}); nothing is written to TDX "
                 "until it can. See `tdx-dagster check`."
@@ -181,7 +182,9 @@ class PostgresStore:
 
     def has_executed(self, ticket_id: int, action_id: str) -> bool:
         """See `ActionStore.has_executed`."""
-        return bool(self._all("has_executed", ticket_id=ticket_id, action_id=action_id)[0]["exists"])
+        return bool(
+            self._all("has_executed", ticket_id=ticket_id, action_id=action_id)[0]["exists"]
+        )
 
     def mark_completed(
         self,
@@ -299,6 +302,6 @@ def _clean(text: str) -> str:
     return plain.encode("utf-8", "replace").decode("utf-8")
 
 
-def _cause(error: SQLAlchemyError) -> str:
+def _cause(error: Exception) -> str:
     lines = str(getattr(error, "orig", None) or error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

@@ -11,7 +11,9 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from ipaddress import ip_address
+from typing import Any, Self, cast
+from urllib.parse import urlsplit
 
 import requests
 import requests.adapters
@@ -32,7 +34,7 @@ IDLE_SECONDS = 20.0
 _LONGEST_MESSAGE = 300
 
 
-class NoAnswer(Exception):  # noqa: N818  not an error yet: who called decides what it means
+class NoAnswer(Exception):
     """There was no complete answer.
 
     Args:
@@ -72,11 +74,11 @@ class Answer:
 
     @property
     def is_web_page(self) -> bool:
-        """Whether this is HTML, which no TDX method sends: a sign-in page, a proxy's words."""
-        return (
-            "text/html" in self.headers.get("Content-Type", "").lower()
-            or self.body[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<"
-        )
+        """Whether this is HTML, which no TDX method sends: a sign-in page, a proxy's words.
+
+        Judged by the body alone: frameworks label even an empty answer as HTML.
+        """
+        return self.body[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<"
 
     @property
     def text(self) -> str:
@@ -90,7 +92,7 @@ class Answer:
             TdxBadAnswer: It is none.
         """
         if self.is_web_page:
-            raise TdxBadAnswer("a web page came instead of JSON; is TDX_BASE_URL right?")
+            raise TdxBadAnswer("a web page came instead of JSON (is TDX_BASE_URL right?)")
         try:
             return json.loads(self.body.decode("utf-8-sig"), parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
@@ -164,8 +166,9 @@ class Http:
             request.url,
             data=request.body,
             headers=headers,
-            auth=_bearer(request.token),
+            auth=_Bearer(request.token),
             timeout=limits,
+            proxies=_proxies(request.url),
             allow_redirects=False,
             stream=True,
         ) as response:
@@ -205,8 +208,15 @@ def _reason(error: Exception) -> str:
         inner = deeper
 
 
-def _bearer(token: str | None) -> "_Bearer":
-    return _Bearer(token)
+def _proxies(url: str) -> dict[str, str] | None:
+    """Which proxies to use: those of the environment, but none to get to this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        is_here = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        is_here = False
+    # What requests takes for "none, whatever the environment says".
+    return cast("dict[str, str]", {"http": None, "https": None, "all": None}) if is_here else None
 
 
 class _Bearer(requests.auth.AuthBase):

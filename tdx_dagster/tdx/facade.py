@@ -4,11 +4,11 @@ Belongs here: which calls there are, what they send, what their answers become, 
 blame for a 404. Does not: how a call is made (`transport`) or what a record looks like (`models`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
-from typing import Any
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from tdx_dagster.tdx.address import asset_link, normalise_base_url, ticket_link
@@ -29,6 +29,7 @@ from tdx_dagster.tdx.models import (
 )
 from tdx_dagster.tdx.parse import (
     oldest_first,
+    parse_account,
     parse_asset,
     parse_feed_entry,
     parse_id,
@@ -41,6 +42,8 @@ from tdx_dagster.tdx.parse import (
 )
 from tdx_dagster.tdx.signin import Credentials, SignIn
 from tdx_dagster.tdx.transport import Call, Patience, Transport
+
+T = TypeVar("T")
 
 TICKET_APP = "TDX_TICKET_APP_ID"
 ASSET_APP = "TDX_ASSET_APP_ID"
@@ -162,7 +165,7 @@ class Tdx:
             slow=True,
         )
         with _blaming(f"{REPORT} {report_id} is no report this account can see", _DENIED):
-            report = parse_report(self._transport.read(call))
+            report = self._read(call, parse_report)
         _check_id("report", report_id, report.id)
         return report
 
@@ -173,29 +176,33 @@ class Tdx:
             TdxRefused: There is no such ticket in this application (case A11), or no permission
                 (case A10).
         """
-        data = self._read_ticket("/{app}/tickets/{id}", ticket_id)
-        ticket = parse_ticket(data, self._zone)
+        ticket = self._of_ticket(
+            "/{app}/tickets/{id}", ticket_id, lambda data: parse_ticket(data, self._zone)
+        )
         _check_id("ticket", ticket_id, ticket.id)
         return ticket
 
     def feed(self, ticket_id: int) -> tuple[FeedEntry, ...]:
         """A ticket's feed, oldest first, without replies (case A25)."""
-        data = self._read_ticket("/{app}/tickets/{id}/feed", ticket_id)
         return oldest_first(
-            parse_list(data, "feed entries", lambda entry: parse_feed_entry(entry, self._zone))
+            self._of_ticket(
+                "/{app}/tickets/{id}/feed", ticket_id, _list_of("feed entries", self._feed_entry)
+            )
         )
 
     def feed_entry(self, entry_id: int) -> FeedEntry:
         """One feed entry with its replies, oldest first."""
-        data = self._transport.read(Call("GET", "/feed/{id}", {"id": entry_id}))
-        entry = parse_feed_entry(data, self._zone)
+        entry = self._read(Call("GET", "/feed/{id}", {"id": entry_id}), self._feed_entry)
         _check_id("feed entry", entry_id, entry.id)
         return entry
 
     def ticket_items(self, ticket_id: int) -> tuple[TicketItem, ...]:
         """The configuration items linked to a ticket: assets, services and others (case A14)."""
-        data = self._read_ticket("/{app}/tickets/{id}/assets", ticket_id)
-        return parse_list(data, "configuration items", parse_ticket_item)
+        return self._of_ticket(
+            "/{app}/tickets/{id}/assets",
+            ticket_id,
+            _list_of("configuration items", parse_ticket_item),
+        )
 
     def attach_asset(self, ticket_id: int, asset_id: int) -> bool:
         """Link an asset to a ticket.
@@ -226,7 +233,7 @@ class Tdx:
         call = Call("POST", "/{app}/tickets/{id}/feed", values, body=_entry(post), writes=True)
         answer = self._transport.write(call)
         try:
-            return parse_feed_entry(answer.json(), self._zone)
+            return self._feed_entry(answer.json())
         except TdxBadAnswer:
             return None
 
@@ -239,7 +246,7 @@ class Tdx:
         values = {"app": self._asset_app, "id": asset_id}
         call = Call("GET", "/{app}/assets/{id}", values)
         with _hinting(f"{ASSET_APP} {self._asset_app}"):
-            asset = parse_asset(self._transport.read(call), self._zone)
+            asset = self._read(call, self._asset)
         _check_id("asset", asset_id, asset.id)
         return asset
 
@@ -254,8 +261,7 @@ class Tdx:
         body = _asset_search(search)
         call = Call("POST", "/{app}/assets/search", values, body=body, slow=True)
         with _blaming(f"{ASSET_APP} {self._asset_app} is no asset application"):
-            data = self._transport.read(call)
-        return parse_list(data, "assets", lambda asset: parse_asset(asset, self._zone))
+            return self._read(call, _list_of("assets", self._asset))
 
     def ticket_statuses(self) -> tuple[Status, ...]:
         """The active statuses of the ticketing application.
@@ -275,8 +281,8 @@ class Tdx:
 
     def _statuses(self, template: str, app_id: int, setting: str) -> tuple[Status, ...]:
         with _blaming(f"{setting} {app_id} is no such application"):
-            data = self._transport.read(Call("GET", template, {"app": app_id}))
-        return parse_list(data, "statuses", parse_status)
+            call = Call("GET", template, {"app": app_id})
+            return self._read(call, _list_of("statuses", parse_status))
 
     def person(self, uid: str) -> Person:
         """A person, by UID.
@@ -284,7 +290,7 @@ class Tdx:
         Raises:
             TdxRefused: There is no such person, or this account has no access to TDPeople.
         """
-        return parse_person(self._transport.read(Call("GET", "/people/{uid}", {"uid": uid})))
+        return self._read(Call("GET", "/people/{uid}", {"uid": uid}), parse_person)
 
     def search_people(
         self, *, text: str | None = None, is_active: bool | None = None
@@ -304,12 +310,12 @@ class Tdx:
             body["SearchText"] = _term("text", text)[:LONGEST_PEOPLE_SEARCH]
         if is_active is not None:
             body["IsActive"] = is_active
-        data = self._transport.read(Call("POST", "/people/search", body=body, slow=True))
-        return parse_list(data, "people", parse_person)
+        call = Call("POST", "/people/search", body=body, slow=True)
+        return self._read(call, _list_of("people", parse_person))
 
     def whoami(self) -> Person:
-        """The account that is signed in."""
-        return parse_person(self._transport.read(Call("GET", "/auth/getuser")))
+        """The account that is signed in; one of the system's own may have an empty `uid`."""
+        return self._read(Call("GET", "/auth/getuser"), parse_account)
 
     def ticket_link(self, ticket_id: int) -> str:
         """Where people see a ticket."""
@@ -319,17 +325,23 @@ class Tdx:
         """Where people see an asset."""
         return asset_link(self.base_url, self._asset_app, asset_id)
 
-    def _read_ticket(self, template: str, ticket_id: int) -> Any:  # noqa: ANN401  JSON
+    def _of_ticket(self, template: str, ticket_id: int, parser: Callable[[object], T]) -> T:
         call = Call("GET", template, {"app": self._ticket_app, "id": ticket_id})
         with _hinting(f"{TICKET_APP} {self._ticket_app}"):
-            return self._transport.read(call)
+            return self._read(call, parser)
 
+    def _read(self, call: Call, parser: Callable[[object], T]) -> T:
+        data = self._transport.read(call)
+        try:
+            return parser(data)
+        except TdxBadAnswer as error:
+            raise TdxBadAnswer(f"{call.shown}: {error}", call=call.name) from error
 
-# A sensor's tick must end, limited or not: no waiting, no repeats, and half of Dagster's 60 s a
-# tick.
-SENSOR_PATIENCE = Patience(
-    max_wait_seconds=0, connect_seconds=5, answer_seconds=30, slow_answer_seconds=30
-)
+    def _feed_entry(self, data: object) -> FeedEntry:
+        return parse_feed_entry(data, self._zone)
+
+    def _asset(self, data: object) -> Asset:
+        return parse_asset(data, self._zone)
 
 
 def _app_id(setting: str, value: object) -> int:
@@ -348,7 +360,7 @@ def _zone(name: str) -> tzinfo:
         return UTC
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError) as error:
+    except (KeyError, OSError, ValueError) as error:
         raise TdxSettingError(
             f"{TIME_ZONE} {name!r} is no time zone; it should look like America/New_York."
         ) from error
@@ -378,6 +390,10 @@ def _hinting(setting: str) -> Iterator[None]:
             call=error.call,
             status=error.status,
         ) from error
+
+
+def _list_of(kind: str, parser: Callable[[object], T]) -> Callable[[object], tuple[T, ...]]:
+    return lambda data: parse_list(data, kind, parser)
 
 
 def _check_id(kind: str, asked: int, got: int) -> None:

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 PERIOD_SLACK = 1.01
 # A slot is kept for every call of a window; a header must not be able to ask for a billion of them.
 MOST_SLOTS = 1000
+# The headers show the length of a window to the second; a difference that small is no news.
+PERIOD_NEWS = 3.0
 
 
 class Limiter(Protocol):
@@ -55,7 +57,8 @@ class Limiter(Protocol):
             shows
                 that a method is not limited (reference, section 4.1; case A06).
             remaining: Calls left in it; fewer than we know of means that others use it too.
-            reset_in_seconds: When it ends.
+            reset_in_seconds: When it ends. At its first call this is its length, which is learned
+                where it is not what `acquire` was told.
         """
 
     def penalise(self, key: str, wait_seconds: float) -> None:
@@ -70,6 +73,7 @@ class _Window:
     slots: list[float] = field(default_factory=list)
     # None: nothing learned; 0: not limited.
     learned: int | None = None
+    learned_period: float | None = None
 
     def resize(self, calls: int) -> None:
         kept = self.slots[-calls:]
@@ -102,12 +106,12 @@ class MemoryLimiter:
     def _reserve(self, key: str, calls: int, period: float, max_wait: float) -> float:
         with self._lock:
             window = self._windows.setdefault(key, _Window(period))
-            window.period = period
+            window.period = window.learned_period or period
             if window.learned == 0:
                 return 0.0
             window.resize(window.learned or calls)
             now = self._clock.monotonic()
-            granted = max(now, window.slots[0] + period)
+            granted = max(now, window.slots[0] + window.period)
             if granted - now <= max_wait:
                 window.slots = [*window.slots[1:], granted]
             return granted - now
@@ -127,6 +131,9 @@ class MemoryLimiter:
             window.resize(window.learned)
             if remaining is None or reset_in_seconds is None:
                 return
+            is_first = remaining == limit - 1
+            if is_first and abs(reset_in_seconds - window.period) > PERIOD_NEWS:
+                window.period = window.learned_period = max(reset_in_seconds, 0.0)
             now = self._clock.monotonic()
             ours = sum(slot > now - window.period for slot in window.slots)
             reset = min(max(reset_in_seconds, 0.0), window.period)

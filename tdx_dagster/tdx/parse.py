@@ -382,8 +382,22 @@ def parse_person(data: object) -> Person:
         TdxBadAnswer: It is unreadable.
     """
     fields = _Fields.of("person", data)
+    return _person(fields, fields.read("UID", _required_guid))
+
+
+def parse_account(data: object) -> Person:
+    """The `User` that is signed in; that of an admin key may be no person with a UID.
+
+    Raises:
+        TdxBadAnswer: It is unreadable.
+    """
+    fields = _Fields.of("person", data)
+    return _person(fields, fields.guid("UID") or "")
+
+
+def _person(fields: _Fields, uid: str) -> Person:
     return Person(
-        uid=fields.read("UID", _required_guid),
+        uid=uid,
         full_name=fields.text("FullName"),
         email=fields.text("PrimaryEmail"),
         user_name=fields.text("UserName"),

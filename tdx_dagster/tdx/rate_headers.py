@@ -17,6 +17,8 @@ SHORTEST_WAIT = 5.0
 LONGEST_HOLD = 120.0
 # What a caller is told at most.
 LONGEST_WAIT = 3600.0
+# TDX names the reset to the second, so that the window may end up to a second later.
+RESOLUTION = 1.0
 # A bare number above this is a Unix time, below it a number of seconds.
 _SMALLEST_UNIX_TIME = 10**9
 
@@ -28,7 +30,8 @@ class RateHeaders:
     Args:
         limit: Calls in a window.
         remaining: Calls left in it.
-        reset_in: Seconds until it ends, by the server's own clock where it shows one.
+        reset_in: Seconds after which it has ended for certain, by the server's own clock where it
+            shows one.
     """
 
     limit: int | None
@@ -46,7 +49,7 @@ class RateHeaders:
         return cls(
             limit=_count(headers.get("X-RateLimit-Limit")),
             remaining=_count(headers.get("X-RateLimit-Remaining")),
-            reset_in=_seconds_until(headers, "X-RateLimit-Reset", now),
+            reset_in=_seconds_until(headers, "X-RateLimit-Reset", now, RESOLUTION),
         )
 
 
@@ -60,20 +63,22 @@ def wait_after_429(headers: Mapping[str, str], now: float) -> float | None:
         headers: Of the answer.
         now: Our own Unix time.
     """
-    for name in ("X-RateLimit-Reset", "Retry-After"):
-        seconds = _seconds_until(headers, name, now)
+    for name, late in (("X-RateLimit-Reset", RESOLUTION), ("Retry-After", 0.0)):
+        seconds = _seconds_until(headers, name, now, late)
         if seconds is not None:
             return max(seconds, SHORTEST_WAIT)
     return None
 
 
-def _seconds_until(headers: Mapping[str, str], name: str, now: float) -> float | None:
+def _seconds_until(headers: Mapping[str, str], name: str, now: float, late: float) -> float | None:
     text = headers.get(name, "").strip()
     if text.isascii() and text.isdigit() and len(text) < 16:  # noqa: PLR2004  far beyond any time
         number = float(text)
-        return number if number < _SMALLEST_UNIX_TIME else number - server_time(headers, now)
+        if number < _SMALLEST_UNIX_TIME:
+            return number
+        return number - server_time(headers, now) + late
     moment = _unix_time(text)
-    return None if moment is None else moment - server_time(headers, now)
+    return None if moment is None else moment - server_time(headers, now) + late
 
 
 def server_time(headers: Mapping[str, str], now: float) -> float:

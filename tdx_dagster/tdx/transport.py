@@ -87,6 +87,13 @@ class Patience:
         return self.max_wait_seconds + (self.slow_answer_seconds if slow else self.answer_seconds)
 
 
+# A sensor's tick must end, limited or not: no waiting, no repeats, and half of Dagster's 60 s a
+# tick.
+SENSOR_PATIENCE = Patience(
+    max_wait_seconds=0, connect_seconds=5, answer_seconds=30, slow_answer_seconds=30
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A call to make.

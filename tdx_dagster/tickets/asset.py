@@ -16,9 +16,9 @@ from tdx_dagster.tdx.errors import TdxError
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.once import Outcome, Result
 from tdx_dagster.tickets.batch import Batch, TicketRun, load_batch, run_action
+from tdx_dagster.tickets.metadata import ticket_metadata, whole_run_table
 from tdx_dagster.tickets.partitions import KEY, key_of, ticket_of
 from tdx_dagster.tickets.pipeline_spec import Pipeline
-from tdx_dagster.tickets.metadata import ticket_metadata, whole_run_table
 from tdx_dagster.tickets.tools import TicketTools
 
 COMPUTERS_KEY = dg.AssetKey(["silver", "computers"])
@@ -131,20 +131,20 @@ def _action_op(pipeline: Pipeline, action: Action) -> dg.OpDefinition:
         required_resource_keys=RESOURCES,
     )
     def act(context: dg.OpExecutionContext, batch: Any) -> Batch:  # noqa: ANN401  None when alone
-        batch = batch or _fresh_batch(context, pipeline)
+        going: Batch = batch or _fresh_batch(context, pipeline)
         tools: TicketTools = context.resources.ticket_tools
         configured = _configured(pipeline, action, context.op_config)
         once = tools.once(pipeline, context.run_id, context.log.warning)
-        for outcome in run_action(once, configured, batch):
+        for outcome in run_action(once, configured, going):
             _log(context, outcome)
             tools.progress(outcome)
-        if batch.is_lost:
-            first = batch.failed[0].failure
+        if going.is_lost:
+            first = going.failed[0].failure
             raise failure(
                 f"{action.label}: no ticket is left to go on with ({first.message if first else ''})",
-                {"tickets": whole_run_table(batch)},
+                {"tickets": whole_run_table(going)},
             )
-        return batch
+        return going
 
     return act
 
@@ -224,7 +224,9 @@ def _log(context: dg.OpExecutionContext, outcome: Outcome) -> None:
     else:
         context.log.info(text)
     for effect in outcome.planned:
-        context.log.info(f"Ticket {outcome.ticket_id}: would write {effect.name}: {dict(effect.detail)}")
+        context.log.info(
+            f"Ticket {outcome.ticket_id}: would write {effect.name}: {dict(effect.detail)}"
+        )
 
 
 def _configured(pipeline: Pipeline, action: Action, config: Mapping[str, Any]) -> Action:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from tdx_dagster.inventory.discovery import InventoryUnavailable
+from tdx_dagster.inventory.computers import InventoryUnavailable
+from tdx_dagster.inventory.passages import Robot, opening_passages
 from tdx_dagster.state.records import StoreUnavailable, UntoldResult
 from tdx_dagster.tdx.errors import TdxError, TdxSettingError
 from tdx_dagster.tickets.actions.action import Action
@@ -97,25 +98,31 @@ def load_batch(
     """
     log = once.store.rows(ticket_ids)
     tickets = [
-        TicketRun(
-            new_view(ticket_id), plan_ticket(pipeline, ticket_id, log.get(ticket_id, ())).due
-        )
+        TicketRun(new_view(ticket_id), plan_ticket(pipeline, ticket_id, log.get(ticket_id, ())).due)
         for ticket_id in ticket_ids
     ]
     pending = [ticket for ticket in tickets if ticket.is_pending]
-    for _ in _each(pending, _read):
-        pass
+    read = [view for view in _each(pending, _read) if view is not None]
+    once.inventory.prefetch(
+        [passage.text for view in read for passage in opening_passages(view.ticket, Robot())],
+        pipeline.identifier_settings(),
+    )
+    if read and once.inventory.is_empty():
+        once.warn(
+            "The inventory knows no computer: run `tdx-dagster ingest`. TDX is searched instead."
+        )
     return Batch(tickets, is_rehearsal=dry_run)
 
 
-def _read(ticket: TicketRun) -> None:
+def _read(ticket: TicketRun) -> TicketView | None:
     """Read the ticket early; an error shows again, and is recorded, when its first action asks for it."""
     try:
         _ = ticket.view.ticket
     except TdxSettingError:
         raise
     except TdxError:
-        return
+        return None
+    return ticket.view
 
 
 def run_action(once: Once, action: Action, batch: Batch) -> Iterator[Outcome]:

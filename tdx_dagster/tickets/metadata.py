@@ -63,12 +63,11 @@ def _cells(outcome: Outcome) -> str:
 
 def _computers(ticket: TicketRun, tools: TicketTools) -> str:
     attached: Sequence[dict[str, Any]] = [
-        computer
-        for outcome in ticket.outcomes
-        for computer in outcome.evidence.get("attached", ())
+        computer for outcome in ticket.outcomes for computer in outcome.evidence.get("attached", ())
     ]
     if not attached:
         return "none"
     return "\n".join(
-        f"- [{one['name']}]({tools.tdx.asset_link(one['asset_id'])}): {one['why']}" for one in attached
+        f"- [{one['name']}]({tools.tdx.asset_link(one['asset_id'])}): {one['why']}"
+        for one in attached
     )

@@ -5,7 +5,8 @@ A range follows the order in which keys were added, so tickets added together in
 """
 
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 KEY = re.compile(r"^[1-9][0-9]{0,18}$")
@@ -69,7 +70,7 @@ def ranges(wanted: Sequence[str], in_order: Sequence[str], most: int) -> list[Ke
     return made
 
 
-def keys_in_tags(tags: Mapping[str, str], in_order: Sequence[str]) -> Set[str]:
+def keys_in_tags(tags: Mapping[str, str], in_order: Sequence[str]) -> AbstractSet[str]:
     """Give the partitions that a run with these tags takes."""
     if SINGLE in tags:
         return {tags[SINGLE]}

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tdx_dagster.inventory.identifiers import IdentifierSettings
 from tdx_dagster.tickets.actions.action import Action, read_action
+from tdx_dagster.tickets.actions.add_asset import AddAsset
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,11 @@ class Pipeline:
     def asset_key(self) -> tuple[str, str]:
         """Key of the partitioned asset."""
         return ("tickets", self.name)
+
+    def identifier_settings(self) -> IdentifierSettings:
+        """Give what the pipeline's discovery adds to the rules about tokens."""
+        found = [action for action in self.actions if isinstance(action, AddAsset)]
+        return found[0].identifier_settings() if found else IdentifierSettings()
 
     def with_settings(self, overrides: Mapping[str, Mapping[str, Any]]) -> "Pipeline":
         """Give the pipeline with settings of its actions replaced, as the launchpad does.

@@ -4,7 +4,8 @@ Belongs here: glue. One TDX call and a fixed number of queries a tick, whatever 
 sleeping, no effect besides the answer (cases C04, C26). What is due is decided in `plan`, by the log.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 import dagster as dg
 
@@ -42,17 +43,13 @@ def build_sensor(
         job=job,
         minimum_interval_seconds=seconds,
         default_status=status,
-        required_resource_keys={"polling"},
         description=f"Polls the report of {pipeline.name} and launches the tickets that are due.",
     )
     def report_sensor(
-        context: dg.SensorEvaluationContext,
+        context: dg.SensorEvaluationContext, polling: dg.ResourceParam[Polling]
     ) -> dg.SensorResult | dg.SkipReason:
-        polling: Polling = context.resources.polling
         try:
-            report = read_tickets(
-                polling.report(pipeline.report_id), pipeline.ticket_column
-            )
+            report = read_tickets(polling.report(pipeline.report_id), pipeline.ticket_column)
             return _answer(context, pipeline, report, polling)
         except (NotConfigured, TdxRetryLater) as error:
             return dg.SkipReason(str(error))
@@ -104,7 +101,7 @@ def run_request(pipeline: Pipeline, keys: KeyRange) -> dg.RunRequest:
 
 def keys_in_flight(
     instance: dg.DagsterInstance, pipeline: Pipeline, in_order: Sequence[str]
-) -> Set[str]:
+) -> AbstractSet[str]:
     """Give the partitions that queued and running runs of this pipeline have in hand."""
     asset = dg.AssetKey(list(pipeline.asset_key))
     records = instance.get_run_records(

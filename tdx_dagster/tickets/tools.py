@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, cast
 
-from tdx_dagster.inventory.discovery import Inventory
+from tdx_dagster.inventory.lookup import RememberingInventory
 from tdx_dagster.state.store import ActionStore
 from tdx_dagster.tdx.models import Report
 from tdx_dagster.tickets.actions.hands import TdxWrites, Times
@@ -20,6 +20,9 @@ from tdx_dagster.tickets.pipeline_spec import Pipeline
 
 class TicketTdx(TdxReads, TdxWrites, Protocol):
     """The whole of the TDX facade that tickets use."""
+
+    def report(self, report_id: int) -> Report:
+        """Read a report with its data."""
 
     @property
     def calls(self) -> dict[str, int]:
@@ -41,7 +44,7 @@ class TicketTools:
 
     tdx: TicketTdx
     store: ActionStore
-    inventory: Inventory
+    inventory: RememberingInventory
     times: Times = field(default_factory=Times)
     progress: Callable[[Outcome], None] = field(default=lambda _: None)
     finished: Callable[[Batch], None] = field(default=lambda _: None)
@@ -56,6 +59,7 @@ class TicketTools:
             run_id=run_id,
             times=self.times,
             act_on_closed=pipeline.act_on_closed,
+            robot_texts=[words for action in pipeline.actions for words in action.own_words()],
             warn=warn,
         )
 

@@ -2,7 +2,6 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -125,10 +124,10 @@ def test_parameters_stay_out_of_error_texts(database: Engine) -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_a_database_is_made_once_by_several_at_once(cluster: Any) -> None:
+def test_a_database_is_made_once_by_several_at_once(database_url: str) -> None:
     """Dagster's storage and ours are asked for by many processes in the first second."""
     with ThreadPoolExecutor(4) as pool:
-        urls = set(pool.map(lambda _: ensure_database(cluster.url, 'odd "name"'), range(4)))
+        urls = set(pool.map(lambda _: ensure_database(database_url, 'odd "name"'), range(4)))
     (url,) = urls
     connection = connect(url)
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""The embedded server's life: joined, started, killed, stopped, by several at once and under any path."""
+"""The embedded server's life: joined, started, killed, stopped, by several at once."""
 
 import os
 import signal
@@ -25,7 +25,12 @@ from tdx_dagster.postgres.postmaster import (
     lock_file_pid,
 )
 
-START = "import sys; from pathlib import Path; from tdx_dagster.postgres import server; print(server.start(Path(sys.argv[1])))"
+START = """
+import sys
+from pathlib import Path
+from tdx_dagster.postgres import server
+print(server.start(Path(sys.argv[1])))
+"""
 
 
 @pytest.fixture
@@ -151,7 +156,7 @@ def test_the_lock_file_of_a_live_server_is_left_alone(base: Path) -> None:
 
 
 def test_the_lock_file_of_a_dead_server_keeps_what_guards_against_orphans(tmp_path: Path) -> None:
-    """The shared memory named in it is how PostgreSQL sees children of the dead one still writing."""
+    """By the shared memory named in it PostgreSQL sees children of the dead one still writing."""
     lock = tmp_path / "postmaster.pid"
     lock.write_text(f"{os.getpid()}\n{tmp_path}\n0\n5432\n\n127.0.0.1\n  5432001    7\nready\n")
     forget_dead(tmp_path)

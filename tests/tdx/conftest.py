@@ -55,7 +55,8 @@ def make_tdx(server: ScriptedServer, time: FakeTime) -> MakeTdx:
         *,
         clock: Clock | None = None,
         time_zone: str = "UTC",
-        **patience: float,
+        attempts: int = 6,
+        **seconds: float,
     ) -> Tdx:
         return Tdx.create(
             Connection(
@@ -65,7 +66,9 @@ def make_tdx(server: ScriptedServer, time: FakeTime) -> MakeTdx:
                 credentials or Credentials(username="robot", password="Hunter-2"),
                 time_zone,
             ),
-            patience=Patience(**({"answer_seconds": 5, "slow_answer_seconds": 5} | patience)),
+            patience=Patience(
+                attempts=attempts, **{"answer_seconds": 5, "slow_answer_seconds": 5} | seconds
+            ),
             clock=clock or time.clock,
         )
 

@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 OPEN = True
 CLOSED = False
@@ -184,7 +184,7 @@ class ScriptedServer:
         return steps.popleft() if len(steps) > 1 else steps[0]
 
 
-def _read(reader: Any) -> Seen | None:
+def _read(reader: BinaryIO) -> Seen | None:
     line = reader.readline().decode().split()
     if len(line) < 2:
         return None

@@ -95,6 +95,10 @@ class Action(BaseModel, ABC):
             GiveUp: Never.
         """
 
+    def own_words(self) -> Sequence[str]:
+        """Give texts this action writes on tickets, so that discovery does not take them for evidence."""
+        return ()
+
     @property
     def label(self) -> str:
         """Its name in the pipeline: the type unless given."""

@@ -3,6 +3,7 @@
 Options and their defaults are the older daemon's, and so is the identity they make.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -48,6 +49,10 @@ class Comment(Action):
     def hashed_settings(self) -> dict[str, object]:
         """See `Action.hashed_settings`; the order of addresses does not matter."""
         return super().hashed_settings() | {"notify": sorted(self.notify)}
+
+    def own_words(self) -> Sequence[str]:
+        """See `Action.own_words`."""
+        return (self.comment_text,)
 
     def perform(self, work: Work) -> Performed:
         """Post it."""

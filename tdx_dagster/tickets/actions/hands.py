@@ -112,6 +112,7 @@ class _TicketEffects:
 
     tdx: TdxWrites
     ticket_id: int
+    action_id: str
 
     def do(self, effect: Effect) -> Evidence:
         """Bring an effect about."""
@@ -141,7 +142,7 @@ class _TicketEffects:
             linked = {item.asset_id for item in tdx.ticket_items(self.ticket_id)}
             return detail if asset_id in linked else None
 
-        return self.do(Effect(attach_effect(asset_id), detail, write, look))
+        return self.do(Effect(attach_effect(asset_id, self.action_id), detail, write, look))
 
     def _find_post(self, tdx: TdxWrites, record: EffectRecord) -> Evidence | None:
         """Look for our own entry: what was to be posted stands in the record, not in today's settings."""
@@ -169,9 +170,13 @@ class _TicketEffects:
         return None
 
 
-def attach_effect(asset_id: int) -> str:
-    """Name the effect of linking an asset, so that all who reach for it on a ticket share it."""
-    return f"attach:{asset_id}"
+def attach_effect(asset_id: int, action_id: str) -> str:
+    """Name the effect of linking an asset for an action.
+
+    Linking is safe to repeat (204), so another action, or the same with other settings, links anew what
+    a person has removed since.
+    """
+    return f"attach:{asset_id}:{action_id}"
 
 
 @dataclass
@@ -181,6 +186,7 @@ class RealHands(_TicketEffects):
     Args:
         tdx: Where writes go.
         ticket_id: The ticket.
+        action_id: The action.
         store: The action log.
         claim: What gives the right to write.
         times: How long things are believed.
@@ -243,7 +249,7 @@ class RealHands(_TicketEffects):
 
     def _settle_unclear(self, effect: Effect, why: str) -> Evidence:
         """Look at once: what is there need not wait. What is not there yet may still come."""
-        self._settle(effect, "unclear", effect.detail | {"error": why})
+        self._settle(effect, "unclear", {**effect.detail, "error": why})
         record = EffectRecord(EffectState.OPEN, 0, 0.0, effect.detail)
         found = self._look(effect, record)
         if found is None:  # pragma: no cover  a fresh record never is old enough to be absent
@@ -281,6 +287,7 @@ class RehearsingHands(_TicketEffects):
     Args:
         tdx: Used for reads only.
         ticket_id: The ticket.
+        action_id: The action.
         known: Effects begun in earlier real runs.
     """
 

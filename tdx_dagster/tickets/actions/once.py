@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from tdx_dagster.inventory.discovery import Inventory, InventoryUnavailable
+from tdx_dagster.inventory.computers import InventoryUnavailable
+from tdx_dagster.inventory.lookup import RememberingInventory
 from tdx_dagster.state.records import (
     Claim,
     FailureKind,
@@ -82,16 +83,18 @@ class Once:
         run_id: The Dagster run, for the history.
         times: How long things are believed.
         act_on_closed: Tickets that are completed or cancelled are acted on too (case A40).
+        robot_texts: What the pipeline's actions write on tickets.
         warn: Takes sentences for the run's log.
     """
 
     store: ActionStore
     tdx: TdxWrites
-    inventory: Inventory
+    inventory: RememberingInventory
     pipeline: str
     run_id: str
     times: Times = field(default_factory=Times)
     act_on_closed: bool = False
+    robot_texts: Sequence[str] = ()
     warn: Callable[[str], None] = field(default=lambda _: None)
 
     def run(self, action: Action, ticket: TicketView) -> Outcome:
@@ -107,7 +110,9 @@ class Once:
             again=again,
         )
         if claim is None:
-            return _outcome(action, ticket, Result.SKIPPED, "done already, held by another run, or not due")
+            return _outcome(
+                action, ticket, Result.SKIPPED, "done already, held by another run, or not due"
+            )
         try:
             return self._perform(action, ticket, claim)
         except StaleClaim as error:
@@ -123,37 +128,46 @@ class Once:
             ticket: The ticket.
             earlier: Results of earlier actions of this rehearsal, for a summary.
         """
-        hands = RehearsingHands(self.tdx, ticket.id, lambda: self.store.effects(ticket.id))
+        hands = RehearsingHands(
+            self.tdx, ticket.id, action.identity().action_id, lambda: self.store.effects(ticket.id)
+        )
         try:
             if closed := self._closed(ticket):
                 return _outcome(action, ticket, Result.SKIPPED, closed, stops_ticket=True)
             performed = action.perform(self._work(ticket, hands, earlier))
         except (TdxError, RetryLater, GiveUp, Uncertain, InventoryUnavailable) as error:
             return _outcome(
-                action, ticket, Result.FAILED, str(error), stops_ticket=not action.continue_on_failure
+                action,
+                ticket,
+                Result.FAILED,
+                str(error),
+                stops_ticket=not action.continue_on_failure,
             )
         done = _outcome(action, ticket, Result.WOULD_RUN, performed.message, performed)
         return replace(done, planned=tuple(hands.planned))
 
-    def _work(
-        self, ticket: TicketView, hands: Hands, earlier: Sequence[UntoldResult] = ()
-    ) -> Work:
+    def _work(self, ticket: TicketView, hands: Hands, earlier: Sequence[UntoldResult] = ()) -> Work:
         return Work(
             ticket=ticket,
             hands=hands,
             inventory=self.inventory,
             pipeline=self.pipeline,
             untold=lambda: [*self.store.untold(ticket.id, self.pipeline), *earlier],
+            robot_texts=self.robot_texts,
             warn=self.warn,
         )
 
     def _closed(self, ticket: TicketView) -> str | None:
         if self.act_on_closed or ticket.ticket.status_class not in CLOSED:
             return None
-        return f"the ticket is {ticket.ticket.status_name or ticket.ticket.status_class.name.lower()}"
+        return (
+            f"the ticket is {ticket.ticket.status_name or ticket.ticket.status_class.name.lower()}"
+        )
 
     def _perform(self, action: Action, ticket: TicketView, claim: Claim) -> Outcome:
-        hands = RealHands(self.tdx, ticket.id, self.store, claim, self.times)
+        hands = RealHands(
+            self.tdx, ticket.id, claim.identity.action_id, self.store, claim, self.times
+        )
         try:
             if closed := self._closed(ticket):
                 return self._skip(action, ticket, claim, closed)
@@ -195,7 +209,10 @@ class Once:
             message=message,
             failure_kind=kind,
             retry_in_seconds=wait,
-            metadata={"config": action.hashed_settings(), "failed_at": datetime.now(UTC).isoformat()},
+            metadata={
+                "config": action.hashed_settings(),
+                "failed_at": datetime.now(UTC).isoformat(),
+            },
         )
         return replace(
             _outcome(action, ticket, Result.FAILED, message),

@@ -36,6 +36,10 @@ class SummaryComment(Action):
     skip_if_empty: bool = True
     separator: str = "\n"
 
+    def own_words(self) -> Sequence[str]:
+        """See `Action.own_words`."""
+        return (self.comment_prefix,)
+
     def perform(self, work: Work) -> Performed:
         """Post one note for the results at hand, or nothing where there are none."""
         results = work.untold()

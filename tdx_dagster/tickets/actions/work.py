@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from tdx_dagster.inventory.discovery import Inventory, SearchAssets
+from tdx_dagster.inventory.computers import Inventory
+from tdx_dagster.inventory.discovery import SearchAssets
 from tdx_dagster.state.records import UntoldResult
 from tdx_dagster.tdx.models import Asset, AssetSearch, FeedEntry, Status, Ticket, TicketItem
 from tdx_dagster.tickets.actions.hands import Hands
@@ -115,6 +116,7 @@ class Work:
         inventory: Computers we know.
         pipeline: Name of the pipeline.
         untold: Gives the stored results that no summary has told yet.
+        robot_texts: What this pipeline itself writes on tickets; no evidence of anything.
         warn: Takes a sentence that people should see in the run's log.
     """
 
@@ -123,6 +125,7 @@ class Work:
     inventory: Inventory
     pipeline: str
     untold: Callable[[], Sequence[UntoldResult]]
+    robot_texts: Sequence[str] = ()
     warn: Callable[[str], None] = field(default=lambda _: None)
 
     @property

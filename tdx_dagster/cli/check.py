@@ -1,0 +1,147 @@
+"""`check`: one look at everything a pass needs, each with what is wrong and how to mend it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+
+from tdx_dagster.cli.errors import exit_code_and_text
+from tdx_dagster.cli.runtime import dagster_home, out, print_json
+from tdx_dagster.inventory.freshness import inventory_age
+from tdx_dagster.pipeline import load_pipelines
+from tdx_dagster.postgres.database import shown_url
+from tdx_dagster.postgres.migrations import schema_state
+from tdx_dagster.resources import DatabasePort, TdxPort
+from tdx_dagster.settings import SettingsError, find_database, load_settings
+from tdx_dagster.tdx.errors import TdxRetryLater
+from tdx_dagster.tdx.facade import Tdx
+from tdx_dagster.tickets.pipeline_spec import Pipeline
+from tdx_dagster.tickets.report import read_tickets
+
+# The inventory is loaded nightly; two missed nights are worth a word.
+OLD_INVENTORY = timedelta(hours=48)
+
+
+class Verdict(StrEnum):
+    """How a look ended."""
+
+    OK = "ok"
+    WARNING = "warning"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one look found."""
+
+    about: str
+    verdict: Verdict
+    text: str
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def check(ctx: click.Context, *, as_json: bool) -> None:
+    """Look at settings, database, TDX and report, and say what is wrong and how to mend it."""
+    findings = []
+    table = Table("", "about", "finding", box=SIMPLE_HEAD)
+    for finding in look_at_all():
+        findings.append(finding)
+        style = {"ok": "green", "warning": "yellow", "wrong": "red"}[finding.verdict.value]
+        table.add_row(f"[{style}]{finding.verdict.value}[/]", finding.about, escape(finding.text))
+    is_wrong = any(finding.verdict is Verdict.WRONG for finding in findings)
+    if as_json:
+        print_json({"ok": not is_wrong, "findings": [asdict(finding) for finding in findings]})
+    else:
+        out.print(table)
+        out.print(
+            "Something is wrong: mend it from the top." if is_wrong else "All is well.",
+            highlight=False,
+        )
+    ctx.exit(2 if is_wrong else 0)
+
+
+def look_at_all() -> Iterator[Finding]:
+    """Look at one thing after the other; what stands on a broken one is left out."""
+    settings = _look("settings", lambda: (load_settings().connection(), "complete")[1])
+    yield settings
+    database = _look("database", lambda: shown_url(find_database()))
+    yield database
+    if database.verdict is Verdict.OK:
+        yield _look("schema", _schema)
+        yield _look("inventory", _inventory)
+    yield _look("dagster.yaml", lambda: str(dagster_home()))
+    pipelines = _look("pipelines", lambda: ", ".join(load_pipelines()) or "none")
+    yield pipelines
+    if Verdict.WRONG in {settings.verdict, database.verdict}:
+        return
+    tdx = TdxPort(DatabasePort()).impatient_client()
+    yield _look("sign-in", lambda: f"as {tdx.whoami().full_name or 'a service account'}")
+    yield _look("TDX_TICKET_APP_ID", lambda: f"{len(tdx.ticket_statuses())} ticket statuses")
+    yield _look("TDX_ASSET_APP_ID", lambda: f"{len(tdx.asset_statuses())} asset statuses")
+    if pipelines.verdict is Verdict.OK:
+        for pipeline in load_pipelines().values():
+            yield _look(f"report of {pipeline.name}", lambda it=pipeline: _report(tdx, it))  # type: ignore[misc]
+
+
+class _Warning(Exception):
+    """Not wrong, but worth a word."""
+
+
+def _look(about: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(about, Verdict.OK, look())
+    except _Warning as warning:
+        return Finding(about, Verdict.WARNING, str(warning))
+    except TdxRetryLater as error:
+        return Finding(about, Verdict.WRONG, f"{error} Try again later.")
+    except Exception as error:
+        known = exit_code_and_text(error)
+        if known is None:
+            raise
+        return Finding(about, Verdict.WRONG, known[1])
+
+
+def _schema() -> str:
+    state = schema_state(find_database())
+    if state.pending:
+        raise SettingsError(
+            f"{len(state.pending)} migrations are missing: run `tdx-dagster migrate`."
+        )
+    return f"{len(state.applied)} migrations applied"
+
+
+def _inventory() -> str:
+    age, computers = inventory_age(DatabasePort().engine())
+    if not computers:
+        raise _Warning(
+            "No computers are known: run `tdx-dagster ingest`. Until then TDX is searched."
+        )
+    if age is None or age > OLD_INVENTORY:
+        raise _Warning(
+            f"{computers} computers, but last loaded {_ago(age)}: run `tdx-dagster ingest`."
+        )
+    return f"{computers} computers, loaded {_ago(age)}"
+
+
+def _ago(age: timedelta | None) -> str:
+    return (
+        "at a time nobody noted" if age is None else f"{age.total_seconds() / 3600:.1f} hours ago"
+    )
+
+
+def _report(tdx: Tdx, pipeline: Pipeline) -> str:
+    report_id = load_settings().report_id(pipeline.report_id)
+    found = read_tickets(tdx.report(report_id), pipeline.ticket_column)
+    text = f"report {report_id}: {len(found.ticket_ids)} tickets, from column {found.column!r}"
+    if found.rejected:
+        raise _Warning(f"{text}; {len(found.rejected)} rows without a usable id")
+    if found.may_be_cut:
+        raise _Warning(f"{text}; as many rows as its maximum, so some may be missing")
+    return text

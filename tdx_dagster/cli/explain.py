@@ -1,0 +1,104 @@
+"""`explain`: what discovery sees in a ticket or a text, and why it decides so. Nothing is written."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tdx_dagster.cli.runtime import out, prepare, print_json
+from tdx_dagster.inventory.computers import Inventory
+from tdx_dagster.inventory.explain import Explanation, explain_text, explain_ticket
+from tdx_dagster.inventory.lookup import MemoryInventory, PostgresInventory
+from tdx_dagster.settings import SettingsError
+from tdx_dagster.tickets.actions.add_asset import AddAsset
+
+if TYPE_CHECKING:
+    from tdx_dagster.tickets.pipeline_spec import Pipeline
+
+FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
+
+
+@click.command()
+@click.option("--ticket", type=click.IntRange(1), help="A ticket in TDX.")
+@click.option(
+    "--pipeline", help="Whose add_asset settings to use; may be left out where there is one."
+)
+@click.option(
+    "--text",
+    "text_file",
+    type=FILE,
+    help="A text file instead of a ticket; - reads standard input.",
+)
+@click.option("--html", is_flag=True, help="The text is HTML.")
+@click.option(
+    "--inventory",
+    "inventory_file",
+    type=FILE,
+    help="A JSON list of assets (ID, Name, SerialNumber, Tag, StatusName) instead of the database.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def explain(
+    *,
+    ticket: int | None,
+    pipeline: str | None,
+    text_file: Path | None,
+    html: bool,
+    inventory_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Show what discovery sees in a ticket or a text: tokens, matches, and the decision."""
+    if (ticket is None) == (text_file is None):
+        raise click.UsageError("Give one of --ticket and --text.")
+    if text_file is not None:
+        shown = _explain_file(text_file, inventory_file, is_html=html)
+    else:
+        shown = _explain_ticket(int(ticket or 0), pipeline, inventory_file)
+    if as_json:
+        print_json(shown.as_json())
+    else:
+        out.print(shown)
+
+
+def _explain_file(file: Path, inventory_file: Path | None, *, is_html: bool) -> Explanation:
+    text = _read(file)
+    return explain_text(text, is_html, _inventory(inventory_file), AddAsset().discovery_settings())
+
+
+def _explain_ticket(ticket: int, pipeline: str | None, inventory_file: Path | None) -> Explanation:
+    from tdx_dagster.cli.passes import choose_pipeline  # noqa: PLC0415  imports Dagster
+    from tdx_dagster.resources import DatabasePort, TdxPort, make_ticket_tools  # noqa: PLC0415  the same
+    from tdx_dagster.tickets.actions.add_asset import enquiry_of  # noqa: PLC0415  kept beside its use
+
+    prepare()
+    chosen = choose_pipeline(pipeline)
+    database = DatabasePort()
+    tools = make_ticket_tools(TdxPort(database), database)
+    view = tools.view(ticket)
+    words = [text for action in chosen.actions for text in action.own_words()]
+    enquiry = enquiry_of(view, tools.store.effects(ticket), words)
+    inventory = _inventory(inventory_file) if inventory_file else tools.inventory
+    return explain_ticket(enquiry, inventory, view.tdx, _add_asset(chosen).discovery_settings())
+
+
+def _add_asset(pipeline: "Pipeline") -> AddAsset:
+    found = [action for action in pipeline.actions if isinstance(action, AddAsset)]
+    return found[0] if found else AddAsset()
+
+
+def _inventory(file: Path | None) -> Inventory:
+    if file is None:
+        from tdx_dagster.postgres.database import engine  # noqa: PLC0415  only where it is asked
+
+        return PostgresInventory(engine(prepare().database))
+    try:
+        return MemoryInventory.from_json(_read(file))
+    except ValueError as error:
+        raise SettingsError(f"{file}: {error}") from error
+
+
+def _read(file: Path) -> str:
+    try:
+        with click.open_file(str(file), encoding="utf-8", errors="replace") as opened:
+            return opened.read()
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read: {error.strerror}.") from error

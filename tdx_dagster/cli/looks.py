@@ -1,0 +1,162 @@
+"""`plan`, `stats`, `history` and `failed`: looking at what is due and what was done.
+
+None of them writes to TDX; `failed --clear` writes to the action log, as an event of its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+
+from tdx_dagster.cli.runtime import out, prepare, print_json
+from tdx_dagster.state.records import Attempt, LogRow
+from tdx_dagster.tickets.plan import Due
+
+if TYPE_CHECKING:
+    from tdx_dagster.state.postgres_store import PostgresStore
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+DUE_WORDS = {
+    Due.NEW: "new",
+    Due.AGAIN: "again",
+    Due.RETRY: "retry",
+    Due.DONE: "done",
+    Due.WAITING: "waiting",
+    Due.BLOCKED: "blocked",
+}
+LEGEND = (
+    "[dim]again: settings changed under the same version, or a summary has more to tell. retry: failed "
+    "before, due now.\nwaiting: failed or closed, not due yet, or in a run. blocked: until a person says "
+    "`tdx-dagster failed --clear`.[/]"
+)
+
+
+def _store() -> "PostgresStore":
+    from tdx_dagster.postgres.database import engine  # noqa: PLC0415  only where a database is asked
+    from tdx_dagster.state.postgres_store import PostgresStore  # noqa: PLC0415  the same
+
+    return PostgresStore(engine(prepare().database))
+
+
+@click.command()
+@click.option("--pipeline", help="Its name; may be left out where there is one.")
+@click.option("--report-id", type=click.IntRange(1), help="Instead of the pipeline's report.")
+@JSON
+def plan(*, pipeline: str | None, report_id: int | None, as_json: bool) -> None:
+    """Say what a pass would do, by action; nothing is written."""
+    from tdx_dagster.cli.passes import Wanted, prepare_pass  # noqa: PLC0415  imports Dagster
+
+    prepare()
+    ready = prepare_pass(Wanted(pipeline, report_id))
+    counts = ready.plan.counts()
+    tickets = len(ready.report.ticket_ids)
+    if as_json:
+        print_json(
+            {
+                "pipeline": ready.pipeline.name,
+                "report_id": ready.report_id,
+                "tickets": {
+                    "in_report": tickets,
+                    "pending": len(ready.plan.pending),
+                    "rejected": len(ready.report.rejected),
+                },
+                "actions": counts,
+            }
+        )
+        return
+    table = Table(
+        "action", *DUE_WORDS.values(), title=f"{ready.pipeline.name}: a pass now", box=SIMPLE_HEAD
+    )
+    for name, by_due in counts.items():
+        table.add_row(name, *(str(by_due[due.value]) for due in DUE_WORDS))
+    out.print(table)
+    out.print(f"{len(ready.plan.pending)} of {tickets} tickets would be acted on.", highlight=False)
+    out.print(LEGEND, highlight=False)
+
+
+@click.command()
+@JSON
+def stats(*, as_json: bool) -> None:
+    """Count what was done, by action and outcome."""
+    rows = _store().get_action_stats()
+    if as_json:
+        print_json({"actions": [asdict(row) for row in rows]})
+        return
+    table = Table("type", "name", "outcome", "tickets", "first", "last", box=SIMPLE_HEAD)
+    for row in rows:
+        first, last = (f"{time:%Y-%m-%d %H:%M}" for time in (row.first_executed, row.last_executed))
+        table.add_row(row.action_type, row.name, row.status, str(row.count), first, last)
+    out.print(table if rows else "The action log is empty.")
+
+
+@click.command()
+@click.argument("ticket", type=click.IntRange(1))
+@JSON
+def history(*, ticket: int, as_json: bool) -> None:
+    """Show everything that was done to a ticket, and every attempt."""
+    store = _store()
+    rows, attempts = store.get_ticket_actions(ticket), store.get_attempts(ticket)
+    if as_json:
+        print_json(
+            {
+                "ticket_id": ticket,
+                "actions": [asdict(row) for row in rows],
+                "attempts": [asdict(past) for past in attempts],
+            }
+        )
+        return
+    if not rows:
+        out.print(f"Nothing was done to ticket {ticket}.", highlight=False)
+        return
+    out.print(_log_table(rows, f"Ticket {ticket}"), _attempt_table(attempts))
+
+
+@click.command()
+@click.option("--clear", is_flag=True, help="Let them run again at once, with a fresh count.")
+@click.option("--ticket", type=click.IntRange(1), help="Only this one's.")
+@JSON
+def failed(*, clear: bool, ticket: int | None, as_json: bool) -> None:
+    """List failed actions; with --clear, let them run again."""
+    store = _store()
+    rows = store.get_failed(ticket)
+    cleared = store.clear_failed_actions(ticket) if clear else 0
+    if as_json:
+        print_json({"failed": [asdict(row) for row in rows], "cleared": cleared})
+        return
+    out.print(_log_table(rows, "Failed") if rows else "Nothing has failed.")
+    if clear:
+        out.print(f"{cleared} will be tried again by the next pass.", highlight=False)
+
+
+def _log_table(rows: Sequence[LogRow], title: str) -> Table:
+    table = Table("ticket", "action", "outcome, and why", title=title, box=SIMPLE_HEAD)
+    for row in rows:
+        kind = f" ({row.failure_kind.value})" if row.failure_kind else ""
+        why = row.error_message or str(row.metadata.get("message", ""))
+        tries = f", {row.attempts} attempts" if row.attempts > 1 else ""
+        again = (
+            f"; next try {row.next_attempt_at:%Y-%m-%d %H:%M} UTC" if row.next_attempt_at else ""
+        )
+        table.add_row(
+            str(row.ticket_id),
+            f"{row.name}\n[dim]{escape(row.action_id)}[/]",
+            f"{row.status.value}{kind} {row.executed_at:%Y-%m-%d %H:%M:%S}{tries}{again}\n{escape(why)}",
+        )
+    return table
+
+
+def _attempt_table(attempts: Sequence[Attempt]) -> Table:
+    table = Table("when", "event", "what", title="Every attempt", box=SIMPLE_HEAD)
+    for past in attempts:
+        detail = ", ".join(f"{key}: {value}" for key, value in past.detail.items())
+        what = past.effect or past.action_id
+        table.add_row(
+            f"{past.at:%m-%d %H:%M:%S}",
+            past.event,
+            escape(what) + (f"\n[dim]{escape(detail)}[/]" if detail else ""),
+        )
+    return table

@@ -1,0 +1,287 @@
+"""Makes `silver.tdx_computers` of the latest versions in bronze: typed rows, one for each asset.
+
+Belongs here: plain functions over pandas frames that decide what a row says, and the exchange of
+the whole table in one transaction. Does not: how records come into bronze, or how discovery asks.
+"""
+
+import io
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+from sqlalchemy import Connection, Engine
+
+from tdx_dagster.inventory.bronze import SOURCE_SYSTEM
+from tdx_dagster.inventory.computers import is_active
+from tdx_dagster.inventory.folding import fold_key
+from tdx_dagster.inventory.records import ASSET, PERSON, STATUS
+from tdx_dagster.postgres.database import copy_in
+from tdx_dagster.postgres.queries import Queries
+from tdx_dagster.tdx.parse import parse_date, parse_flag, parse_guid, parse_id, parse_text
+
+SQL = Queries(Path(__file__).with_name("silver.sql"))
+
+ASSET_TYPES = (ASSET.entity_type, "computer")
+"""Names under which bronze may hold assets: ours, and that of other people's loads."""
+
+FLAGS = (
+    *("gone", "no name", "no serial", "filler", "not ascii", "shared name", "shared serial"),
+    *("unknown status", "no owner", "unknown owner"),
+)
+"""What may be wrong with a row, as words in `quality_flags`."""
+
+COLUMNS = (
+    *("asset_id", "app_id", "name", "serial_number", "tag", "name_key", "serial_key", "tag_key"),
+    *("form_id", "form_name", "status_id", "status_name", "status_class", "is_active"),
+    *("owner_uid", "owner_name", "owner_email", "configuration_item_id", "external_id"),
+    *("modified_at", "quality_flags", "raw_id", "ingested_at"),
+)
+
+T = TypeVar("T")
+
+
+class BronzeEmpty(Exception):
+    """Bronze has no asset under these names although silver has rows: it would all be lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the list of statuses says of one."""
+
+    is_active: bool
+    is_out_of_service: bool
+
+    @property
+    def status_class(self) -> str:
+        """Whether assets of this status are in use."""
+        return "out of service" if self.is_out_of_service else "in service"
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildResult:
+    """What a rebuild did.
+
+    Args:
+        computers: Rows now.
+        active: Of them active ones.
+        written: Rows that are new or have changed.
+        removed: Rows that are no longer there.
+        unusable: Assets of bronze without a usable id.
+        flags: How many rows have each quality flag.
+    """
+
+    computers: int
+    active: int
+    written: int
+    removed: int
+    unusable: int
+    flags: dict[str, int]
+
+
+def rebuild_computers(
+    engine: Engine,
+    *,
+    source_system: str = SOURCE_SYSTEM,
+    entity_types: tuple[str, ...] = ASSET_TYPES,
+    zone: tzinfo = UTC,
+) -> RebuildResult:
+    """Make the table anew; readers see the old one until the new one is whole.
+
+    Args:
+        engine: The database.
+        source_system: Name of the source in bronze.
+        entity_types: Names of assets in bronze.
+        zone: Of dates without one.
+
+    Raises:
+        BronzeEmpty: There is nothing to make it of, but there was.
+    """
+    types = {"source_system": source_system, "entity_types": list(entity_types)}
+    with engine.begin() as connection:
+        connection.execute(SQL["one_rebuild"])
+        assets = pd.read_sql_query(SQL["latest_assets"], connection, params=types)
+        statuses = read_statuses(connection, source_system)
+        emails = read_emails(connection, source_system)
+        computers = make_computers(assets, statuses, emails, zone)
+        if computers.empty and connection.execute(SQL["count"]).scalar_one():
+            raise BronzeEmpty(
+                f"Bronze has no {' or '.join(entity_types)} of source {source_system!r}: is that what "
+                "your loads call them? The inventory is left as it was."
+            )
+        written, removed = _exchange(connection, computers)
+        connection.execute(SQL["analyze"])
+    return RebuildResult(
+        computers=len(computers),
+        active=sum(computers["is_active"]),
+        written=written,
+        removed=removed,
+        unusable=len(assets) - len(computers),
+        flags=dict(Counter(flag for flags in computers["quality_flags"] for flag in flags)),
+    )
+
+
+def read_statuses(connection: Connection, source_system: str) -> dict[int, Status]:
+    """The statuses that were fetched, by id; empty where none were."""
+    values = {"source_system": source_system, "entity_type": STATUS.entity_type}
+    return {
+        status_id: Status(
+            _or_none(parse_flag, row.IsActive) or False,
+            _or_none(parse_flag, row.IsOutOfService) or False,
+        )
+        for row in connection.execute(SQL["latest_statuses"], values)
+        if (status_id := parse_id(row.ID)) is not None
+    }
+
+
+def read_emails(connection: Connection, source_system: str) -> dict[str, str]:
+    """E-mail addresses of the people in bronze, by UID."""
+    values = {"source_system": source_system, "entity_type": PERSON.entity_type}
+    rows = connection.execute(SQL["latest_people"], values)
+    return {row.uid: row.email or "" for row in rows if row.uid}
+
+
+def make_computers(
+    assets: pd.DataFrame, statuses: Mapping[int, Status], emails: Mapping[str, str], zone: tzinfo
+) -> pd.DataFrame:
+    """One typed row for each asset.
+
+    Args:
+        assets: Latest versions with TDX's own field names, all values text or missing, and
+            `external_id`, `raw_id`, `ingested_at`, `is_gone`.
+        statuses: The statuses that were fetched, by id.
+        emails: E-mail addresses of known people, by UID.
+        zone: Of dates without one.
+
+    Returns:
+        The columns of `COLUMNS`, missing values as None, ordered by asset id. Of one id under two
+        names the version that was stored last.
+    """
+    rows = pd.DataFrame(index=assets.index)
+    rows["asset_id"] = _column(assets["ID"].fillna(assets["external_id"]), parse_id)
+    for column, field in (("app_id", "AppID"), ("form_id", "FormID"), ("status_id", "StatusID")):
+        rows[column] = _column(assets[field], _parse_integer)
+    rows["configuration_item_id"] = _column(assets["ConfigurationItemID"], parse_id)
+    for column, field in _TEXTS.items():
+        rows[column] = _column(assets[field], _parse_filled_text)
+    for key, column in (("name_key", "name"), ("serial_key", "serial_number"), ("tag_key", "tag")):
+        rows[key] = _column(rows[column], fold_key)
+    rows["owner_uid"] = _column(assets["OwningCustomerID"], parse_guid)
+    rows["owner_email"] = _column(rows["owner_uid"], lambda uid: emails.get(uid) or None)
+    rows["modified_at"] = _column(assets["ModifiedDate"], lambda text: parse_date(text, zone))
+    known = [statuses.get(status) for status in rows["status_id"]]
+    rows["status_class"] = _series(rows, (one.status_class if one else None for one in known))
+    rows["is_active"] = _series(
+        rows, map(_is_active, known, rows["status_name"], assets["is_gone"])
+    )
+    rows["raw_id"], rows["ingested_at"] = assets["raw_id"], assets["ingested_at"]
+    rows = _one_each(rows)
+    rows["quality_flags"] = _flags(rows, assets.loc[rows.index, "is_gone"], statuses, emails)
+    return rows[list(COLUMNS)]
+
+
+_TEXTS = {
+    "name": "Name",
+    "serial_number": "SerialNumber",
+    "tag": "Tag",
+    "form_name": "FormName",
+    "status_name": "StatusName",
+    "owner_name": "OwningCustomerName",
+    "external_id": "ExternalID",
+}
+
+
+def _one_each(rows: pd.DataFrame) -> pd.DataFrame:
+    usable = rows[rows["asset_id"].notna()].sort_values("ingested_at", kind="stable")
+    return usable.drop_duplicates("asset_id", keep="last").sort_values("asset_id")
+
+
+def _is_active(status: Status | None, name: str | None, is_gone: bool) -> bool:
+    """By the list of statuses; by the name where the list does not hold this one."""
+    if is_gone:
+        return False
+    if status is not None:
+        return status.is_active and not status.is_out_of_service
+    return is_active(None, name or "", None)
+
+
+def _flags(
+    rows: pd.DataFrame,
+    is_gone: "pd.Series[bool]",
+    statuses: Mapping[int, Status],
+    emails: Mapping[str, str],
+) -> "pd.Series[Any]":
+    active = rows[rows["is_active"].astype(bool)]
+    names, serials = Counter(active["name_key"]), Counter(active["serial_key"])
+
+    def found(row: Any, gone: bool) -> list[str]:  # noqa: ANN401  a row of the frame
+        wrong = {
+            "gone": gone,
+            "no name": row.name_ is None,
+            "no serial": row.serial_number is None,
+            "filler": any(
+                value and not key and value.isascii()
+                for value, key in ((row.name_, row.name_key), (row.serial_number, row.serial_key))
+            ),
+            "not ascii": any(
+                v and not v.isascii() for v in (row.name_, row.serial_number, row.tag)
+            ),
+            "shared name": bool(row.name_key) and names[row.name_key] > 1,
+            "shared serial": bool(row.serial_key) and serials[row.serial_key] > 1,
+            "unknown status": bool(statuses) and row.status_id not in statuses,
+            "no owner": row.owner_uid is None,
+            "unknown owner": bool(emails) and bool(row.owner_uid) and row.owner_uid not in emails,
+        }
+        return [flag for flag in FLAGS if wrong[flag]]
+
+    # A column called name would hide a row's own name.
+    listed = rows.rename(columns={"name": "name_"}).itertuples(index=False)
+    return _series(
+        rows, (found(row, bool(gone)) for row, gone in zip(listed, is_gone, strict=True))
+    )
+
+
+def _column(values: "pd.Series[Any]", reader: Callable[[Any], T | None]) -> "pd.Series[Any]":
+    """A column of values read one by one; what is missing or unreadable is None."""
+    read = (_or_none(reader, value) if isinstance(value, str) else None for value in values)
+    return pd.Series(list(read), index=values.index, dtype=object)
+
+
+def _series(rows: pd.DataFrame, values: Iterable[object]) -> "pd.Series[Any]":
+    return pd.Series(list(values), index=rows.index, dtype=object)
+
+
+def _or_none(reader: Callable[[Any], T | None], value: object) -> T | None:
+    try:
+        return reader(value)
+    except ValueError:
+        return None
+
+
+def _parse_integer(value: str) -> int | None:
+    """An id that fits PostgreSQL's integer; larger ones are no id of TDX."""
+    number = parse_id(value)
+    return number if number is not None and number < 2**31 else None
+
+
+def _parse_filled_text(value: str) -> str | None:
+    return parse_text(value).strip() or None
+
+
+def _exchange(connection: Connection, computers: pd.DataFrame) -> tuple[int, int]:
+    """Put the rows in the place of the old ones; gives numbers of rows written and removed."""
+    connection.execute(SQL["make_staging"])
+    shown = computers.assign(
+        quality_flags=computers["quality_flags"].map(
+            lambda flags: "{" + ",".join(f'"{flag}"' for flag in flags) + "}"
+        )
+    )
+    lines = io.StringIO(shown.to_csv(header=False, index=False))
+    copy_in(connection, f"COPY rebuilt ({', '.join(COLUMNS)}) FROM STDIN (FORMAT csv)", lines)
+    connection.execute(SQL["index_staging"])
+    removed = connection.execute(SQL["remove"]).rowcount
+    written = connection.execute(SQL["merge"]).rowcount
+    return written, removed

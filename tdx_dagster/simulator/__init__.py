@@ -1,0 +1,46 @@
+"""A TDX to try things on: an HTTP server that behaves like TeamDynamix, with data whose truth is known.
+
+Belongs here: what the reference says of the TDX Web API, seen from the server's side, and switches for
+what goes wrong or is uncertain. Nothing else of this project is imported, so that it serves any client.
+"""
+
+from tdx_dagster.simulator.blank import blank_state
+from tdx_dagster.simulator.constants import (
+    ACTIVE_STATUS_ID,
+    ASSET_APP_ID,
+    BEID,
+    COMPUTER_FORM_ID,
+    PASSWORD,
+    REPORT_ID,
+    TICKET_APP_ID,
+    USER_NAME,
+    WEB_SERVICES_KEY,
+)
+from tdx_dagster.simulator.faults import Fault
+from tdx_dagster.simulator.limits import LimitMode
+from tdx_dagster.simulator.model import State, load_state, save_state
+from tdx_dagster.simulator.options import Options
+from tdx_dagster.simulator.sample import sample_state
+from tdx_dagster.simulator.server import Simulator, settings_for
+
+__all__ = [
+    "ACTIVE_STATUS_ID",
+    "ASSET_APP_ID",
+    "BEID",
+    "COMPUTER_FORM_ID",
+    "PASSWORD",
+    "REPORT_ID",
+    "TICKET_APP_ID",
+    "USER_NAME",
+    "WEB_SERVICES_KEY",
+    "Fault",
+    "LimitMode",
+    "Options",
+    "Simulator",
+    "State",
+    "blank_state",
+    "load_state",
+    "sample_state",
+    "save_state",
+    "settings_for",
+]

@@ -1,0 +1,141 @@
+"""The log of every API call, for tests that count them and for people who watch a client.
+
+A call is entered when it arrives, so that one which is held or dropped is seen too. Bodies of sign-in
+calls are not kept.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(slots=True)
+class LoggedCall:
+    """One call.
+
+    Args:
+        number: Counted from 1 since the log was last emptied.
+        time: When it arrived, as TDX writes dates.
+        method: HTTP method.
+        template: Path template as `/{app}/tickets/{id}`; empty where no route matched.
+        path: Path as sent, below `/api`.
+        query: Raw query.
+        body: Body as text.
+        status: HTTP status; None while it is being answered, 0 where the connection was dropped.
+    """
+
+    number: int
+    time: str
+    method: str
+    template: str
+    path: str
+    query: str
+    body: str
+    status: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Method and template, for example `GET /reports/{id}`."""
+        return f"{self.method} {self.template}"
+
+
+class CallLog:
+    """All calls in the order of arrival. Safe for threads."""
+
+    def __init__(self) -> None:
+        self._calls: list[LoggedCall] = []
+        self._lock = threading.Lock()
+
+    def enter(
+        self, *, time: str, method: str, template: str, path: str, query: str, body: str
+    ) -> LoggedCall:
+        """Enter a call that has arrived.
+
+        Args:
+            time: See `LoggedCall`, as all others.
+            method: HTTP method.
+            template: Path template.
+            path: Path as sent.
+            query: Raw query.
+            body: Body as text.
+
+        Returns:
+            The entry, whose status is set later.
+        """
+        with self._lock:
+            call = LoggedCall(len(self._calls) + 1, time, method, template, path, query, body)
+            self._calls.append(call)
+        return call
+
+    def reset(self) -> None:
+        """Forget all calls."""
+        with self._lock:
+            self._calls = []
+
+    def __iter__(self) -> Iterator[LoggedCall]:
+        return iter(list(self._calls))
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def matching(self, method: str | None = None, template: str | None = None) -> list[LoggedCall]:
+        """The calls of a method and template.
+
+        Args:
+            method: HTTP method, or None for any.
+            template: Path template, whatever its placeholders are called, or None for any.
+
+        Returns:
+            The calls in order.
+        """
+        wanted = None if template is None else anonymous(template)
+        return [
+            call
+            for call in self
+            if (method is None or call.method == method.upper())
+            and (wanted is None or anonymous(call.template) == wanted)
+        ]
+
+    def count(self, method: str | None = None, template: str | None = None) -> int:
+        """How many calls of a method and template there were.
+
+        Args:
+            method: See `matching`.
+            template: See `matching`.
+
+        Returns:
+            Their number.
+        """
+        return len(self.matching(method, template))
+
+    def by_name(self) -> Counter[str]:
+        """The number of calls by `METHOD template`.
+
+        Returns:
+            The counts.
+        """
+        return Counter(call.name for call in self)
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """All calls as plain objects.
+
+        Returns:
+            One object a call.
+        """
+        return [asdict(call) for call in self]
+
+
+def anonymous(template: str) -> str:
+    """A template with its placeholders' names taken out, for comparing.
+
+    Args:
+        template: For example `/{app}/tickets/{id}`, with or without leading slash.
+
+    Returns:
+        For example `{}/tickets/{}`.
+    """
+    return "/".join(
+        "{}" if part.startswith("{") else part.lower() for part in template.split("/") if part
+    )

@@ -1,0 +1,69 @@
+"""The fixed facts of the simulated tenant: ids, sign-in data and numbers of TDX's own enumerations.
+
+Everything a client must be told, and everything the rest of this package agrees on, stands here once. The
+credentials open nothing but a simulator.
+"""
+
+from enum import IntEnum
+from typing import Any
+
+TICKET_APP_ID = 46
+ASSET_APP_ID = 48
+REPORT_ID = 67890
+COMPUTER_FORM_ID = 2448
+ACTIVE_STATUS_ID = 38
+
+BEID = "5f3c9a10-7d42-4b6e-9c58-1e2d3f4a5b6c"
+WEB_SERVICES_KEY = "c0ffee00-1234-4abc-8def-0123456789ab"
+USER_NAME = "queue.bot"
+PASSWORD = "simulated-password"  # noqa: S105  opens a simulator only
+
+Value = Any
+"""Whatever JSON can hold; which of it is said by `shapes.json`."""
+
+ZERO_GUID = "00000000-0000-0000-0000-000000000000"
+
+
+class StatusClass(IntEnum):
+    """Class of a ticket status (reference, section 13)."""
+
+    NONE = 0
+    NEW = 1
+    IN_PROCESS = 2
+    COMPLETED = 3
+    CANCELLED = 4
+    ON_HOLD = 5
+    REQUESTED = 6
+
+
+class UpdateType(IntEnum):
+    """What a feed entry tells of (reference, section 13)."""
+
+    NONE = 0
+    COMMENT = 1
+    STATUS_CHANGE = 2
+    EDIT = 3
+    CREATED = 4
+
+
+class ItemType(IntEnum):
+    """What a feed entry, a form or the thing behind a configuration item is."""
+
+    TICKET = 9
+    TICKET_TASK = 25
+    ASSET = 27
+    SERVICE = 47
+    CONFIGURATION_ITEM = 63
+
+
+CLASSIFICATIONS = {
+    0: "None",
+    9: "Ticket",
+    32: "Incident",
+    33: "Problem",
+    34: "Change",
+    35: "Release",
+    36: "Template",
+    46: "Service Request",
+    77: "Major Incident",
+}

@@ -1,0 +1,217 @@
+"""What comes in and what goes out, free of any server: requests, answers and refusals.
+
+The server turns bytes on a socket into these and back; everything else only knows these.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from urllib.parse import parse_qsl
+
+from tdx_dagster.simulator import shapes
+from tdx_dagster.simulator.constants import Value
+from tdx_dagster.simulator.shapes import UnreadableInputError
+
+JSON = "application/json; charset=utf-8"
+TEXT = "text/plain; charset=utf-8"
+HTML = "text/html; charset=utf-8"
+
+_LENIENT_TOKEN = re.compile(
+    r"""(?P<double>"(?:[^"\\]|\\.)*")|'(?P<single>(?:[^'\\]|\\.)*)'|(?P<name>[A-Za-z_]\w*)(?=\s*:)""",
+    re.DOTALL,
+)
+
+
+class Refusal(Exception):
+    """The call is answered with an error.
+
+    Args:
+        status: HTTP status.
+        message: The `Message` of TDX's error object; None sends an empty body.
+    """
+
+    def __init__(self, status: int, message: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class Dropped(ConnectionAbortedError):
+    """The connection is to be closed without an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A request.
+
+    Args:
+        method: HTTP method, upper case.
+        path: Decoded path without the query.
+        query: The raw query string.
+        headers: Values by lower-case name.
+        body: The whole body.
+        address: The caller's IP address.
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    address: str = "127.0.0.1"
+
+    def parameter(self, name: str) -> str | None:
+        """A query parameter, whatever the case of its name.
+
+        Args:
+            name: Its name.
+
+        Returns:
+            The last value sent, or None.
+        """
+        found = None
+        for key, value in parse_qsl(self.query, keep_blank_values=True):
+            if key.lower() == name.lower():
+                found = value
+        return found
+
+    def parameters(self, **kinds: str) -> dict[str, Value]:
+        """Several query parameters, read as their kinds.
+
+        Args:
+            **kinds: Kind by parameter name, as in `shapes.json`.
+
+        Returns:
+            The value by name, None where it was not sent or was empty.
+
+        Raises:
+            Refusal: 400 for a value that does not fit.
+        """
+        return {name: self._read(name, kind) for name, kind in kinds.items()}
+
+    def _read(self, name: str, kind: str) -> Value:
+        text = self.parameter(name)
+        if text is None or not text.strip():
+            return None
+        wanted = shapes.plain_field(name, kind)
+        try:
+            return shapes.read_field(wanted, text)
+        except UnreadableInputError as error:
+            raise Refusal(HTTPStatus.BAD_REQUEST, str(error)) from error
+
+    def json(self) -> Value:
+        """The body as JSON, read as leniently as TDX's parser does.
+
+        Returns:
+            The parsed body, None where it is empty.
+
+        Raises:
+            Refusal: 400 where it is not JSON.
+        """
+        text = self.body.decode("utf-8-sig", "replace")
+        if not text.strip():
+            return None
+        try:
+            return _parse(text)
+        except (ValueError, RecursionError):
+            pass
+        try:
+            return _parse(_LENIENT_TOKEN.sub(_strict, text))
+        except (ValueError, RecursionError) as error:
+            raise Refusal(HTTPStatus.BAD_REQUEST, "The request body is not valid JSON.") from error
+
+    def read(self, shape: str) -> dict[str, Value]:
+        """The body as an input type.
+
+        Args:
+            shape: The type's name.
+
+        Returns:
+            All fields of the type, the sent ones filled in. An empty body counts as `{}`.
+
+        Raises:
+            Refusal: 400 where it cannot be read.
+        """
+        body = self.json()
+        try:
+            return shapes.read(shape, {} if body is None else body)
+        except UnreadableInputError as error:
+            raise Refusal(HTTPStatus.BAD_REQUEST, str(error)) from error
+
+
+def _parse(text: str) -> Value:
+    return json.loads(text, parse_constant=_no_constant)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _strict(match: re.Match[str]) -> str:
+    if match["double"] is not None:
+        return match["double"]
+    if match["name"] is not None:
+        return f'"{match["name"]}"'
+    return '"' + match["single"].replace("\\'", "'").replace('"', '\\"') + '"'
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """An answer.
+
+    Args:
+        status: HTTP status.
+        body: The body's bytes.
+        content_type: None sends no such header.
+        headers: Further headers; a value of None takes one away that would be sent.
+        cut: Whether the connection ends in the middle of the body.
+    """
+
+    status: int
+    body: bytes = b""
+    content_type: str | None = None
+    headers: dict[str, str | None] = field(default_factory=dict)
+    cut: bool = False
+
+
+def json_answer(value: object, status: int = HTTPStatus.OK) -> Outgoing:
+    """An answer in JSON.
+
+    Args:
+        value: What to send.
+        status: HTTP status.
+
+    Returns:
+        The answer.
+    """
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return Outgoing(int(status), text.encode("utf-8", "replace"), JSON)
+
+
+def text_answer(text: str, status: int = HTTPStatus.OK) -> Outgoing:
+    """An answer in plain text.
+
+    Args:
+        text: What to send.
+        status: HTTP status.
+
+    Returns:
+        The answer.
+    """
+    return Outgoing(int(status), text.encode("utf-8", "replace"), TEXT)
+
+
+def refusal_answer(refusal: Refusal) -> Outgoing:
+    """The answer to a call that is refused.
+
+    Args:
+        refusal: Why.
+
+    Returns:
+        TDX's error object, or an empty body where there is no message.
+    """
+    if refusal.message is None:
+        return Outgoing(int(refusal.status))
+    return json_answer(shapes.render("Error", {"Message": refusal.message}), refusal.status)

@@ -1,0 +1,198 @@
+"""The `add_asset` action: find the computers a ticket is about, and attach them.
+
+Belongs here: settings, and attaching what discovery found, each asset a step of its own that is not
+repeated. Does not: deciding which computer it is (`inventory.discovery`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from tdx_dagster.inventory.computers import Computer
+from tdx_dagster.inventory.discovery import (
+    Discovery,
+    DiscoverySettings,
+    Enquiry,
+    Match,
+    Robot,
+    confirm,
+    discover,
+)
+from tdx_dagster.inventory.identifiers import IdentifierSettings
+from tdx_dagster.inventory.summaries import summary_line
+from tdx_dagster.state.records import EffectRecord
+from tdx_dagster.tdx.errors import TdxRefused
+from tdx_dagster.tickets.actions.action import Action, Performed
+from tdx_dagster.tickets.actions.hands import attach_effect
+from tdx_dagster.tickets.actions.work import TicketView, Work
+
+
+class AddAsset(Action):
+    """Attach the computers a ticket is about.
+
+    It looks in title and description, then in what people wrote in the conversation; where both name
+    nothing, the requestor's only computer is the last resort. `computer_form_id: null` means any form.
+    """
+
+    action_type: ClassVar[str] = "add_asset"
+    legacy_settings: ClassVar[tuple[str, ...]] = (
+        "add_summary_comment",
+        "max_assets_to_add",
+        "skip_if_requestor_asset_exists",
+        "active_status_only",
+        "computer_form_id",
+    )
+
+    add_summary_comment: bool = True
+    max_assets_to_add: int = Field(default=10, ge=1)
+    skip_if_requestor_asset_exists: bool = True
+    active_status_only: bool = True
+    computer_form_id: int | None = 2448
+    max_api_searches: int = Field(default=5, ge=0)
+    fallback_excluded_accounts: tuple[str, ...] = ()
+    active_status_ids: tuple[int, ...] | None = None
+    identifier_patterns: tuple[str, ...] = ()
+    ignore_identifiers: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _patterns_compile(self) -> Self:
+        self.identifier_settings()
+        return self
+
+    def hashed_settings(self) -> dict[str, object]:
+        """See `Action.hashed_settings`. The older daemon also hashed that it had a database."""
+        return super().hashed_settings() | {"has_database": True}
+
+    def identifier_settings(self) -> IdentifierSettings:
+        """Give what this installation adds to the rules about tokens."""
+        return IdentifierSettings(self.identifier_patterns, self.ignore_identifiers)
+
+    def discovery_settings(self) -> DiscoverySettings:
+        """Give how discovery decides."""
+        return DiscoverySettings(
+            active_only=self.active_status_only,
+            form_id=self.computer_form_id,
+            max_assets=self.max_assets_to_add,
+            max_api_searches=self.max_api_searches,
+            fallback_excluded_accounts=self.fallback_excluded_accounts,
+            active_status_ids=self.active_status_ids,
+            skip_fallback_if_ticket_has_assets=self.skip_if_requestor_asset_exists,
+            identifiers=self.identifier_settings(),
+        )
+
+    def perform(self, work: Work) -> Performed:
+        """Find and attach."""
+        settings = self.discovery_settings()
+        enquiry = enquiry_of(work.ticket, work.hands.effects(), work.robot_texts)
+        found = discover(enquiry, work.inventory, work.search, settings)
+        done = _attach_all(work, found, settings, self.identity().action_id)
+        if done.error and not (done.added or done.already):
+            raise done.error
+        line = summary_line(found, done.added, done.already, done.refused)
+        return Performed(
+            message=line,
+            summary_lines=[line] if self.add_summary_comment else [],
+            evidence=_evidence(found, done),
+        )
+
+
+@dataclass
+class _Attached:
+    """What became of the computers that were found."""
+
+    added: list[Computer] = field(default_factory=list)
+    already: list[Computer] = field(default_factory=list)
+    refused: list[tuple[Computer, str]] = field(default_factory=list)
+    error: TdxRefused | None = None
+
+
+def enquiry_of(
+    ticket: TicketView, effects: Mapping[str, EffectRecord], robot_texts: Sequence[str]
+) -> Enquiry:
+    """Give what discovery is asked about a ticket.
+
+    Args:
+        ticket: The ticket.
+        effects: What this robot has written on it; its own entries are no evidence.
+        robot_texts: What it writes, to be recognised where people quote it.
+    """
+    ours = {effect.detail.get("feed_id") for effect in effects.values()}
+    return Enquiry(
+        ticket=ticket.ticket,
+        conversation=lambda: [entry for entry in ticket.conversation() if entry.id not in ours],
+        has_assets=lambda: any(item.asset_id for item in ticket.items()),
+        robot=Robot(texts=tuple(robot_texts)),
+    )
+
+
+def _attach_all(
+    work: Work, found: Discovery, settings: DiscoverySettings, action_id: str
+) -> _Attached:
+    """Attach in order; what is on the ticket already is not posted again (case A14)."""
+    done = _Attached()
+    if not found.matches:
+        return done
+    linked = {item.asset_id for item in work.ticket.items()}
+    ours = work.hands.effects() if linked else {}
+    for match in found.matches:
+        computer = match.computer
+        is_ours = attach_effect(computer.asset_id, action_id) in ours
+        if computer.asset_id in linked and not is_ours:
+            done.already.append(computer)
+        elif is_ours or (why := _confirmed(work, computer, settings)) is None:
+            _attach(work, computer, done)
+        else:
+            done.refused.append((computer, why))
+    return done
+
+
+def _confirmed(work: Work, computer: Computer, settings: DiscoverySettings) -> str | None:
+    """Read the asset once more: the inventory may be a night old."""
+    try:
+        return confirm(computer, work.ticket.tdx.asset(computer.asset_id), settings)
+    except TdxRefused as error:
+        return str(error)
+
+
+def _attach(work: Work, computer: Computer, done: _Attached) -> None:
+    try:
+        work.hands.attach(computer.asset_id, computer.label)
+    except TdxRefused as error:
+        # For good, for this asset: the others may still work.
+        done.error = error
+        done.refused.append((computer, str(error)))
+    else:
+        done.added.append(computer)
+
+
+def _evidence(found: Discovery, done: _Attached) -> dict[str, Any]:
+    why = {match.computer.asset_id: match for match in (*found.matches, *found.left_over)}
+    return {
+        "phase": found.phase,
+        "reason": found.reason.value,
+        "identifiers": list(found.identifiers),
+        "attached": [_shown(why[computer.asset_id]) for computer in done.added],
+        "already": [_shown(why[computer.asset_id]) for computer in done.already],
+        "not_attached": [
+            {**_shown(why[one.asset_id]), "because": text} for one, text in done.refused
+        ],
+        "left_over": [_shown(match) for match in found.left_over],
+        "ambiguous": [doubt.token for doubt in found.ambiguous],
+        "api_searches": found.api_searches,
+    }
+
+
+def _shown(match: Match) -> Mapping[str, Any]:
+    why = [
+        f"{one.token} in {one.where} is its {one.field}"
+        if one.token
+        else "the requestor's only computer"
+        for one in match.evidence
+    ]
+    return {
+        "asset_id": match.computer.asset_id,
+        "name": match.computer.label,
+        "why": "; ".join(why),
+    }

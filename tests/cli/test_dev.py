@@ -1,0 +1,141 @@
+"""`tdx-dagster dev` as people use it: UI, daemon, sensors and backfills in real processes.
+
+One long story in one test, since starting it takes most of the time.
+"""
+
+import json
+import os
+import signal
+import socket
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import Shell
+
+PATIENCE = 120.0
+
+BACKFILL = """
+mutation ($params: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $params) {
+    __typename
+    ... on LaunchBackfillSuccess { backfillId }
+    ... on PythonError { message }
+  }
+}"""
+BACKFILL_STATUS = """
+query ($id: String!) { partitionBackfillOrError(backfillId: $id) {
+  ... on PartitionBackfill { status } } }"""
+MATERIALISED = """
+query { assetNodeOrError(assetKey: {path: ["tickets", "compliance"]}) {
+  ... on AssetNode { assetMaterializations(limit: 100) { partition runId metadataEntries { label } } } } }"""
+TICKS = """
+query { sensorOrError(sensorSelector: {repositoryLocationName: "tdx_dagster",
+  repositoryName: "__repository__", sensorName: "compliance_report"}) {
+  ... on Sensor { sensorState { status ticks(limit: 20) { status skipReason } } } } }"""
+EDGES = """
+query { assetNodes { assetKey { path } dependencyKeys { path } } }"""
+
+
+class Ui:
+    """Dagster's GraphQL, as the UI in the browser asks it."""
+
+    def __init__(self, port: int) -> None:
+        self._url = f"http://127.0.0.1:{port}/graphql"
+
+    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        """Ask one question."""
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        request = urllib.request.Request(  # noqa: S310  our own loopback address
+            self._url, body, {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310  the same
+            found: dict[str, Any] = json.load(answer)["data"]
+        return found
+
+    def materialised(self) -> dict[str, dict[str, Any]]:
+        """Materialised tickets by partition, the latest of each."""
+        found = self.ask(MATERIALISED)["assetNodeOrError"]["assetMaterializations"]
+        return {one["partition"]: one for one in reversed(found)}
+
+
+def until(what: str, probe: Callable[[], Any]) -> Any:
+    """Ask until there is an answer."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            if found := probe():
+                return found
+        except (urllib.error.URLError, ConnectionError, TimeoutError, KeyError, TypeError):
+            pass
+        time.sleep(0.5)  # noqa: TID251  another process is waited for, whose time is its own
+    raise AssertionError(f"no {what} within {PATIENCE:.0f} s")
+
+
+def processes_in(folder: Path) -> list[str]:
+    """Commands of processes whose working folder or environment is this test's."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (process / "environ").read_bytes()
+            state = (process / "stat").read_text().rpartition(")")[2].split()[0]
+            if str(folder).encode() in environment and state != "Z" and process.name != str(os.getpid()):
+                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except (OSError, IndexError):
+            continue
+    return found
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.slow
+def test_dev_works_through_the_report_by_its_sensor_backfills_from_the_ui_and_leaves_nothing_behind(
+    shell: Shell,
+) -> None:
+    """What the README promises of `make dev`."""
+    port = free_port()
+    marked = Shell(shell.folder, shell.environment | {"TDX_TEST_FOLDER": str(shell.folder)})
+    process = marked.start("dev", "--port", str(port), "--tickets", "12", "--assets", "200")
+    try:
+        ui = Ui(port)
+        tickets = until("materialised tickets", lambda: (it := ui.materialised()) and len(it) >= 12 and it)
+        labels = {entry["label"] for entry in next(iter(tickets.values()))["metadataEntries"]}
+        assert {"ticket", "actions", "computers attached", "run: TDX calls"} <= labels
+        until("skipped tick", lambda: "Nothing is due" in json.dumps(ui.ask(TICKS)))
+        edges = {
+            ("/".join(node["assetKey"]["path"]), "/".join(key["path"]))
+            for node in ui.ask(EDGES)["assetNodes"]
+            for key in node["dependencyKeys"]
+        }
+        assert ("tickets/compliance", "silver/computers") in edges
+        assert ("silver/computers", "bronze/tdx_assets") in edges
+        before = {key: one["runId"] for key, one in tickets.items()}
+        chosen = sorted(tickets)[:3]
+        launched = ui.ask(
+            BACKFILL,
+            params={"assetSelection": [{"path": ["tickets", "compliance"]}], "partitionNames": chosen},
+        )["launchPartitionBackfill"]
+        assert launched["__typename"] == "LaunchBackfillSuccess", launched
+        until(
+            "finished backfill",
+            lambda: (
+                ui.ask(BACKFILL_STATUS, id=launched["backfillId"])["partitionBackfillOrError"]["status"]
+                == "COMPLETED_SUCCESS"
+            ),
+        )
+        after = ui.materialised()
+        assert {key for key in after if after[key]["runId"] != before.get(key)} == set(chosen)
+    finally:
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, out + err
+    assert processes_in(shell.folder) == []

@@ -1,0 +1,90 @@
+"""The HTTP side: paths, keep-alive, starting and stopping."""
+
+import time
+
+import pytest
+import requests
+
+from tdx_dagster.simulator import Simulator, blank_state, settings_for
+from tests.simulator.client import Client
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/TDWebApi/api/46/tickets/7001",
+        "/SBTDWebApi/api/46/tickets/7001",
+        "/tdwebapi/API/46/Tickets/7001/",
+        "/TDWebAPI//api/46//tickets//7001",
+    ],
+)
+def test_production_and_sandbox_paths_match_whatever_their_case_and_slashes(
+    client: Client, simulator: Simulator, path: str
+) -> None:
+    """Must-have 1: one client in daily use sends empty segments."""
+    answer = client.session.get(simulator.url.removesuffix("/TDWebApi") + path, timeout=5)
+    assert (answer.status_code, answer.json()["ID"]) == (200, 7001)
+
+
+def test_a_path_outside_the_api_is_a_web_page(client: Client, simulator: Simulator) -> None:
+    """A wrong base address reaches a web server, not an API: the 404 is no JSON."""
+    answer = client.session.get(simulator.url + "/46/tickets/7001", timeout=5)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+
+
+def test_a_known_path_with_another_method_answers_405(client: Client) -> None:
+    """A client that confuses methods must see that the path is right."""
+    answer = client.call("PUT", "/46/tickets/7001")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, PATCH, POST")
+
+
+def test_a_connection_carries_several_calls(client: Client) -> None:
+    """Clients re-use connections; a server that closes them hides what goes wrong then."""
+    sockets = set()
+    for _ in range(3):
+        url = f"{client.simulator.url}/api/46/tickets/7001"
+        answer = client.session.get(url, stream=True, timeout=5)
+        sockets.add(answer.raw.connection.sock.getsockname())
+        assert answer.json()["ID"] == 7001
+    assert len(sockets) == 1
+
+
+def test_a_stopped_simulator_refuses_and_a_restarted_one_goes_on(
+    client: Client, simulator: Simulator
+) -> None:
+    """TDX goes down and comes back: same address, same state, tokens still good."""
+    client.post("/46/tickets/7001/feed", {"Comments": "before"})
+    simulator.stop()
+    with pytest.raises(requests.ConnectionError):
+        client.get("/46/tickets/7001")
+    simulator.start()
+    assert client.get("/46/tickets/7001/feed").json()[0]["Body"] == "before"
+
+
+def test_it_starts_in_half_a_second() -> None:
+    """Tests and people start it all the time."""
+    began = time.monotonic()
+    with Simulator(blank_state()):
+        assert time.monotonic() - began < 0.5
+
+
+def test_the_settings_point_at_it(simulator: Simulator) -> None:
+    """The one place where the names of the settings and the tenant's ids meet."""
+    settings = settings_for(simulator)
+    assert settings["TDX_BASE_URL"] == simulator.url
+    assert (settings["TDX_TICKET_APP_ID"], settings["TDX_ASSET_APP_ID"]) == ("46", "48")
+
+
+def test_a_body_above_four_megabytes_is_refused(client: Client) -> None:
+    """The limit is the real one's (reference, section 1.3); the next call must work again."""
+    answer = client.post("/46/tickets/7001/feed", {"Comments": "x" * (4 * 1024 * 1024)})
+    assert answer.status_code == 413
+    assert client.get("/46/tickets/7001").status_code == 200
+
+
+def test_a_chunked_body_is_read(client: Client) -> None:
+    """Clients that stream send no length."""
+    answer = client.call(
+        "POST", "/46/tickets/7001/feed", data=iter([b'{"Comments":', b'"in parts"}'])
+    )
+    assert answer.json()["Body"] == "in parts"

@@ -1,0 +1,272 @@
+"""The contract of the action log, kept by PostgreSQL and by the twin in memory alike.
+
+Whatever stands on the store stands on these sentences; a new backend passes them or is none.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tdx_dagster.postgres.database import engine
+from tdx_dagster.state.memory import MemoryStore
+from tdx_dagster.state.postgres_store import PostgresStore
+from tdx_dagster.state.records import (
+    ActionIdentity,
+    Claim,
+    EffectState,
+    FailureKind,
+    LogStatus,
+    StaleClaim,
+)
+from tdx_dagster.state.store import ActionStore
+
+COMMENT = ActionIdentity("comment", "comment", "comment:054200481667:v1", "0" * 64, "v1")
+SUMMARY = ActionIdentity(
+    "summary_comment", "tell", "summary_comment:aaaaaaaaaaaa:v1", "1" * 64, "v1"
+)
+LEASE = 300.0
+OVER = -1.0
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def store(request: pytest.FixtureRequest) -> Iterator[ActionStore]:
+    """Each implementation in turn."""
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    made = engine(request.getfixturevalue("database_url"))
+    yield PostgresStore(made)
+    made.dispose()
+
+
+def take(
+    store: ActionStore,
+    ticket: int = 31,
+    identity: ActionIdentity = COMMENT,
+    lease: float = LEASE,
+    *,
+    again: bool = False,
+    run: str = "run-1",
+) -> Claim | None:
+    return store.claim(ticket, identity, pipeline="p", run_id=run, lease_seconds=lease, again=again)
+
+
+def must_take(store: ActionStore, **how: object) -> Claim:
+    claim = take(store, **how)  # type: ignore[arg-type]
+    assert claim is not None
+    return claim
+
+
+def test_only_the_first_claim_on_an_action_of_a_ticket_is_granted(store: ActionStore) -> None:
+    """Two runs that both saw 'not executed' must not both write (case D06)."""
+    assert take(store) is not None
+    assert take(store, run="run-2") is None
+    assert take(store, ticket=32) is not None
+
+
+def test_a_completed_action_is_never_claimed_again(store: ActionStore) -> None:
+    """Same id means never again, ever."""
+    store.finish(must_take(store), LogStatus.COMPLETED)
+    assert take(store) is None
+    assert store.has_executed(31, COMMENT.action_id)
+    assert not store.has_executed(32, COMMENT.action_id)
+
+
+def test_a_claim_whose_lease_ran_out_is_taken_over_and_its_holder_may_not_write(
+    store: ActionStore,
+) -> None:
+    """A killed run must not hold a ticket for ever, and one that was only slow must notice (case C12)."""
+    dead = must_take(store, lease=OVER)
+    heir = must_take(store, run="run-2")
+    assert heir.attempt == 2
+    with pytest.raises(StaleClaim):
+        store.begin_effect(dead, "e", {}, lease_seconds=LEASE)
+    with pytest.raises(StaleClaim):
+        store.finish(dead, LogStatus.COMPLETED)
+    assert store.begin_effect(heir, "e", {}, lease_seconds=LEASE).state is EffectState.BEGUN
+
+
+def test_a_claim_that_ran_out_must_not_write_even_where_nobody_took_over(
+    store: ActionStore,
+) -> None:
+    """Between its end and somebody's look the right to write is nobody's."""
+    with pytest.raises(StaleClaim):
+        store.begin_effect(must_take(store, lease=OVER), "e", {}, lease_seconds=LEASE)
+
+
+def test_an_effect_that_was_begun_is_open_to_the_next_holder_with_what_was_to_be_written(
+    store: ActionStore,
+) -> None:
+    """After a crash between write and record, the next run must know what to look for (case D03)."""
+    claim = must_take(store)
+    store.begin_effect(claim, "feed:x", {"comments": "Hello"}, lease_seconds=OVER)
+    heir = must_take(store, run="run-2")
+    record = store.begin_effect(heir, "feed:x", {"comments": "Other"}, lease_seconds=LEASE)
+    assert record.state is EffectState.OPEN
+    assert record.detail == {"comments": "Hello"}
+    assert record.age_seconds >= 0
+
+
+def test_an_open_effect_proved_absent_may_be_begun_again_by_one_holder(store: ActionStore) -> None:
+    """Believing in absence names the very intent that was looked for."""
+    claim = must_take(store)
+    first = store.begin_effect(claim, "feed:x", {}, lease_seconds=LEASE)
+    again = store.begin_effect(
+        claim, "feed:x", {}, lease_seconds=LEASE, absent_event=first.event_id
+    )
+    assert again.state is EffectState.BEGUN
+    late = store.begin_effect(claim, "feed:x", {}, lease_seconds=LEASE, absent_event=first.event_id)
+    assert late.state is EffectState.OPEN
+
+
+@pytest.mark.parametrize("event", ["done", "reconciled"])
+def test_a_settled_effect_is_done_for_everyone_on_the_ticket(
+    store: ActionStore, event: str
+) -> None:
+    """Two actions that reach for the same asset attach it once."""
+    claim = must_take(store)
+    store.begin_effect(claim, "attach:1001", {}, lease_seconds=LEASE)
+    store.settle_effect(claim, "attach:1001", event, {"asset_id": 1001})
+    other = must_take(store, identity=SUMMARY)
+    record = store.begin_effect(other, "attach:1001", {}, lease_seconds=LEASE)
+    assert (record.state, record.detail) == (EffectState.DONE, {"asset_id": 1001})
+    assert store.effects(31)["attach:1001"].state is EffectState.DONE
+
+
+def test_a_write_that_was_refused_leaves_the_effect_free(store: ActionStore) -> None:
+    """429 and refused connections were not done and may be repeated."""
+    claim = must_take(store)
+    store.begin_effect(claim, "e", {}, lease_seconds=LEASE)
+    store.settle_effect(claim, "e", "not_done", {})
+    assert store.begin_effect(claim, "e", {}, lease_seconds=LEASE).state is EffectState.BEGUN
+    assert store.effects(32) == {}
+
+
+def test_a_retryable_failure_comes_back_after_its_pause_and_counts_attempts(
+    store: ActionStore,
+) -> None:
+    """Failures come back with pauses, a bounded number of times."""
+    store.finish(
+        must_take(store),
+        LogStatus.FAILED,
+        message="503",
+        failure_kind=FailureKind.RETRYABLE,
+        retry_in_seconds=3600,
+    )
+    assert take(store) is None
+    [row] = store.get_failed()
+    assert (row.is_due, row.error_message, row.attempts) == (False, "503", 1)
+    assert store.clear_failed_actions() == 1
+    claim = must_take(store)
+    assert claim.attempt == 1
+    store.finish(claim, LogStatus.FAILED, failure_kind=FailureKind.RETRYABLE, retry_in_seconds=OVER)
+    assert must_take(store).attempt == 2
+
+
+@pytest.mark.parametrize("kind", [FailureKind.PERMANENT, FailureKind.UNCERTAIN])
+def test_a_permanent_failure_stays_until_a_person_clears_it_and_the_clearing_is_on_record(
+    store: ActionStore, kind: FailureKind
+) -> None:
+    """What stops retrying stays in sight, and history is never deleted."""
+    store.finish(must_take(store), LogStatus.FAILED, failure_kind=kind)
+    assert take(store) is None
+    assert store.clear_failed_actions(ticket_id=99) == 0
+    assert store.clear_failed_actions(ticket_id=31) == 1
+    assert take(store) is not None
+    assert [past.event for past in store.get_attempts(31)] == [
+        "claimed",
+        "failed",
+        "cleared",
+        "claimed",
+    ]
+
+
+def test_a_person_who_clears_an_uncertain_effect_lets_it_be_written_again(
+    store: ActionStore,
+) -> None:
+    """Where nobody could look, the person did."""
+    claim = must_take(store)
+    store.begin_effect(claim, "custom", {}, lease_seconds=LEASE)
+    store.settle_effect(claim, "custom", "unclear", {})
+    store.finish(claim, LogStatus.FAILED, failure_kind=FailureKind.UNCERTAIN)
+    store.clear_failed_actions()
+    heir = must_take(store)
+    assert store.begin_effect(heir, "custom", {}, lease_seconds=LEASE).state is EffectState.BEGUN
+
+
+def test_clearing_a_retryable_failure_does_not_free_its_open_effects(store: ActionStore) -> None:
+    """What can be looked for is looked for, also after a person's reset."""
+    claim = must_take(store)
+    store.begin_effect(claim, "feed:x", {}, lease_seconds=LEASE)
+    store.finish(claim, LogStatus.FAILED, failure_kind=FailureKind.PERMANENT)
+    store.clear_failed_actions()
+    heir = must_take(store)
+    assert store.begin_effect(heir, "feed:x", {}, lease_seconds=LEASE).state is EffectState.OPEN
+
+
+def test_a_result_is_untold_until_a_summary_of_its_pipeline_tells_it(store: ActionStore) -> None:
+    """The summary is an outbox: never lost, never twice."""
+    store.finish(must_take(store), LogStatus.COMPLETED, summary_lines=["Added 1 asset"])
+    assert store.untold(31, "other") == []
+    [result] = store.untold(31, "p")
+    assert (result.action_id, result.lines) == (COMMENT.action_id, ("Added 1 asset",))
+    assert [row.is_untold for row in store.get_ticket_actions(31)] == [True]
+    claim = must_take(store, identity=SUMMARY)
+    store.finish(claim, LogStatus.COMPLETED, told=[result.action_id])
+    assert store.untold(31, "p") == []
+
+
+def test_a_summary_that_is_done_may_be_taken_again_when_asked(store: ActionStore) -> None:
+    """New results need a new note under the same identity."""
+    store.finish(must_take(store, identity=SUMMARY), LogStatus.COMPLETED)
+    assert take(store, identity=SUMMARY) is None
+    claim = must_take(store, identity=SUMMARY, again=True)
+    assert claim.attempt == 1
+    assert take(store, identity=SUMMARY, again=True) is None
+
+
+def test_a_ticket_skipped_for_a_while_is_looked_at_again(store: ActionStore) -> None:
+    """A closed ticket may be reopened."""
+    store.finish(must_take(store), LogStatus.SKIPPED, message="closed", retry_in_seconds=3600)
+    assert take(store) is None
+    assert not store.has_executed(31, COMMENT.action_id)
+    other = must_take(store, ticket=32)
+    store.finish(other, LogStatus.SKIPPED, message="closed", retry_in_seconds=OVER)
+    assert take(store, ticket=32) is not None
+
+
+def test_marking_as_completed_does_not_touch_a_row_that_is_there(store: ActionStore) -> None:
+    """A baseline over an old queue never rewrites history."""
+    assert store.mark_completed(31, COMMENT, pipeline="p", metadata={"baseline": True})
+    assert not store.mark_completed(31, COMMENT, pipeline="p", metadata={})
+    assert take(store) is None
+    [row] = store.get_ticket_actions(31)
+    assert row.metadata == {"baseline": True}
+
+
+def test_a_ticket_id_beyond_32_bits_is_kept_as_it_is(store: ActionStore) -> None:
+    """Ids grow (case D23)."""
+    store.finish(must_take(store, ticket=3_000_000_000), LogStatus.COMPLETED)
+    assert list(store.rows([3_000_000_000, 31])) == [3_000_000_000]
+
+
+def test_stats_count_rows_by_type_name_and_status(store: ActionStore) -> None:
+    """`stats` answers the question people ask first."""
+    store.finish(must_take(store), LogStatus.COMPLETED)
+    store.finish(must_take(store, ticket=32), LogStatus.FAILED)
+    counts = [(row.action_type, row.status, row.count) for row in store.get_action_stats()]
+    assert counts == [("comment", "completed", 1), ("comment", "failed", 1)]
+
+
+def test_text_that_the_database_refuses_is_cleaned_not_lost(store: ActionStore) -> None:
+    """A NUL in a TDX answer must not make a result unrecordable after the write was done."""
+    claim = must_take(store)
+    store.begin_effect(claim, "e", {"comments": "a\x00b\ud800"}, lease_seconds=LEASE)
+    store.finish(
+        claim,
+        LogStatus.COMPLETED,
+        message="x\x00",
+        summary_lines=["y\x00"],
+        metadata={"z": "\ud800"},
+    )
+    assert store.has_executed(31, COMMENT.action_id)

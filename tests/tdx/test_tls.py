@@ -1,0 +1,112 @@
+"""The same over TLS, as every real TDX is: trust, and the hard limit of time."""
+
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tdx_dagster.tdx.clock import REAL_CLOCK
+from tdx_dagster.tdx.errors import TdxRetryLater, TdxSettingError, TdxUnclear
+from tdx_dagster.tdx.models import FeedPost
+from tests.tdx.conftest import MakeTdx
+from tests.tdx.scripted_server import ScriptedServer, Step, answer, drip, silence
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of 127.0.0.1 that nobody trusts by itself, with its key in the same file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "scripted server")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    file.write_bytes(
+        made.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return file
+
+
+@pytest.fixture
+def server(certificate: Path) -> Iterator[ScriptedServer]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server = ScriptedServer(tls=context)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What people set whose university has an authority of its own."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+
+
+def test_an_untrusted_certificate_is_a_setting_to_mend(
+    server: ScriptedServer, make_tdx: MakeTdx
+) -> None:
+    """Retrying never helps, and switching the check off is not the answer."""
+    server.play(answer(200, {"ID": 31}))
+    with pytest.raises(TdxSettingError, match="REQUESTS_CA_BUNDLE"):
+        make_tdx().ticket(31)
+    assert server.seen == []
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_trusted_certificate_is_trusted_and_its_connection_used_again(
+    server: ScriptedServer, make_tdx: MakeTdx
+) -> None:
+    """Private authorities are common at universities."""
+    server.play(answer(200, {"ID": 31}))
+    tdx = make_tdx()
+    for _ in range(3):
+        assert tdx.ticket(31).id == 31
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        silence(),
+        drip(b"HTTP/1.1 200 OK\r\nX-Drip: "),
+        drip(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"),
+    ],
+)
+@pytest.mark.parametrize("writes", [False, True])
+@pytest.mark.usefixtures("trusted")
+def test_a_call_over_tls_ends_within_its_bound(
+    server: ScriptedServer,
+    make_tdx: MakeTdx,
+    fault: Step,
+    writes: bool,
+) -> None:
+    """Case A51: the connection is cut off below the encryption, from another thread."""
+    server.play(fault)
+    tdx = make_tdx(clock=REAL_CLOCK, max_wait_seconds=0.3, answer_seconds=0.3)
+    started = REAL_CLOCK.monotonic()
+    with pytest.raises(TdxUnclear if writes else TdxRetryLater):
+        tdx.post_feed(31, FeedPost("Hello", is_private=True)) if writes else tdx.feed(31)
+    assert REAL_CLOCK.monotonic() - started < 0.3 + 0.3 + 0.2

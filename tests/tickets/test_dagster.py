@@ -1,0 +1,297 @@
+"""What a run and a tick look like in Dagster, on real instances with the real asset, job and sensor."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from sqlalchemy import Engine
+
+from tdx_dagster.pipeline import pipeline_definitions
+from tdx_dagster.simulator import REPORT_ID, Simulator
+from tdx_dagster.state.store import ActionStore
+from tdx_dagster.tdx.errors import TdxRateLimited
+from tdx_dagster.tdx.models import Report
+from tdx_dagster.tickets.actions.action import Action, Performed
+from tdx_dagster.tickets.actions.add_asset import AddAsset
+from tdx_dagster.tickets.actions.comment import Comment
+from tdx_dagster.tickets.actions.summary_comment import SummaryComment
+from tdx_dagster.tickets.actions.work import Work
+from tdx_dagster.tickets.asset import batch_io_manager, run_config
+from tdx_dagster.tickets.tools import NotConfigured
+
+from .desk import Desk, client
+
+ASSET = dg.AssetKey(["tickets", "p"])
+LINE = (AddAsset(), SummaryComment())
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class Polling:
+    """The sensor's side of a desk."""
+
+    def __init__(self, desk: Desk, error: Exception | None = None) -> None:
+        self.tdx = client(desk.simulator, max_wait_seconds=0.0)
+        self._store = desk.store
+        self._error = error
+
+    def report(self, report_id: int | None) -> Report:
+        """Read the report."""
+        if self._error:
+            raise self._error
+        return self.tdx.report(report_id or REPORT_ID)
+
+    def store(self) -> ActionStore:
+        """The log."""
+        return self._store
+
+
+class OnlyOn(Action):
+    """Fails on ticket 32."""
+
+    def perform(self, work: Work) -> Performed:
+        """Fail or not."""
+        if work.ticket.id == 32:  # noqa: PLR2004  the ticket of the tests
+            raise RuntimeError("no luck")
+        return Performed("fine")
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """A real instance in a folder of its own."""
+    with dg.instance_for_test(temp_dir=str(tmp_path)) as made:
+        yield made
+
+
+@pytest.fixture
+def desk(simulator: Simulator, database: Engine) -> Callable[..., Desk]:
+    """Makes desks over one simulator and one database."""
+    return lambda *actions: Desk.over(simulator, database, *actions)
+
+
+def definitions(desk: Desk, error: Exception | None = None) -> dg.Definitions:
+    return dg.Definitions.merge(
+        pipeline_definitions(desk.pipeline),
+        dg.Definitions(
+            assets=[dg.AssetSpec(["silver", "computers"])],
+            resources={
+                "ticket_tools": desk.tools(),
+                "polling": Polling(desk, error),
+                "batch_io": batch_io_manager,
+            },
+            executor=dg.in_process_executor,
+        ),
+    )
+
+
+def run(
+    desk: Desk, instance: dg.DagsterInstance, *keys: str, dry_run: bool = False
+) -> dg.ExecuteInProcessResult:
+    instance.add_dynamic_partitions("p_tickets", list(keys))
+    tags = {
+        "dagster/asset_partition_range_start": keys[0],
+        "dagster/asset_partition_range_end": keys[-1],
+    }
+    return (
+        definitions(desk)
+        .resolve_job_def("p")
+        .execute_in_process(
+            instance=instance,
+            run_config=run_config(desk.pipeline, dry_run=dry_run) | QUIET,
+            tags=tags,
+            raise_on_error=False,
+        )
+    )
+
+
+def materialised(instance: dg.DagsterInstance) -> dict[str, dict[str, Any]]:
+    records = instance.fetch_materializations(ASSET, limit=100).records
+    found = [record.asset_materialization for record in records]
+    return {str(one.partition): dict(one.metadata) for one in found if one}
+
+
+def tick(desk: Desk, instance: dg.DagsterInstance, error: Exception | None = None) -> Any:
+    made = definitions(desk, error)
+    sensor = made.resolve_sensor_def("p_report")
+    with dg.build_sensor_context(
+        instance=instance,
+        resources={"polling": Polling(desk, error)},
+        sensor_name="p_report",
+    ) as context:
+        return sensor(context)
+
+
+def test_a_run_over_a_range_materialises_each_ticket_with_what_people_want_to_read(
+    desk: Callable[..., Desk], instance: dg.DagsterInstance
+) -> None:
+    """The link, what was done and why, and what it cost."""
+    assert run(desk(*LINE), instance, "31", "32").success
+    shown = materialised(instance)
+    assert set(shown) == {"31", "32"}
+    assert shown["31"]["ticket"].value.endswith("/TDNext/Apps/46/Tickets/TicketDet?TicketID=31")
+    assert "| add_asset | completed | Added 1 asset: PSYC-GID08" in shown["31"]["actions"].value
+    assert "psyc-gid08 in title is its name" in shown["31"]["computers attached"].value
+    assert shown["31"]["run: TDX calls"].value > 0
+
+
+def test_a_dry_run_observes_what_would_be_written_and_materialises_nothing(
+    desk: Callable[..., Desk], instance: dg.DagsterInstance, simulator: Simulator
+) -> None:
+    """One switch reaches every op."""
+    assert run(desk(*LINE), instance, "31", dry_run=True).success
+    assert materialised(instance) == {}
+    [record] = instance.fetch_observations(ASSET, limit=5).records
+    assert record.asset_observation is not None
+    planned = record.asset_observation.metadata["would be written"].value
+    assert "Added 1 asset: PSYC-GID08" in str(planned)
+    assert simulator.calls.matching("POST", "/{app}/tickets/{id}/feed") == []
+
+
+def test_c29_one_bad_ticket_of_a_batch_turns_the_run_red_and_the_others_are_materialised(
+    desk: Callable[..., Desk], instance: dg.DagsterInstance
+) -> None:
+    """With one run for many tickets, one must not take the others down."""
+    result = run(desk(OnlyOn()), instance, "31", "32", "33")
+    assert not result.success
+    assert set(materialised(instance)) == {"31", "33"}
+    assert [event.step_key for event in result.all_events if event.is_step_failure] == [
+        "tickets__p.record"
+    ]
+
+
+def test_a_run_of_one_ticket_turns_red_where_it_broke(
+    desk: Callable[..., Desk], instance: dg.DagsterInstance
+) -> None:
+    """The op that failed is the one to look at."""
+    result = run(desk(OnlyOn(), SummaryComment()), instance, "32")
+    failed = [event.step_key for event in result.all_events if event.is_step_failure]
+    assert failed == ["tickets__p.OnlyOn"]
+
+
+def test_c18_nothing_of_a_ticket_is_written_to_disk(
+    desk: Callable[..., Desk], instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    """Texts of people do not lie about in pickle files."""
+    assert run(desk(*LINE), instance, "31").success
+    texts = [
+        file for file in tmp_path.rglob("*") if file.is_file() and b"is slow" in file.read_bytes()
+    ]
+    assert texts == []
+
+
+def test_settings_of_an_action_can_be_overridden_for_one_run(
+    desk: Callable[..., Desk], instance: dg.DagsterInstance, simulator: Simulator
+) -> None:
+    """The launchpad shows them with the pipeline's values as defaults."""
+    instance.add_dynamic_partitions("p_tickets", ["31"])
+    config = run_config(desk().pipeline, dry_run=False)
+    config["ops"]["tickets__p"]["config"]["comment"] = {"comment_text": "Tuesday only"}
+    made = definitions(desk(Comment(comment_text="Every day"))).resolve_job_def("p")
+    assert made.execute_in_process(
+        instance=instance, partition_key="31", run_config=config | QUIET
+    ).success
+    assert [entry["Body"] for entry in simulator.state.feed_of_ticket(31)] == ["Tuesday only"]
+
+
+def test_a_tick_adds_partitions_and_launches_ranges_and_the_next_launches_nothing(
+    desk: Callable[..., Desk], instance: dg.DagsterInstance, simulator: Simulator
+) -> None:
+    """One TDX call a tick."""
+    working = desk(*LINE)
+    answer = tick(working, instance)
+    assert [list(added.partition_keys) for added in answer.dynamic_partitions_requests] == [
+        ["31", "32", "33"]
+    ]
+    [request] = answer.run_requests
+    assert request.tags["dagster/asset_partition_range_start"] == "31"
+    assert request.run_key is None
+    assert run(working, instance, "31", "32", "33").success
+    simulator.calls.reset()
+    assert "Nothing is due on the 3 tickets" in str(tick(desk(*LINE), instance).skip_message)
+    assert [call.name for call in simulator.calls if "auth" not in call.path] == [
+        "GET /reports/{id}"
+    ]
+
+
+def test_c01_a_ticket_that_failed_retryably_is_launched_again_and_then_no_more(
+    desk: Callable[..., Desk], instance: dg.DagsterInstance, simulator: Simulator
+) -> None:
+    """A run key would have blocked it for good."""
+    simulator.faults.add("POST", "/46/tickets/31/feed", on=1, drop="before")
+    working = desk(*LINE)
+    run(working, instance, "31", "32", "33")
+    [request] = tick(desk(*LINE), instance).run_requests
+    assert request.partition_key == "31"
+    assert run(desk(*LINE), instance, "31").success
+    assert isinstance(tick(desk(*LINE), instance), dg.SkipReason)
+
+
+def test_tickets_that_a_run_has_in_hand_are_not_launched_again(
+    desk: Callable[..., Desk], instance: dg.DagsterInstance
+) -> None:
+    """A slow run is not joined by another at every tick."""
+    instance.add_dynamic_partitions("p_tickets", ["31", "32", "33"])
+    instance.create_run_for_job(
+        definitions(desk(*LINE)).resolve_job_def("p"),
+        tags={"dagster/partition": "32"},
+        status=dg.DagsterRunStatus.STARTED,
+    )
+    requests = tick(desk(*LINE), instance).run_requests
+    assert [request.partition_key for request in requests] == ["31", "33"]
+
+
+def test_c03_a_ticket_listed_twice_is_launched_once(
+    desk: Callable[..., Desk], instance: dg.DagsterInstance
+) -> None:
+    """Older releases of Dagster start both runs."""
+    working = desk(*LINE)
+    polling = Polling(working)
+    twice = polling.report(None)
+    polling.report = lambda _: Report(  # type: ignore[method-assign]
+        twice.id, twice.name, 0, twice.columns, ({"TicketID": 31}, {"TicketID": "31"})
+    )
+    sensor = definitions(working).resolve_sensor_def("p_report")
+    with dg.build_sensor_context(instance=instance, resources={"polling": polling}) as context:
+        answer = sensor(context)
+    assert [request.partition_key for request in answer.run_requests] == ["31"]
+
+
+@pytest.mark.parametrize("fault", [{"status": 500}, {"web_page": True}, {"drop": "before"}])
+def test_a22_c26_a_report_that_cannot_be_read_changes_nothing(
+    desk: Callable[..., Desk],
+    instance: dg.DagsterInstance,
+    simulator: Simulator,
+    fault: dict[str, Any],
+) -> None:
+    """A time-out must not look like an empty queue."""
+    simulator.faults.add("GET", "/reports/{id}", on=1, **fault)
+    answer = tick(desk(*LINE), instance)
+    assert isinstance(answer, dg.SkipReason)
+    assert instance.get_dynamic_partitions("p_tickets") == []
+    assert len(tick(desk(*LINE), instance).run_requests) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TdxRateLimited("429 on GET /reports/{id}", wait_seconds=55.0),
+        NotConfigured("Missing settings: TDX_WEB_SERVICES_KEY"),
+    ],
+)
+def test_c04_c24_a_tick_that_is_limited_or_not_set_up_skips_with_the_reason(
+    desk: Callable[..., Desk], instance: dg.DagsterInstance, error: Exception
+) -> None:
+    """No sleeping in a tick, no traceback for a missing variable."""
+    answer = tick(desk(*LINE), instance, error)
+    assert answer.skip_message == str(error)
+
+
+def test_a_report_without_the_column_fails_the_tick_with_the_columns_seen(
+    desk: Callable[..., Desk], instance: dg.DagsterInstance, simulator: Simulator
+) -> None:
+    """People see it red in the UI, with the fix."""
+    working = desk(*LINE)
+    object.__setattr__(working.pipeline, "ticket_column", "Nr")
+    with pytest.raises(dg.Failure, match=r"columns seen.*ticket_column"):
+        tick(working, instance)
