@@ -28,10 +28,11 @@ CANDIDATES = 50
 ROUNDS = 200
 SETTINGS = IdentifierSettings()
 
-WORDS = (
+SENTENCE = (
     "the computer in my office will not start since monday and self-service sign-in shows an error "
     "please call me or send somebody with a follow-up the printer works but it is slow today"
-).split()
+)
+WORDS = SENTENCE.split()
 
 FILL = text(
     """
@@ -89,9 +90,7 @@ def measure_texts() -> None:
     )
     start = time.perf_counter()
     dense = candidates(body_text(mail(5_000_000, chance), is_html=True), SETTINGS)
-    print(
-        f"mail of 5 MB of text: {time.perf_counter() - start:.2f} s, {len(dense):,} candidates"
-    )
+    print(f"mail of 5 MB of text: {time.perf_counter() - start:.2f} s, {len(dense):,} candidates")
 
 
 def measure_lookup(engine: Engine) -> None:

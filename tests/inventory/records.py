@@ -12,7 +12,7 @@ COLLEAGUE = "22222222-2222-3333-4444-555555555555"
 NOON = datetime(2026, 4, 3, 12, tzinfo=UTC)
 
 
-def ticket(**fields: Any) -> Ticket:  # noqa: ANN401  the fields of a record
+def ticket(**fields: Any) -> Ticket:
     """A new ticket about nothing in particular."""
     blank = Ticket(
         id=31,
@@ -30,7 +30,7 @@ def ticket(**fields: Any) -> Ticket:  # noqa: ANN401  the fields of a record
     return replace(blank, **fields)
 
 
-def entry(number: int, body: str = "", **fields: Any) -> FeedEntry:  # noqa: ANN401  the same
+def entry(number: int, body: str = "", **fields: Any) -> FeedEntry:
     """A comment by a colleague, one minute after the one numbered before it."""
     blank = FeedEntry(
         id=number,
@@ -46,13 +46,13 @@ def entry(number: int, body: str = "", **fields: Any) -> FeedEntry:  # noqa: ANN
     return replace(blank, **fields)
 
 
-def reply(number: int, body: str, **fields: Any) -> Reply:  # noqa: ANN401  the same
+def reply(number: int, body: str, **fields: Any) -> Reply:
     """A reply by a colleague."""
     made = Reply(number, body, COLLEAGUE, "Sam Example", NOON + timedelta(minutes=number))
     return replace(made, **fields)
 
 
-def computer(**fields: Any) -> Computer:  # noqa: ANN401  the same
+def computer(**fields: Any) -> Computer:
     """A computer of the computer form, active unless another status is given."""
     status = fields.get("status_name", "Active")
     blank = Computer(
@@ -70,7 +70,7 @@ def computer(**fields: Any) -> Computer:  # noqa: ANN401  the same
     return replace(blank, **fields)
 
 
-def asset(**fields: Any) -> Asset:  # noqa: ANN401  the same
+def asset(**fields: Any) -> Asset:
     """An active asset of the computer form as TDX sends it."""
     blank = Asset(
         id=1001,

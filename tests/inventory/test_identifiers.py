@@ -7,6 +7,27 @@ from tdx_dagster.inventory.identifiers import IdentifierSettings, candidates, sc
 
 DEFAULTS = IdentifierSettings()
 
+SERIALS = ("7K2QX93", "h4tj8m2", "PF3K9T2B", "K7QF2M9XJR", "C02ZK4QLMD6T", "mxl1042r7k")
+
+FILLERS = (
+    "None",
+    "N/A",
+    "unknown",
+    "test",
+    "nan",
+    "null",
+    "Default string",
+    "System Serial Number",
+    "To be filled by O.E.M.",
+    "0123456789",
+    "",
+    "   ",
+    "0000000",
+    "XXXXXXX",
+    "----",
+    "\0",
+)
+
 
 def keys(text: str, settings: IdentifierSettings = DEFAULTS) -> list[str]:
     """All keys that would be looked up, in order."""
@@ -18,9 +39,7 @@ def searched(text: str) -> list[str]:
     return [c.token for c in candidates(text, DEFAULTS) if c.looks_like_identifier]
 
 
-@pytest.mark.parametrize(
-    "tag", "7K2QX93 h4tj8m2 PF3K9T2B K7QF2M9XJR C02ZK4QLMD6T mxl1042r7k".split()
-)
+@pytest.mark.parametrize("tag", SERIALS)
 def test_b05_serial_numbers_of_all_makers_are_seen(tag: str) -> None:
     """Patterns that start at ten capitals miss Dell, Lenovo and whoever types small (case B05)."""
     assert searched(f"it says {tag} underneath") == [tag]
@@ -189,7 +208,7 @@ def test_b12_other_numbers_do_not_count(text: str) -> None:
 
 
 def test_a_label_in_the_plural_names_a_list() -> None:
-    """ "Asset tags 1, 2 and 3" names three; after one tag a second number is something else."""
+    """The plural names several; after one tag a second number is something else."""
     text = "Asset tags: 104233, 104234 and UA-0045512 / 104235, phone 7345550142"
     assert keys(text) == ["104233", "104234", "UA-0045512", "104235"]
     assert keys("tags:\n104233\n104234") == ["104233", "104234"]
@@ -275,11 +294,7 @@ def test_everything_else_separates(text: str) -> None:
     assert keys(text) == ["CHEM-A1", "CHEM-A3"]
 
 
-@pytest.mark.parametrize(
-    "filler",
-    ["None", "N/A", "unknown", "test", "nan", "null", "Default string", "System Serial Number"]
-    + ["To be filled by O.E.M.", "0123456789", "", "   ", "0000000", "XXXXXXX", "----", "\0"],
-)
+@pytest.mark.parametrize("filler", FILLERS)
 def test_b11_fillers_are_no_keys(filler: str) -> None:
     """Many records share them; one mention would attach all (cases B11, E18)."""
     assert fold_key(filler) is None
@@ -312,7 +327,7 @@ def test_candidates_come_in_order_of_appearance_each_once() -> None:
 
 
 def test_words_and_bare_numbers_are_no_candidates() -> None:
-    """ "Podium" is a machine somewhere, and a word everywhere (rule 7)."""
+    """Podium is a machine somewhere, and a word everywhere (rule 7)."""
     seen = scan("the Podium in 2410 has serial unknown", DEFAULTS)
     assert seen.candidates == ()
     assert [dropped.token for dropped in seen.dropped] == ["2410", "unknown"]

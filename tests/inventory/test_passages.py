@@ -50,9 +50,7 @@ def test_a25_replies_are_read_oldest_first() -> None:
 def test_a_passage_says_where_it_stands_and_who_wrote_it() -> None:
     """Evidence must lead a person to the place."""
     by_requestor = reply(71, "b", created_uid=REQUESTOR)
-    passages = conversation_passages(
-        [entry(70, "a", replies=(by_requestor,))], ticket(), NO_ROBOT
-    )
+    passages = conversation_passages([entry(70, "a", replies=(by_requestor,))], ticket(), NO_ROBOT)
     assert [p.label for p in passages] == ["entry 70 (other)", "reply 71 (requestor)"]
     nobody = conversation_passages(
         [entry(1, created_uid=None, created_name="x@example.edu")],
@@ -66,7 +64,6 @@ def test_dates_unknown_or_equal_do_not_disturb_the_order() -> None:
     """The order decides about the cap, and must be the same in every process."""
     same = datetime(2026, 1, 1, tzinfo=UTC)
     said = texts(
-        make,
         entry(3, "c", created_at=same),
         entry(2, "b", created_at=same),
         entry(9, "a", created_at=None),
@@ -75,7 +72,7 @@ def test_dates_unknown_or_equal_do_not_disturb_the_order() -> None:
 
 
 def test_a27_people_are_read_whatever_words_they_use() -> None:
-    """ "My system was assigned to me" is no message of a system (case A27)."""
+    """A system that "was assigned to me" is no message of a system (case A27)."""
     body = "My system psyc-zlab08 was assigned to me last week, due date is Friday."
     assert texts(entry(1, body)) == [body]
     combined = entry(2, "Changed Status.<br />psyc-zlab08", update_type=2)
@@ -105,7 +102,12 @@ def test_mail_of_people_whom_tdx_does_not_know_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "robot", [Robot(uids=frozenset({ROBOT})), Robot(entry_ids=frozenset({1})), Robot(texts=("🤖 Automated Actions Summary",))]
+    "robot",
+    [
+        Robot(uids=frozenset({ROBOT})),
+        Robot(entry_ids=frozenset({1})),
+        Robot(texts=("🤖 Automated Actions Summary",)),
+    ],
 )
 def test_the_robots_own_entries_are_no_evidence(robot: Robot) -> None:
     """It would find what it wrote itself, for ever."""
@@ -134,9 +136,7 @@ def test_the_robots_words_are_no_evidence_when_quoted(quoted: str) -> None:
 
 
 @pytest.mark.parametrize("quoted", QUOTES.values(), ids=QUOTES)
-def test_summaries_are_no_evidence_where_the_original_is_not_at_hand(
-    quoted: str
-) -> None:
+def test_summaries_are_no_evidence_where_the_original_is_not_at_hand(quoted: str) -> None:
     """A forwarded mail becomes the description of another ticket."""
     rich = ticket(description=quoted, is_rich_html="<" in quoted)
     said = opening_passages(rich, NO_ROBOT)[1].text
