@@ -99,6 +99,6 @@ def _inventory(file: Path | None) -> Inventory:
 def _read(file: Path) -> str:
     try:
         with click.open_file(str(file), encoding="utf-8", errors="replace") as opened:
-            return opened.read()
+            return str(opened.read())
     except OSError as error:
         raise SettingsError(f"{file} cannot be read: {error.strerror}.") from error

@@ -26,7 +26,7 @@ from tdx_dagster.tickets.tools import TicketTools
 if TYPE_CHECKING:
     from tdx_dagster.tickets.batch import Batch
 
-QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass
@@ -209,7 +209,7 @@ def _run_all(made: Pass, tools: TicketTools, instance: dg.DagsterInstance) -> No
 
 def _run(made: Pass, wanted: KeyRange, job: dg.JobDefinition, instance: dg.DagsterInstance) -> None:
     before = len(made.outcomes)
-    config = run_config(made.pipeline, dry_run=made.dry_run) | {"loggers": QUIET}
+    config = run_config(made.pipeline, dry_run=made.dry_run) | QUIET
     single = len(wanted.keys) == 1
     result = job.execute_in_process(
         instance=instance,
@@ -229,5 +229,7 @@ def why_it_failed(result: dg.ExecuteInProcessResult) -> str:
         if event.is_step_failure and event.step_failure_data.error:
             error = event.step_failure_data.error
             data = event.step_failure_data.user_failure_data
+            while error.cause:
+                error = error.cause
             return (data.description if data and data.description else error.message).strip()
     return "the run failed before its first step; see the Dagster UI"

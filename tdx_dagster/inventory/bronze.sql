@@ -72,7 +72,7 @@ WHERE latest.content_hash IS DISTINCT FROM newest.content_hash;
 -- Appends the changed rows, or one of them.
 INSERT INTO bronze.raw_entities (entity_type, source_system, external_id, raw_data, ingestion_run_id, ingestion_metadata)
 SELECT :entity_type, :source_system, external_id, raw_data, CAST(:run_id AS uuid),
-       jsonb_build_object('content_hash', content_hash)
+       jsonb_build_object('content_hash', content_hash, 'modified_at', modified_at)
 FROM incoming JOIN changed USING (position)
 WHERE CAST(:only AS bigint) IS NULL OR position = CAST(:only AS bigint);
 
@@ -112,7 +112,7 @@ SELECT count(*) FILTER (WHERE is_gone) AS gone, count(*) AS known FROM gone;
 -- Appends a version that says so: the same record, with a sum that any returning record differs from.
 INSERT INTO bronze.raw_entities (entity_type, source_system, external_id, raw_data, ingestion_run_id, ingestion_metadata)
 SELECT entity_type, source_system, external_id, raw_data, CAST(:run_id AS uuid),
-       jsonb_build_object('content_hash', 'gone', 'gone', true)
+       jsonb_build_object('content_hash', 'gone', 'gone', true, 'modified_at', ingestion_metadata -> 'modified_at')
 FROM bronze.raw_entities JOIN gone USING (raw_id) WHERE is_gone;
 
 -- name: drop_staging

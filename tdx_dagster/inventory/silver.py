@@ -5,6 +5,7 @@ the whole table in one transaction. Does not: how records come into bronze, or h
 """
 
 import io
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ from tdx_dagster.postgres.queries import Queries
 from tdx_dagster.tdx.parse import parse_date, parse_flag, parse_guid, parse_id, parse_text
 
 SQL = Queries(Path(__file__).with_name("silver.sql"))
+
+REBUILD = "silver.tdx_computers"
+"""What rebuilds are called in `meta.ingestion_runs`."""
 
 ASSET_TYPES = (ASSET.entity_type, "computer")
 """Names under which bronze may hold assets: ours, and that of other people's loads."""
@@ -71,6 +75,7 @@ class RebuildResult:
         written: Rows that are new or have changed.
         removed: Rows that are no longer there.
         unusable: Assets of bronze without a usable id.
+        repeated: Assets of bronze that it holds under another name too.
         flags: How many rows have each quality flag.
     """
 
@@ -79,6 +84,7 @@ class RebuildResult:
     written: int
     removed: int
     unusable: int
+    repeated: int
     flags: dict[str, int]
 
 
@@ -113,13 +119,27 @@ def rebuild_computers(
                 "your loads call them? The inventory is left as it was."
             )
         written, removed = _exchange(connection, computers)
+        result = _result(assets, computers, written, removed)
+        values = {"source_system": source_system, "entity_type": REBUILD, "rows": written}
+        about = {"mode": "full", "loader": "tdx-dagster", "active": result.active}
+        connection.execute(
+            SQL["record"], {**values, "processed": len(computers), "metadata": json.dumps(about)}
+        )
         connection.execute(SQL["analyze"])
+    return result
+
+
+def _result(
+    assets: pd.DataFrame, computers: pd.DataFrame, written: int, removed: int
+) -> RebuildResult:
+    unusable = sum(_asset_ids(assets).isna())
     return RebuildResult(
         computers=len(computers),
         active=sum(computers["is_active"]),
         written=written,
         removed=removed,
-        unusable=len(assets) - len(computers),
+        unusable=unusable,
+        repeated=len(assets) - unusable - len(computers),
         flags=dict(Counter(flag for flags in computers["quality_flags"] for flag in flags)),
     )
 
@@ -161,7 +181,7 @@ def make_computers(
         names the version that was stored last.
     """
     rows = pd.DataFrame(index=assets.index)
-    rows["asset_id"] = _column(assets["ID"].fillna(assets["external_id"]), parse_id)
+    rows["asset_id"] = _asset_ids(assets)
     for column, field in (("app_id", "AppID"), ("form_id", "FormID"), ("status_id", "StatusID")):
         rows[column] = _column(assets[field], _parse_integer)
     rows["configuration_item_id"] = _column(assets["ConfigurationItemID"], parse_id)
@@ -171,7 +191,9 @@ def make_computers(
         rows[key] = _column(rows[column], fold_key)
     rows["owner_uid"] = _column(assets["OwningCustomerID"], parse_guid)
     rows["owner_email"] = _column(rows["owner_uid"], lambda uid: emails.get(uid) or None)
-    rows["modified_at"] = _column(assets["ModifiedDate"], lambda text: parse_date(text, zone))
+    rows["modified_at"] = _column(
+        assets["modified_at"].fillna(assets["ModifiedDate"]), lambda text: parse_date(text, zone)
+    )
     known = [statuses.get(status) for status in rows["status_id"]]
     rows["status_class"] = _series(rows, (one.status_class if one else None for one in known))
     rows["is_active"] = _series(
@@ -192,6 +214,10 @@ _TEXTS = {
     "owner_name": "OwningCustomerName",
     "external_id": "ExternalID",
 }
+
+
+def _asset_ids(assets: pd.DataFrame) -> "pd.Series[Any]":
+    return _column(assets["ID"].fillna(assets["external_id"]), parse_id)
 
 
 def _one_each(rows: pd.DataFrame) -> pd.DataFrame:

@@ -3,7 +3,9 @@
 -- name: latest_assets
 -- The latest version of each asset, its fields as text, whoever wrote it.
 SELECT e.external_id, CAST(e.raw_id AS text) AS raw_id, e.ingested_at,
-       e.ingestion_metadata ->> 'gone' IS NOT NULL AS is_gone, f.*
+       e.ingestion_metadata ->> 'gone' IS NOT NULL AS is_gone,
+       -- With the zone that was known when it was loaded.
+       e.ingestion_metadata ->> 'modified_at' AS modified_at, f.*
 FROM (
     SELECT DISTINCT ON (external_id) raw_id FROM bronze.raw_entities
     WHERE source_system = :source_system AND entity_type = ANY (CAST(:entity_types AS text[]))
@@ -69,6 +71,11 @@ ON CONFLICT (asset_id) DO UPDATE SET
      excluded.configuration_item_id, excluded.external_id, excluded.modified_at, excluded.quality_flags,
      excluded.raw_id, excluded.ingested_at)
 WHERE old IS DISTINCT FROM excluded;
+
+-- name: record
+-- Leaves a row that tells of the rebuild.
+INSERT INTO meta.ingestion_runs (source_system, entity_type, completed_at, status, records_processed, records_updated, metadata)
+VALUES (:source_system, :entity_type, clock_timestamp(), 'completed', :processed, :rows, CAST(:metadata AS jsonb));
 
 -- name: analyze
 -- Lookups by key need statistics after a bulk change.

@@ -5,11 +5,12 @@ records, which are passed on as they came so that a bad one is kept out alone.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
-from typing import Any, Protocol
+from datetime import datetime, tzinfo
+from typing import Protocol
 
 from tdx_dagster.tdx.errors import TdxRefused
 from tdx_dagster.tdx.models import AssetSearch
+from tdx_dagster.tdx.parse import parse_guid
 
 MOST_SINGLE_PEOPLE = 60
 """One minute's worth of `GET /people/{uid}`; for more, one search for everybody is cheaper."""
@@ -31,17 +32,21 @@ class InventorySource(Protocol):
 class TdxClient(Protocol):
     """What of the TDX facade is used here."""
 
-    def search_assets(self, search: AssetSearch) -> Sequence[Any]:
-        """Assets, with `raw`."""
+    @property
+    def zone(self) -> tzinfo:
+        """Of dates that TDX sends without one."""
 
-    def asset_statuses(self) -> Sequence[Any]:
-        """Asset statuses."""
+    def asset_records(self, search: AssetSearch) -> list[object]:
+        """Assets as TDX sent them."""
 
-    def person(self, uid: str) -> Any:  # noqa: ANN401  a person, with `raw`
-        """A person, with `raw`."""
+    def asset_status_records(self) -> list[object]:
+        """Asset statuses as TDX sent them."""
 
-    def search_people(self) -> Sequence[Any]:
-        """All people, with `raw`."""
+    def person_record(self, uid: str) -> object:
+        """A person as TDX sent them."""
+
+    def people_records(self) -> list[object]:
+        """Everybody as TDX sent them."""
 
 
 class TdxSource:
@@ -55,28 +60,46 @@ class TdxSource:
         self._client = client
 
     def iter_assets(self, modified_from: datetime | None) -> Iterator[object]:
-        """See `InventorySource`. One call, since TDX caps no asset search (reference, 10.2)."""
-        for asset in self._client.search_assets(AssetSearch(modified_from=modified_from)):
-            yield asset.raw
+        """See `InventorySource`.
+
+        One call for all, since TDX caps no asset search (reference, 10.2), and none by status or
+        form, since an asset that changes its status between two such calls would be missed. New
+        assets are asked for by the date of creation too, which they have even where they were never
+        modified (case E23).
+        """
+        yield from _released(self._client.asset_records(AssetSearch(modified_from=modified_from)))
+        if modified_from is not None:
+            yield from _released(
+                self._client.asset_records(AssetSearch(created_from=modified_from))
+            )
 
     def asset_statuses(self) -> Iterator[object]:
         """See `InventorySource`."""
-        for status in self._client.asset_statuses():
-            yield {
-                "ID": status.id,
-                "Name": status.name,
-                "IsActive": status.is_active,
-                "IsOutOfService": status.is_out_of_service,
-            }
+        yield from self._client.asset_status_records()
 
     def people(self, uids: Sequence[str]) -> Iterator[object]:
         """See `InventorySource`."""
         if len(uids) > MOST_SINGLE_PEOPLE:
             wanted = set(uids)
-            yield from (p.raw for p in self._client.search_people() if p.uid in wanted)
+            everybody = _released(self._client.people_records())
+            yield from (person for person in everybody if _uid_of(person) in wanted)
             return
         for uid in uids:
             try:
-                yield self._client.person(uid).raw
+                yield self._client.person_record(uid)
             except TdxRefused:
                 continue  # left, or not visible to this account
+
+
+def _released(records: list[object]) -> Iterator[object]:
+    """The records in their order, each given free once it was looked at: an inventory is large."""
+    records.reverse()
+    while records:
+        yield records.pop()
+
+
+def _uid_of(person: object) -> str | None:
+    try:
+        return parse_guid(person.get("UID")) if isinstance(person, dict) else None
+    except ValueError:
+        return None

@@ -257,11 +257,43 @@ class Tdx:
             ValueError: A filter is so empty that it would find the whole inventory (case A33).
             TdxSettingError: The asset application is wrong.
         """
+        records = self.asset_records(search)
+        return parse_list(records, "assets", self._asset)
+
+    def asset_records(self, search: AssetSearch) -> list[object]:
+        """All assets that match as TDX sent them, for whoever keeps out a bad one alone.
+
+        Raises:
+            ValueError: See `search_assets`.
+            TdxSettingError: The asset application is wrong.
+        """
         values = {"app": self._asset_app}
         body = _asset_search(search)
         call = Call("POST", "/{app}/assets/search", values, body=body, slow=True)
         with _blaming(f"{ASSET_APP} {self._asset_app} is no asset application"):
-            return self._read(call, _list_of("assets", self._asset))
+            return list(self._read(call, _list_of("assets", _unread)))
+
+    def asset_status_records(self) -> list[object]:
+        """The statuses of the asset application as TDX sent them.
+
+        Raises:
+            TdxSettingError: The asset application is wrong (case A35).
+        """
+        return list(self._statuses("/{app}/assets/statuses", self._asset_app, ASSET_APP, _unread))
+
+    def person_record(self, uid: str) -> object:
+        """A person as TDX sent them. See `person`."""
+        return self._read(Call("GET", "/people/{uid}", {"uid": uid}), _unread)
+
+    def people_records(self) -> list[object]:
+        """Everybody as TDX sent them, without attributes."""
+        call = Call("POST", "/people/search", body={}, slow=True)
+        return list(self._read(call, _list_of("people", _unread)))
+
+    @property
+    def zone(self) -> tzinfo:
+        """The tenant's time zone: that of dates which TDX sends without one."""
+        return self._zone
 
     def ticket_statuses(self) -> tuple[Status, ...]:
         """The active statuses of the ticketing application.
@@ -269,7 +301,8 @@ class Tdx:
         Raises:
             TdxSettingError: The ticketing application is wrong (case A35).
         """
-        return self._statuses("/{app}/tickets/statuses", self._ticket_app, TICKET_APP)
+        path = "/{app}/tickets/statuses"
+        return self._statuses(path, self._ticket_app, TICKET_APP, parse_status)
 
     def asset_statuses(self) -> tuple[Status, ...]:
         """The statuses of the asset application, inactive ones perhaps among them.
@@ -277,12 +310,14 @@ class Tdx:
         Raises:
             TdxSettingError: The asset application is wrong (case A35).
         """
-        return self._statuses("/{app}/assets/statuses", self._asset_app, ASSET_APP)
+        return self._statuses("/{app}/assets/statuses", self._asset_app, ASSET_APP, parse_status)
 
-    def _statuses(self, template: str, app_id: int, setting: str) -> tuple[Status, ...]:
+    def _statuses(
+        self, template: str, app_id: int, setting: str, reader: Callable[[object], T]
+    ) -> tuple[T, ...]:
         with _blaming(f"{setting} {app_id} is no such application"):
             call = Call("GET", template, {"app": app_id})
-            return self._read(call, _list_of("statuses", parse_status))
+            return self._read(call, _list_of("statuses", reader))
 
     def person(self, uid: str) -> Person:
         """A person, by UID.
@@ -414,6 +449,10 @@ def _entry(post: FeedPost) -> Mapping[str, object]:
     }
 
 
+def _unread(record: object) -> object:
+    return record
+
+
 def _asset_search(search: AssetSearch) -> Mapping[str, object]:
     body: dict[str, object] = {}
     if search.search_text is not None:
@@ -432,6 +471,8 @@ def _asset_search(search: AssetSearch) -> Mapping[str, object]:
             body[name] = list(values)
     if search.modified_from is not None:
         body["ModifiedDateFrom"] = search.modified_from.astimezone(UTC).isoformat()
+    if search.created_from is not None:
+        body["CreatedDateFrom"] = search.created_from.astimezone(UTC).isoformat()
     if search.max_results is not None:
         body["MaxResults"] = search.max_results
     return body

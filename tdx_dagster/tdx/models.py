@@ -172,4 +172,5 @@ class AssetSearch:
     form_ids: tuple[int, ...] | None = None
     owner_uids: tuple[str, ...] | None = None
     modified_from: datetime | None = None
+    created_from: datetime | None = None
     max_results: int | None = None

@@ -103,6 +103,9 @@ def load_batch(
     ]
     pending = [ticket for ticket in tickets if ticket.is_pending]
     read = [view for view in _each(pending, _read) if view is not None]
+    if pending and all(ticket.view.is_missing for ticket in pending):
+        # Perhaps it is not the tickets that are gone: a wrong app id would condemn them all.
+        pending[0].view.tdx.ticket_statuses()
     once.inventory.prefetch(
         [passage.text for view in read for passage in opening_passages(view.ticket, Robot())],
         pipeline.identifier_settings(),

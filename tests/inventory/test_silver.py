@@ -91,9 +91,13 @@ def test_e10_dates_of_year_one_are_unknown_and_reading_never_fails(database: Eng
 
 def test_dates_without_a_zone_are_those_of_the_tenant(database: Engine) -> None:
     """TDX sends both forms in one answer (case A50)."""
-    ingest_assets(database, Listed([asset(1, ModifiedDate="2026-11-01T08:00:00")]))
-    rebuild_computers(database, zone=ZoneInfo("America/Detroit"))
-    assert computers(database)[0]["modified_at"] == datetime(2026, 11, 1, 13, tzinfo=UTC)
+    detroit = ZoneInfo("America/Detroit")
+    zoneless = asset(1, ModifiedDate="2026-11-01T08:00:00")
+    ingest_assets(database, Listed([zoneless]), zone=detroit)
+    store_foreign(database, ("asset", "2", zoneless | {"ID": 2}))
+    rebuild_computers(database, zone=detroit)
+    expected = datetime(2026, 11, 1, 13, tzinfo=UTC)
+    assert [row["modified_at"] for row in computers(database)] == [expected, expected]
 
 
 @pytest.mark.parametrize("filler", [None, "", "  ", "null", "None", "NaN", "Default string", "n/a"])

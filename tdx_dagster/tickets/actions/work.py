@@ -11,8 +11,12 @@ from typing import Any, Protocol
 from tdx_dagster.inventory.computers import Inventory
 from tdx_dagster.inventory.discovery import SearchAssets
 from tdx_dagster.state.records import UntoldResult
+from tdx_dagster.tdx.errors import TdxRefused
 from tdx_dagster.tdx.models import Asset, AssetSearch, FeedEntry, Status, Ticket, TicketItem
 from tdx_dagster.tickets.actions.hands import Hands
+
+
+NOT_FOUND = 404
 
 
 class TdxReads(Protocol):
@@ -80,15 +84,27 @@ class TicketView:
     tdx: TdxReads
     id: int
     _ticket: Ticket | None = None
+    _refused: TdxRefused | None = None
     _conversation: tuple[FeedEntry, ...] | None = None
     _items: tuple[TicketItem, ...] | None = None
 
     @property
     def ticket(self) -> Ticket:
-        """The ticket itself."""
+        """The ticket itself; a refusal is remembered as well."""
+        if self._refused is not None:
+            raise self._refused
         if self._ticket is None:
-            self._ticket = self.tdx.ticket(self.id)
+            try:
+                self._ticket = self.tdx.ticket(self.id)
+            except TdxRefused as error:
+                self._refused = error
+                raise
         return self._ticket
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether TDX knows no such ticket in this application."""
+        return self._refused is not None and self._refused.status == NOT_FOUND
 
     def conversation(self) -> tuple[FeedEntry, ...]:
         """Give the feed, oldest first, with the replies of entries that have any (case A25)."""

@@ -1,0 +1,144 @@
+"""What may be wrong with the inventory, each fault as one plain function that gives a verdict.
+
+Belongs here: limits, numbers and the words for people. Does not: Dagster, which shows the verdicts
+(`assets`). An error means that wrong computers may be found or right ones missed today; a warning,
+that somebody should look this week.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from sqlalchemy import Engine
+
+from tdx_dagster.inventory.freshness import SQL, AgeLimits, Freshness, inventory_age
+from tdx_dagster.inventory.silver import REBUILD
+
+PATIENCE = timedelta(days=1)
+"""How long a failed action may wait for a person before the check speaks of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryNames:
+    """What the inventory is called in bronze.
+
+    Args:
+        source_system: Name of the source.
+        entity_types: Names of assets.
+    """
+
+    source_system: str
+    entity_types: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a check found.
+
+    Args:
+        text: For people: what was found, and what to do.
+        passed: Whether all is well.
+        is_error: Whether it is more than a warning, where it is not.
+        numbers: Behind the text.
+    """
+
+    text: str
+    passed: bool
+    is_error: bool = False
+    numbers: Mapping[str, int | float] = field(default_factory=dict)
+
+
+def check_age(engine: Engine, names: InventoryNames, limits: AgeLimits) -> Verdict:
+    """Stale is a warning; past the second limit an error, since every hit now costs a call."""
+    age, _ = inventory_age(
+        engine, source_system=names.source_system, entity_types=names.entity_types
+    )
+    judged = limits.judge(age)
+    if age is None:
+        said = "Assets were never loaded: run `tdx-dagster ingest`."
+        return Verdict(said, passed=False, is_error=True)
+    hours = age.total_seconds() / 3600
+    advice = {
+        Freshness.FRESH: ".",
+        Freshness.STALE: ": look at the schedule of loads.",
+        Freshness.DISTRUSTED: ": every computer found is confirmed by a TDX call until they are.",
+    }
+    return Verdict(
+        passed=judged is Freshness.FRESH,
+        is_error=judged is Freshness.DISTRUSTED,
+        text=f"Assets were loaded {hours:.1f} hours ago{advice[judged]}",
+        numbers={"age_hours": round(hours, 2)},
+    )
+
+
+def check_not_empty(engine: Engine) -> Verdict:
+    """Empty, all load goes to the rate-limited API, and nothing else looks wrong (case E05)."""
+    with engine.connect() as connection:
+        count: int = connection.execute(SQL["computers"]).scalar_one()
+    advice = "" if count else ": load assets, and see that their entity type is one of those read."
+    return Verdict(
+        text=f"{count:,} computers{advice}",
+        passed=count > 0,
+        is_error=True,
+        numbers={"computers": count},
+    )
+
+
+def check_unique_ids(engine: Engine, names: InventoryNames) -> Verdict:
+    """Two loads that write one asset under two names contradict each other."""
+    values = {"source_system": names.source_system, "entity_types": list(names.entity_types)}
+    with engine.connect() as connection:
+        found = connection.execute(SQL["shared_ids"], values).one()
+    said = "Every asset has one name in bronze."
+    if found.assets:
+        said = (
+            f"{found.assets:,} assets are in bronze under several entity types (for example asset "
+            f"{found.example}): the version stored last counts. Stop one of the loads."
+        )
+    return Verdict(said, passed=found.assets == 0, numbers={"assets": found.assets})
+
+
+def check_drop(engine: Engine, names: InventoryNames, most_dropped: float) -> Verdict:
+    """Many active computers gone at once are rather an account that sees less."""
+    values = {"source_system": names.source_system, "entity_type": REBUILD}
+    with engine.connect() as connection:
+        rebuilds = connection.execute(SQL["last_loads"], values).all()
+    counts = [int(rebuild.metadata.get("active", 0)) for rebuild in rebuilds]
+    if len(counts) < 2 or not counts[1]:  # noqa: PLR2004  this one and the one before
+        return Verdict("Nothing to compare with yet.", passed=True)
+    now, before = counts
+    dropped = 1 - now / before
+    return Verdict(
+        passed=dropped <= most_dropped,
+        is_error=True,
+        text=f"{now:,} active computers, {before:,} before.",
+        numbers={"active": now, "before": before, "dropped": round(dropped, 4)},
+    )
+
+
+def check_serials(engine: Engine, most_without: float) -> Verdict:
+    """Without a serial number a computer is found by its name alone."""
+    with engine.connect() as connection:
+        found = connection.execute(SQL["serials"]).one()
+    share = found.without / found.active if found.active else 0.0
+    return Verdict(
+        passed=share <= most_without,
+        text=f"{found.without:,} of {found.active:,} active computers have no usable serial number.",
+        numbers={"without": found.without, "active": found.active, "share": round(share, 4)},
+    )
+
+
+def check_stuck_tickets(
+    engine: Engine, pipeline: str | None = None, patience: timedelta = PATIENCE
+) -> Verdict:
+    """What stopped retrying must stay in sight until a person resets it."""
+    values = {"patience": patience, "pipeline": pipeline}
+    with engine.connect() as connection:
+        found = connection.execute(SQL["stuck_tickets"], values).one()
+    said = "No ticket is stuck."
+    if found.tickets:
+        said = (
+            f"{found.tickets:,} tickets have failed actions (for example {found.example}): "
+            "`tdx-dagster failed` lists them and why; `failed --clear` lets them be tried again."
+        )
+    return Verdict(said, passed=found.tickets == 0, numbers={"tickets": found.tickets})

@@ -1,0 +1,42 @@
+-- What is asked to judge the inventory, whoever loads it.
+
+-- name: age
+-- When assets were last loaded: by the runs that say so, else by the rows themselves.
+SELECT clock_timestamp() - coalesce(
+    (SELECT max(completed_at) FROM meta.ingestion_runs
+     WHERE status = 'completed' AND source_system = :source_system
+       AND entity_type = ANY (CAST(:entity_types AS text[]))),
+    (SELECT max(ingested_at) FROM bronze.raw_entities
+     WHERE source_system = :source_system AND entity_type = ANY (CAST(:entity_types AS text[])))
+) AS age;
+
+-- name: computers
+-- How many computers discovery knows.
+SELECT count(*) FROM silver.tdx_computers;
+
+-- name: last_loads
+-- The last completed loads of a kind that asked for everything, newest first.
+SELECT records_processed AS records, metadata FROM meta.ingestion_runs
+WHERE status = 'completed' AND source_system = :source_system AND entity_type = :entity_type
+  AND coalesce(metadata ->> 'mode', 'full') = 'full'
+ORDER BY started_at DESC LIMIT 2;
+
+-- name: serials
+-- Active computers, and how many of them have no serial number to be found by.
+SELECT count(*) AS active, count(*) FILTER (WHERE serial_key IS NULL) AS without
+FROM silver.tdx_computers WHERE is_active;
+
+-- name: shared_ids
+-- Assets that bronze holds under several names, which two loads write.
+SELECT count(*) AS assets, min(external_id) AS example FROM (
+    SELECT external_id FROM (
+        SELECT DISTINCT entity_type, external_id FROM bronze.raw_entities
+        WHERE source_system = :source_system AND entity_type = ANY (CAST(:entity_types AS text[]))
+    ) AS named GROUP BY external_id HAVING count(*) > 1
+) AS shared;
+
+-- name: stuck_tickets
+-- Tickets with an action that failed and that nobody has reset for a while.
+SELECT count(DISTINCT ticket_id) AS tickets, min(ticket_id) AS example FROM meta.daemon_action_log
+WHERE status = 'failed' AND executed_at < clock_timestamp() - CAST(:patience AS interval)
+  AND (CAST(:pipeline AS text) IS NULL OR pipeline = CAST(:pipeline AS text));
