@@ -17,7 +17,7 @@ Field = Literal["name", "serial number", "tag", "owner"]
 ACTIVE_STATUS = "active"
 
 
-class InventoryUnavailable(Exception):  # noqa: N818  a state one waits out, not a fault
+class InventoryUnavailable(Exception):
     """The inventory could not be asked.
 
     That says nothing about any computer: decide nothing and try again later (case E20).

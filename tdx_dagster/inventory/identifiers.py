@@ -128,7 +128,7 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What was seen in one text, in order of appearance; each candidate once."""
+    """What was seen in one text, in order of appearance, each token once."""
 
     candidates: tuple[Candidate, ...]
     dropped: tuple[Dropped, ...]
@@ -153,15 +153,25 @@ def scan(text: str, settings: IdentifierSettings) -> Scan:
         Dropped(address.text, address.position, address.meaning) for address in addresses
     ]
     seen += _matches_of_patterns(folded, settings)
-    for token in TOKEN.finditer(bare):
-        is_labelled = token.start() in labelled
-        if is_labelled or not _is_plain_word(token[0]):
-            seen += _judge(token[0].strip("_"), token.start(), is_labelled, settings)
+    for token, position, is_labelled in _tokens(bare, labelled):
+        seen += _judge(token, position, is_labelled, settings)
     seen.sort(key=lambda one: one.position)
     return Scan(
         candidates=tuple(_each_once(one for one in seen if isinstance(one, Candidate))),
         dropped=tuple(one for one in seen if isinstance(one, Dropped)),
     )
+
+
+def _tokens(bare: str, labelled: frozenset[int]) -> Iterator[tuple[str, int, bool]]:
+    """Tokens where they first appear, with and without a label; words without one are left out."""
+    judged: set[tuple[str, bool]] = set()
+    for match in TOKEN.finditer(bare):
+        token, is_labelled = match[0], match.start() in labelled
+        if (token, is_labelled) in judged:
+            continue
+        judged.add((token, is_labelled))
+        if is_labelled or not _is_plain_word(token):
+            yield token.strip("_"), match.start(), is_labelled
 
 
 def _each_once(found: Iterator[Candidate]) -> Iterator[Candidate]:

@@ -182,6 +182,9 @@ def _from_record(number: int, record: object) -> Computer:
 
 
 def _text(value: object) -> str:
+    """A field as text; spreadsheets turn the tag 104233 into a number, or into 104233.0."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return "" if value is None else str(value)
 
 

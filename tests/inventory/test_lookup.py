@@ -170,6 +170,13 @@ def test_every_server_version_understands_the_queries(each_database_url: str) ->
     engine.dispose()
 
 
+def test_a_list_of_assets_may_come_from_a_spreadsheet() -> None:
+    """Tags arrive as numbers, and what is missing as NaN (case E03)."""
+    content = '[{"ID": 1, "Tag": 104233.0, "SerialNumber": NaN, "Name": 7, "StatusName": "active"}]'
+    inventory = MemoryInventory.from_json(content)
+    assert found(inventory.find({"104233", "NAN"}, active_only=True)) == {"104233": [(1, "tag")]}
+
+
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
