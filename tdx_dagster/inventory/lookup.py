@@ -222,6 +222,8 @@ def as_guid(uid: object) -> str | None:
 class RememberingInventory:
     """An inventory that asks another one nothing twice, and for a batch of tickets all at once.
 
+    Made anew for each batch: what it remembers is not looked at again.
+
     Args:
         inventory: Whom to ask. It is asked without filters, which are applied to what is
         remembered.

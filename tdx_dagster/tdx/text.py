@@ -11,12 +11,12 @@ from collections.abc import Iterator
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-# They do not break a word: `<b>CHEM</b>-<i>A103</i>` reads CHEM-A103 (case B04). All others do.
-_JOINING = frozenset(
-    """
-    a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark nobr q ruby s
-    samp small span strike strong sub sup time tt u var wbr
-    """.split()  # noqa: SIM905  a list with a word a line would fill a screen
+# They do not break a word: `<b>CHEM</b>-<i>A103</i>` reads CHEM-A103 (case B04). All others do, also
+# those which a parser passes over where they have no place: `A1</td><td>A2` outside of any table.
+_SEPARATING_TAG = re.compile(
+    r"<(?=/?[a-z])(?!/?(?:a|abbr|acronym|b|bdi|bdo|big|cite|code|data|del|dfn|em|font|i|ins|kbd|label"
+    r"|mark|nobr|q|ruby|s|samp|small|span|strike|strong|sub|sup|time|tt|u|var|wbr)(?![\w:-]))",
+    re.IGNORECASE,
 )
 
 _CELLS = frozenset({"td", "th"})
@@ -64,7 +64,7 @@ def visible_text(html: str) -> str:
     break. Entities are decoded once; comments, attributes, head, style, script and hidden elements
     are left out (rule 5).
     """
-    body = LexborHTMLParser(_flattened(html)).body
+    body = LexborHTMLParser(_SEPARATING_TAG.sub(f"{_LINE}<", _flattened(html))).body
     if body is None:
         return ""
     text = _BLANKS.sub(" ", "".join(_pieces(body)))
@@ -102,11 +102,8 @@ def _pieces(body: LexborNode) -> Iterator[str]:
             if not _is_hidden(node) and (child := node.first_child) is not None:
                 node, depth = child, depth + 1
                 continue
-            yield _closing(node)
         while depth and node is not None and node.next is None:
             node, depth = node.parent, depth - 1
-            if depth and node is not None:
-                yield _closing(node)
         node = node.next if node is not None and depth else None
 
 
@@ -118,11 +115,9 @@ def _is_hidden(element: LexborNode) -> bool:
 
 
 def _opening(element: LexborNode) -> str:
-    if element.tag in _JOINING:
-        return ""
     if element.tag in _CELLS:
         return _CELL if _follows_an_element(element) else ""
-    return _ROW if element.tag in _ROWS else _LINE
+    return _ROW if element.tag in _ROWS else ""
 
 
 def _follows_an_element(element: LexborNode) -> bool:
@@ -132,20 +127,13 @@ def _follows_an_element(element: LexborNode) -> bool:
     return before is not None
 
 
-def _closing(element: LexborNode) -> str:
-    if element.tag in _JOINING or element.tag in _CELLS:
-        return ""
-    return _ROW if element.tag in _ROWS else _LINE
-
-
 def body_text(body: str, is_html: bool | None) -> str:
     """The visible text of a body.
 
     Args:
         body: As TDX sent it.
         is_html: True for feed entries and replies, which always bear HTML; a ticket's `IsRichHtml`
-        for
-            its description. None where TDX does not say: then the body decides.
+            for its description. None where TDX does not say: then the body decides.
 
     Returns:
         Visible text. A body marked as plain comes back as it is: its angle brackets are text.

@@ -30,6 +30,10 @@ from tdx_dagster.tdx.text import body_text, normalised, visible_text
         ("", ""),
         ("<!-- only a comment -->", ""),
         ("plain", "plain"),
+        ("<td>CHEM-A101</td><td>CHEM-A102</td>", "CHEM-A101\nCHEM-A102"),
+        ("CHEM-A101</tr><tr>CHEM-A102", "CHEM-A101\nCHEM-A102"),
+        ("CHEM-A101</div>CHEM-A102</li>x", "CHEM-A101\nCHEM-A102\nx"),
+        ("<html><body>a</body></html><html><head></head><body>b</body></html>", "a\nb"),
     ],
 )
 def test_b04_inline_tags_join_and_all_others_separate(html: str, seen: str) -> None:
