@@ -53,7 +53,8 @@ END $$;
 
 -- Takes over what the headers of an answer say: the limit (0: none), and calls that others made in this window.
 CREATE OR REPLACE FUNCTION meta.rate_learn(
-    rate_key text, calls integer, remaining integer, reset_in double precision
+    rate_key text, calls integer, remaining integer, reset_in double precision,
+    news double precision, shortest double precision, longest double precision
 ) RETURNS void LANGUAGE plpgsql SET lock_timeout = '10s' AS $$
 DECLARE
     state  meta.rate_window;
@@ -69,10 +70,10 @@ BEGIN
     END IF;
     state.slots := meta.rate_resize(state.slots, calls);
     moment := clock_timestamp();
-    -- At the first call of a window its end shows its length, to the second.
-    IF remaining = calls - 1 AND abs(reset_in - state.period) > 3 THEN
-        state.learned_period := greatest(reset_in, 0);
-        state.period := state.learned_period;
+    -- At the first call of a window its end shows its length.
+    IF remaining = calls - 1 AND reset_in BETWEEN shortest AND longest AND abs(reset_in - state.period) > news THEN
+        state.learned_period := reset_in;
+        state.period := reset_in;
     END IF;
     width := make_interval(secs => state.period);
     IF remaining IS NOT NULL AND reset_in IS NOT NULL THEN

@@ -66,7 +66,11 @@ class Account:
             return words, {"user": self.uid, "group": self.gid, "extra_groups": []}
         kept = f"+{self.capability}"
         who = [f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups"]
-        return ["setpriv", *who, f"--inh-caps={kept}", f"--ambient-caps={kept}", *words], {}
+        # access(2), by which PostgreSQL looks for its own programs, leaves capabilities out of account
+        # for an ordinary user unless this bit is set.
+        bits = "--securebits=+no_setuid_fixup"
+        caps = [f"--inh-caps={kept}", f"--ambient-caps={kept}"]
+        return ["setpriv", bits, *who, *caps, *words], {}
 
 
 def account_for(folder: Path, program: Path, owner: int | None) -> Account:
@@ -87,9 +91,15 @@ def account_for(folder: Path, program: Path, owner: int | None) -> Account:
     for candidate in _with_capabilities(base):
         # A shell does both as the user itself: what it can do, the server can.
         done = candidate.run(
-            "/bin/sh", "-c", 'cd "$1" && "$2" -V', "sh", folder, program, stderr=subprocess.DEVNULL
+            "/bin/sh",
+            "-c",
+            'cd "$1" && test -x "$2" && "$2" -V',
+            "sh",
+            folder,
+            program,
+            stderr=subprocess.PIPE,
         )
-        if done.returncode == 0:
+        if done.returncode == 0 and "Permission denied" not in done.stderr:
             return candidate
     raise DatabaseSettingError(
         f"PostgreSQL does not run as root, and the user {base.name!r} in its place cannot reach "

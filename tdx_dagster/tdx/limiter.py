@@ -27,6 +27,8 @@ PERIOD_SLACK = 1.01
 MOST_SLOTS = 1000
 # The headers show the length of a window to the second; a difference that small is no news.
 PERIOD_NEWS = 3.0
+# A window shorter or longer than any known one is a clock gone wrong, not news either.
+SHORTEST_PERIOD, LONGEST_PERIOD = 1.0, 120.0
 
 
 class Limiter(Protocol):
@@ -131,9 +133,8 @@ class MemoryLimiter:
             window.resize(window.learned)
             if remaining is None or reset_in_seconds is None:
                 return
-            is_first = remaining == limit - 1
-            if is_first and abs(reset_in_seconds - window.period) > PERIOD_NEWS:
-                window.period = window.learned_period = max(reset_in_seconds, 0.0)
+            if remaining == limit - 1 and _is_news(reset_in_seconds, window.period):
+                window.period = window.learned_period = reset_in_seconds
             now = self._clock.monotonic()
             ours = sum(slot > now - window.period for slot in window.slots)
             reset = min(max(reset_in_seconds, 0.0), window.period)
@@ -146,6 +147,10 @@ class MemoryLimiter:
             if window is not None:
                 window.learned = window.learned or max(len(window.slots), 1)
                 window.hold(len(window.slots), self._clock.monotonic() + wait_seconds)
+
+
+def _is_news(seen: float, known: float) -> bool:
+    return SHORTEST_PERIOD <= seen <= LONGEST_PERIOD and abs(seen - known) > PERIOD_NEWS
 
 
 def _wait_or_refuse(sleep: Callable[[float], None], key: str, wait: float, max_wait: float) -> None:
@@ -198,11 +203,14 @@ class PostgresLimiter:
     ) -> None:
         """See `Limiter`."""
         self._tell(
-            "SELECT meta.rate_learn(:key, :calls, :remaining, :reset_in)",
+            "SELECT meta.rate_learn(:key, :calls, :remaining, :reset_in, :news, :shortest, :longest)",
             key=key,
             calls=min(limit or 0, MOST_SLOTS),
             remaining=remaining,
             reset_in=reset_in_seconds,
+            news=PERIOD_NEWS,
+            shortest=SHORTEST_PERIOD,
+            longest=LONGEST_PERIOD,
         )
 
     def penalise(self, key: str, wait_seconds: float) -> None:

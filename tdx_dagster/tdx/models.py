@@ -1,4 +1,4 @@
-"""Frozen records of what TDX sends, made from JSON by one named constructor each.
+"""Frozen records of what TDX sends, made from JSON by one function each in `parse`.
 
 Only the fields this project uses. Year-1 dates, zero GUIDs and nulls are settled here, so that no later
 code meets them. Parsing never raises anything but `TdxBadAnswer`.

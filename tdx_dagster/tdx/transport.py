@@ -237,11 +237,12 @@ class Transport:
 
     def _repeat(self, call: Call, attempt: Callable[[_Budget], T]) -> T:
         budget = _Budget(self._clock, self._patience, call)
-        attempts = self._patience.attempts if self._patience.max_wait_seconds > 0 else 1
         retrying = Retrying(
             retry=retry_if_exception_type(TdxRetryLater),
             wait=_pause,
-            stop=stop_any(stop_after_attempt(attempts), _stop_before_overtime(budget)),
+            stop=stop_any(
+                stop_after_attempt(self._patience.attempts), _stop_before_overtime(budget)
+            ),
             sleep=self._clock.sleep,
             before_sleep=_tell,
             reraise=True,

@@ -29,7 +29,7 @@ class Shell:
         environment = {**self.environment, **{k: v for k, v in changes.items() if v is not None}}
         for name in (name for name, value in changes.items() if value is None):
             environment.pop(name, None)
-        return subprocess.Popen(  # noqa: S603  our own command line
+        return subprocess.Popen(
             [sys.executable, "-m", "tdx_dagster", *words],
             cwd=self.folder,
             env=environment,

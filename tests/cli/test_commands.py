@@ -39,7 +39,9 @@ def test_100_mixed_tickets_get_the_right_computers_and_one_summary_each_and_a_se
         "skipped": 0,
         "rejected": 0,
     }
-    truth = {ticket: sorted(it["expected_asset_ids"]) for ticket, it in simulator.state.truths.items()}
+    truth = {
+        ticket: sorted(it["expected_asset_ids"]) for ticket, it in simulator.state.truths.items()
+    }
     linked = {ticket: sorted(simulator.state.asset_ids_of(ticket)) for ticket in truth}
     assert linked == truth
     assert {len(summaries(simulator, ticket)) for ticket in truth} == {1}
@@ -47,13 +49,15 @@ def test_100_mixed_tickets_get_the_right_computers_and_one_summary_each_and_a_se
     second = shell.json("process")
     assert second["calls"] == {"GET /reports/{id}": 1}
     assert second["tickets"]["pending"] == 0
-    assert [call.name for call in simulator.calls if "auth" not in call.path] == ["GET /reports/{id}"]
+    assert [call.name for call in simulator.calls if "auth" not in call.path] == [
+        "GET /reports/{id}"
+    ]
 
 
 def test_a_run_killed_between_the_posts_effect_and_its_record_leaves_one_comment(
     desk: Desk,
 ) -> None:
-    """kill -9 of the process, then another pass."""
+    """Kill -9 of the process, then another pass."""
     shell, simulator = desk(tickets=1, assets=50)
     [ticket] = simulator.state.truths
     simulator.faults.add("POST", FEED, on=1, hold="after")
@@ -78,7 +82,10 @@ def test_a_run_killed_between_the_posts_effect_and_its_record_leaves_one_comment
         ({"TDX_WEB_SERVICES_KEY": None}, ["TDX_WEB_SERVICES_KEY (since TDX_BEID is set)"]),
         ({"TDX_TICKET_APP_ID": "x"}, ["TDX_TICKET_APP_ID", "integer"]),
         ({"TDX_ASSET_APP_ID": None, "TDX_APP_ID": None}, ["TDX_ASSET_APP_ID (or TDX_APP_ID)"]),
-        ({"TDX_WEB_SERVICES_KEY": "c0ffee00-0000-4abc-8def-0123456789ab"}, ["TDX_WEB_SERVICES_KEY"]),
+        (
+            {"TDX_WEB_SERVICES_KEY": "c0ffee00-0000-4abc-8def-0123456789ab"},
+            ["TDX_WEB_SERVICES_KEY"],
+        ),
         ({"DATABASE_URL": "mysql://x:geheim@127.0.0.1/x"}, ["DATABASE_URL", "postgresql://"]),
         ({"DATABASE_URL": "postgresql://x:geheim@127.0.0.1:1/x"}, ["PostgreSQL cannot be asked"]),
     ],
@@ -156,7 +163,9 @@ def test_plan_dry_run_limit_baseline_stats_and_failed_tell_the_same_story(desk: 
     assert shell.json("process", "--limit", "1")["tickets"]["pending"] == 1
     assert shell.json("baseline", "--pipeline", "compliance")["recorded"] == 6
     assert shell.json("plan")["tickets"]["pending"] == 0
-    stats = {(row["action_type"], row["status"]): row["count"] for row in shell.json("stats")["actions"]}
+    stats = {
+        (row["action_type"], row["status"]): row["count"] for row in shell.json("stats")["actions"]
+    }
     assert stats == {("add_asset", "completed"): 4, ("summary_comment", "completed"): 4}
     assert shell.json("failed") == {"failed": [], "cleared": 0}
 
@@ -187,10 +196,14 @@ def test_one_ticket_can_be_asked_for_by_its_id(desk: Desk) -> None:
     assert "GET /reports/{id}" not in done["calls"]
 
 
-def test_c22_no_secret_reaches_the_log_the_output_or_the_action_log(desk: Desk, tmp_path: Path) -> None:
+def test_c22_no_secret_reaches_the_log_the_output_or_the_action_log(
+    desk: Desk, tmp_path: Path
+) -> None:
     """Canaries in every secret are searched for wherever a run leaves traces."""
     shell, simulator = desk(tickets=2, assets=20)
-    simulator.faults.add("POST", FEED, on=1, status=500, body="key c0ffee00-1234-4abc-8def-0123456789ab")
+    simulator.faults.add(
+        "POST", FEED, on=1, status=500, body="key c0ffee00-1234-4abc-8def-0123456789ab"
+    )
     log = tmp_path / "pass.log"
     done = shell.run("process", "--log", str(log), "--log-level", "DEBUG")
     history = shell.run("history", str(min(simulator.state.truths)), "--json").stdout
@@ -200,11 +213,19 @@ def test_c22_no_secret_reaches_the_log_the_output_or_the_action_log(desk: Desk, 
 
 def test_explain_finds_the_computers_of_a_text_without_tdx_or_a_database(shell: Shell) -> None:
     """For whoever asks why."""
-    (shell.folder / "mail.html").write_text("<p>Is <b>CHEM</b>-A101 or <i>chem-a102</i> broken?</p>")
+    (shell.folder / "mail.html").write_text(
+        "<p>Is <b>CHEM</b>-A101 or <i>chem-a102</i> broken?</p>"
+    )
     (shell.folder / "assets.json").write_text(
         json.dumps(
             [
-                {"ID": number, "Name": name, "SerialNumber": None, "Tag": None, "StatusName": "Active"}
+                {
+                    "ID": number,
+                    "Name": name,
+                    "SerialNumber": None,
+                    "Tag": None,
+                    "StatusName": "Active",
+                }
                 for number, name in ((7, "CHEM-A102"), (8, "CHEM-A101"), (9, "CHEM-A1"))
             ]
         )
@@ -223,5 +244,5 @@ def test_help_starts_without_importing_dagster(shell: Shell) -> None:
     import sys  # noqa: PLC0415  the same
 
     probe = "import sys, tdx_dagster.cli, tdx_dagster.cli.simulate; print('dagster' in sys.modules)"
-    out = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)  # noqa: S603
+    out = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"

@@ -73,7 +73,7 @@ def until(what: str, probe: Callable[[], Any]) -> Any:
                 return found
         except (urllib.error.URLError, ConnectionError, TimeoutError, KeyError, TypeError):
             pass
-        time.sleep(0.5)  # noqa: TID251  another process is waited for, whose time is its own
+        time.sleep(0.5)
     raise AssertionError(f"no {what} within {PATIENCE:.0f} s")
 
 
@@ -84,7 +84,11 @@ def processes_in(folder: Path) -> list[str]:
         try:
             environment = (process / "environ").read_bytes()
             state = (process / "stat").read_text().rpartition(")")[2].split()[0]
-            if str(folder).encode() in environment and state != "Z" and process.name != str(os.getpid()):
+            if (
+                str(folder).encode() in environment
+                and state != "Z"
+                and process.name != str(os.getpid())
+            ):
                 found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
         except (OSError, IndexError):
             continue
@@ -107,7 +111,9 @@ def test_dev_works_through_the_report_by_its_sensor_backfills_from_the_ui_and_le
     process = marked.start("dev", "--port", str(port), "--tickets", "12", "--assets", "200")
     try:
         ui = Ui(port)
-        tickets = until("materialised tickets", lambda: (it := ui.materialised()) and len(it) >= 12 and it)
+        tickets = until(
+            "materialised tickets", lambda: (it := ui.materialised()) and len(it) >= 12 and it
+        )
         labels = {entry["label"] for entry in next(iter(tickets.values()))["metadataEntries"]}
         assert {"ticket", "actions", "computers attached", "run: TDX calls"} <= labels
         until("skipped tick", lambda: "Nothing is due" in json.dumps(ui.ask(TICKS)))
@@ -122,13 +128,18 @@ def test_dev_works_through_the_report_by_its_sensor_backfills_from_the_ui_and_le
         chosen = sorted(tickets)[:3]
         launched = ui.ask(
             BACKFILL,
-            params={"assetSelection": [{"path": ["tickets", "compliance"]}], "partitionNames": chosen},
+            params={
+                "assetSelection": [{"path": ["tickets", "compliance"]}],
+                "partitionNames": chosen,
+            },
         )["launchPartitionBackfill"]
         assert launched["__typename"] == "LaunchBackfillSuccess", launched
         until(
             "finished backfill",
             lambda: (
-                ui.ask(BACKFILL_STATUS, id=launched["backfillId"])["partitionBackfillOrError"]["status"]
+                ui.ask(BACKFILL_STATUS, id=launched["backfillId"])["partitionBackfillOrError"][
+                    "status"
+                ]
                 == "COMPLETED_SUCCESS"
             ),
         )

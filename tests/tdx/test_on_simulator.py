@@ -432,6 +432,15 @@ def test_a_read_survives_a_fault_that_passes(simulator: Simulator, tdx: Tdx) -> 
     assert simulator.calls.count("GET", FEED) == 2
 
 
+def test_a_restart_of_the_server_goes_unnoticed(simulator: Simulator, tdx: Tdx) -> None:
+    """A kept connection that the server has closed is no reason to doubt a write."""
+    tdx.ticket(7001)
+    simulator.stop()
+    simulator.start()
+    assert tdx.post_feed(7001, POST) is not None
+    assert simulator.calls.count("POST", FEED) == 1
+
+
 def test_an_empty_success_of_a_post_is_a_success(simulator: Simulator, tdx: Tdx) -> None:
     """Posted, but the answer does not show the entry: never to be posted again."""
     simulator.faults.add("POST", FEED, empty=True, effect=True)

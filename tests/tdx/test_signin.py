@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from tdx_dagster.tdx.errors import TdxRefused, TdxRetryLater, TdxSettingError
+from tdx_dagster.tdx.exchange import Answer
 from tdx_dagster.tdx.facade import Connection, Tdx
-from tdx_dagster.tdx.signin import Credentials
+from tdx_dagster.tdx.signin import Credentials, SignIn
 from tests.tdx.conftest import START, FakeTime, MakeTdx
 from tests.tdx.scripted_server import TOKEN, ScriptedServer, Step, answer
 
@@ -190,6 +191,23 @@ def test_threads_share_one_sign_in(server: ScriptedServer, make_tdx: MakeTdx) ->
     assert failures == []
     assert server.signed_in == 1
     assert tdx.calls == {"POST /auth": 1, "GET /{app}/tickets/{id}": 40}
+
+
+def test_a_token_that_another_thread_has_renewed_is_taken_as_it_is() -> None:
+    """Forty runs that meet the end of a token sign in once, not forty times."""
+    tokens = iter([b"first.token.x", b"second.token.x"])
+
+    def call(
+        method: str, template: str, *, body: object = None, token: str | None = None
+    ) -> Answer:
+        assert (method, template, token) == ("POST", "/auth", None)
+        assert body == {"UserName": "robot", "Password": "Hunter-2"}
+        return Answer(200, {}, next(tokens))
+
+    sign_in = SignIn(Credentials(username="robot", password="Hunter-2"))
+    assert sign_in.token(call, 1) == "first.token.x"
+    for _ in range(3):
+        assert sign_in.renew("first.token.x", call, 1) == "second.token.x"
 
 
 def test_a_static_token_that_has_ended_is_a_setting_to_mend(

@@ -129,6 +129,17 @@ def test_the_headers_of_good_answers_keep_us_from_running_into_a_429(
     assert sum(time.slept) == pytest.approx(15, abs=0.01)
 
 
+def test_a_refusal_without_rate_headers_does_not_mean_that_there_is_no_limit(
+    server: ScriptedServer, tdx: Tdx, time: FakeTime
+) -> None:
+    """Gateways answer for TDX now and then, and know nothing of its headers."""
+    server.play(answer(404))
+    for _ in range(61):
+        with pytest.raises(TdxRefused):
+            tdx.ticket(31)
+    assert time.slept == [pytest.approx(60.6)]
+
+
 def test_a_token_refused_in_the_middle_is_renewed_once(server: ScriptedServer, tdx: Tdx) -> None:
     """Case A07: the original worked for a day and then failed until a restart."""
     server.play(answer(200, TICKET), answer(200, TICKET), answer(401), answer(200, TICKET))

@@ -52,7 +52,7 @@ class OnlyOn(Action):
 
     def perform(self, work: Work) -> Performed:
         """Fail or not."""
-        if work.ticket.id == 32:  # noqa: PLR2004  the ticket of the tests
+        if work.ticket.id == 32:
             raise RuntimeError("no luck")
         return Performed("fine")
 
@@ -288,7 +288,7 @@ def test_c04_c24_a_tick_that_is_limited_or_not_set_up_skips_with_the_reason(
 
 
 def test_a_report_without_the_column_fails_the_tick_with_the_columns_seen(
-    desk: Callable[..., Desk], instance: dg.DagsterInstance, simulator: Simulator
+    desk: Callable[..., Desk], instance: dg.DagsterInstance
 ) -> None:
     """People see it red in the UI, with the fix."""
     working = desk(*LINE)

@@ -420,7 +420,7 @@ class Broken(Action):
 
     def perform(self, work: Work) -> Performed:
         """Fail as code does."""
-        raise KeyError("oops")
+        raise KeyError(work.pipeline)
 
 
 def test_an_action_that_always_fails_is_given_up_after_its_attempts(

@@ -15,7 +15,6 @@ from tdx_dagster.tdx.errors import TdxRefused
 from tdx_dagster.tdx.models import Asset, AssetSearch, FeedEntry, Status, Ticket, TicketItem
 from tdx_dagster.tickets.actions.hands import Hands
 
-
 NOT_FOUND = 404
 
 
