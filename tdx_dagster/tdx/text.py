@@ -11,12 +11,12 @@ from collections.abc import Iterator
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-# They do not break a word: `<b>CHEM</b>-<i>A103</i>` reads CHEM-A103 (case B04). All others do, also
-# those which a parser passes over where they have no place: `A1</td><td>A2` outside of any table.
-_SEPARATING_TAG = re.compile(
-    r"<(?=/?[a-z])(?!/?(?:a|abbr|acronym|b|bdi|bdo|big|cite|code|data|del|dfn|em|font|i|ins|kbd|label"
-    r"|mark|nobr|q|ruby|s|samp|small|span|strike|strong|sub|sup|time|tt|u|var|wbr)(?![\w:-]))",
-    re.IGNORECASE,
+# They do not break a word: `<b>CHEM</b>-<i>A103</i>` reads CHEM-A103 (case B04). All others do.
+_JOINING = frozenset(
+    """
+    a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark nobr q ruby s
+    samp small span strike strong sub sup time tt u var wbr
+    """.split()  # noqa: SIM905  a list with a word a line would fill a screen
 )
 
 _CELLS = frozenset({"td", "th"})
@@ -45,9 +45,19 @@ _BLANKS = re.compile(r"\s+")
 _DEEPEST = 5000
 _BLOCK = re.compile(
     r"<(/?)(?:address|article|aside|blockquote|center|details|dialog|div|dl|fieldset|figure|footer|form"
-    r"|header|main|menu|nav|ol|pre|section|summary|ul)\b",
+    r"|header|main|menu|nav|ol|option|pre|section|select|summary|table|ul)\b",
     re.IGNORECASE,
 )
+
+# A parser passes over tags that have no place where they stand; they separate all the same. These are
+# end tags that nothing opened, a second document, and parts of a table outside of any.
+_MISPLACED = re.compile(
+    r"</(?:address|article|blockquote|center|d[dlt]|div|form|h[1-6]|li|ol|p|pre|section|ul)\b"
+    r"|</?(?:html|head|body)\b",
+    re.IGNORECASE,
+)
+_TABLE = re.compile(r"<table\b", re.IGNORECASE)
+_TABLE_PART = re.compile(r"</?(?:caption|col|colgroup|t[dhr]|tbody|tfoot|thead)\b", re.IGNORECASE)
 
 # How to recognise HTML where TDX does not say: a tag of mail programs and editors, or an entity.
 _LOOKS_LIKE_HTML = re.compile(
@@ -64,7 +74,7 @@ def visible_text(html: str) -> str:
     break. Entities are decoded once; comments, attributes, head, style, script and hidden elements
     are left out (rule 5).
     """
-    body = LexborHTMLParser(_SEPARATING_TAG.sub(f"{_LINE}<", _flattened(html))).body
+    body = LexborHTMLParser(_tidied(html)).body
     if body is None:
         return ""
     text = _BLANKS.sub(" ", "".join(_pieces(body)))
@@ -72,14 +82,21 @@ def visible_text(html: str) -> str:
     return text.replace(" \n", "\n").replace(" \t", "\t").strip("\n ")
 
 
-def _flattened(html: str) -> str:
-    """HTML whose blocks are nested too deep, with line breaks in their place; any other as it is."""
+def _tidied(html: str) -> str:
+    """HTML of which the parser loses no border and in which it does not lose itself."""
+    html = _MISPLACED.sub(rf"{_LINE}\g<0>", html)
+    if _TABLE.search(html) is None:
+        html = _TABLE_PART.sub("<br", html)
+    return _BLOCK.sub("<br", html) if _is_nested_too_deep(html) else html
+
+
+def _is_nested_too_deep(html: str) -> bool:
     depth = 0
     for tag in _BLOCK.finditer(html) if len(html) > _DEEPEST else ():
         depth += -1 if tag[1] else 1
         if depth > _DEEPEST:
-            return _BLOCK.sub("<br", html)
-    return html
+            return True
+    return False
 
 
 def _border(run: re.Match[str]) -> str:
@@ -102,8 +119,11 @@ def _pieces(body: LexborNode) -> Iterator[str]:
             if not _is_hidden(node) and (child := node.first_child) is not None:
                 node, depth = child, depth + 1
                 continue
+            yield _closing(node)
         while depth and node is not None and node.next is None:
             node, depth = node.parent, depth - 1
+            if depth and node is not None:
+                yield _closing(node)
         node = node.next if node is not None and depth else None
 
 
@@ -117,7 +137,13 @@ def _is_hidden(element: LexborNode) -> bool:
 def _opening(element: LexborNode) -> str:
     if element.tag in _CELLS:
         return _CELL if _follows_an_element(element) else ""
-    return _ROW if element.tag in _ROWS else ""
+    return _closing(element)
+
+
+def _closing(element: LexborNode) -> str:
+    if element.tag in _JOINING or element.tag in _CELLS:
+        return ""
+    return _ROW if element.tag in _ROWS else _LINE
 
 
 def _follows_an_element(element: LexborNode) -> bool:
