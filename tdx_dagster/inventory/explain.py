@@ -139,14 +139,12 @@ def explain_text(
     Args:
         text: The text, for example a ticket's description.
         is_html: See `body_text`.
-        inventory: Who knows computers. A list that says nothing of forms is not judged by them.
+        inventory: Who knows computers.
         settings: How to decide.
 
     Raises:
         InventoryUnavailable: The inventory could not be asked.
     """
-    if isinstance(inventory, MemoryInventory) and not inventory.knows_forms:
-        settings = replace(settings, form_id=None)
     shown = Ticket(
         id=0,
         title="",
@@ -171,10 +169,14 @@ def explain_ticket(
 ) -> Explanation:
     """Run a discovery, as `discover` does, and keep what it saw.
 
+    A list of assets that says nothing of forms is not judged by them.
+
     Raises:
         InventoryUnavailable: The inventory could not be asked.
         TdxError: TDX could not be asked.
     """
+    if isinstance(inventory, MemoryInventory) and not inventory.knows_forms:
+        settings = replace(settings, form_id=None)
     feed = _Kept(enquiry.conversation)
     found = discover(replace(enquiry, conversation=feed), inventory, search, settings)
     passages = opening_passages(enquiry.ticket, enquiry.robot)

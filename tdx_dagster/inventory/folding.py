@@ -20,14 +20,16 @@ _DASHES = re.compile("[\u2010-\u2013\u2212]")
 
 # Circled digits, digits with a full stop and keycap emoji number the items of a list. Folded, they
 # would melt into the name that follows them; after a name they are left alone and spoil it.
-_LIST_MARK = re.compile(
-    "(?<![\\w-])(?:[\u2460-\u249b\u24ea-\u24ff\u2776-\u2793]|[0-9#*]\ufe0f?\u20e3)"
-)
+_LIST_MARK = re.compile("(?<![\\w-])(?:[\u2460-\u249b\u24ea-\u24ff\u2776-\u2793]|[0-9#*]\u20e3)")
+
+# Signs that compatibility folding would turn into letters glued to what stands before or after them.
+_SIGNS = str.maketrans({"№": " no. ", "™": " ", "℠": " "})
 
 _NOT_ASCII_SYMBOL = re.compile(r"[^\w\s\x00-\x7f]")
 
-# Stands for any combining mark that no letter absorbed; part of the token it sits on.
-MARK = "\u0301"
+# Stands for any combining mark that no letter absorbed; part of the token it sits on. It is one that
+# never melts into a letter.
+MARK = "\u20dd"
 
 # What firmware and bad imports leave where an identifier should be (case B11). Compared as folded
 # keys.
@@ -57,6 +59,7 @@ FILLERS = frozenset(
         "NOT AVAILABLE",
         "NOT SPECIFIED",
         "NULL",
+        "O.E.M",
         "O.E.M.",
         "OEM",
         "SERIAL NUMBER",
@@ -83,9 +86,10 @@ def fold_text(text: str) -> str:
     """
     if text.isascii():
         return text
-    text = _LIST_MARK.sub(" ", text).replace("№", " no. ")
-    text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
-    return _NOT_ASCII_SYMBOL.sub(_one_mark, _DASHES.sub("-", text))
+    # Invisible ones first: without them, what they kept apart may be one character.
+    text = _LIST_MARK.sub(" ", _INVISIBLE.sub("", text)).translate(_SIGNS)
+    text = _DASHES.sub("-", unicodedata.normalize("NFKC", text))
+    return _NOT_ASCII_SYMBOL.sub(_one_mark, text)
 
 
 def _one_mark(symbol: re.Match[str]) -> str:

@@ -15,7 +15,7 @@ from functools import lru_cache
 from tdx_dagster.inventory.folding import fold_key, fold_text
 from tdx_dagster.inventory.labels import take_out_labels
 from tdx_dagster.inventory.surroundings import take_out_addresses
-from tdx_dagster.inventory.tokens import TOKEN
+from tdx_dagster.inventory.tokens import TOKEN, take_out_list_numbers
 
 __all__ = ["Candidate", "Dropped", "IdentifierSettings", "Scan", "candidates", "fold_key", "scan"]
 
@@ -128,7 +128,7 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What was seen in one text, in order of appearance; each candidate once."""
+    """What was seen in one text, in order of appearance, each token once."""
 
     candidates: tuple[Candidate, ...]
     dropped: tuple[Dropped, ...]
@@ -147,20 +147,31 @@ def scan(text: str, settings: IdentifierSettings) -> Scan:
         settings: What the installation adds.
     """
     folded = fold_text(text)
-    bare, addresses = take_out_addresses(folded)
+    bare, addresses = take_out_addresses(take_out_list_numbers(folded))
     bare, labelled = take_out_labels(bare)
     seen: list[Candidate | Dropped] = [
         Dropped(address.text, address.position, address.meaning) for address in addresses
     ]
     seen += _matches_of_patterns(folded, settings)
-    for token in TOKEN.finditer(bare):
-        if judged := _judge(token[0], token.start(), token.start() in labelled, settings):
-            seen.append(judged)
+    for token, position, is_labelled in _tokens(bare, labelled):
+        seen += _judge(token, position, is_labelled, settings)
     seen.sort(key=lambda one: one.position)
     return Scan(
         candidates=tuple(_each_once(one for one in seen if isinstance(one, Candidate))),
         dropped=tuple(one for one in seen if isinstance(one, Dropped)),
     )
+
+
+def _tokens(bare: str, labelled: frozenset[int]) -> Iterator[tuple[str, int, bool]]:
+    """Tokens where they first appear, with and without a label; words without one are left out."""
+    judged: set[tuple[str, bool]] = set()
+    for match in TOKEN.finditer(bare):
+        token, is_labelled = match[0], match.start() in labelled
+        if (token, is_labelled) in judged:
+            continue
+        judged.add((token, is_labelled))
+        if is_labelled or not _is_plain_word(token):
+            yield token.strip("_"), match.start(), is_labelled
 
 
 def _each_once(found: Iterator[Candidate]) -> Iterator[Candidate]:
@@ -186,19 +197,22 @@ def _matches_of_patterns(folded: str, settings: IdentifierSettings) -> Iterator[
                 )
 
 
+def _is_plain_word(token: str) -> bool:
+    """An ordinary word or a ruled line, which nobody asks about: most of any text."""
+    return (token.isalpha() and token.isascii()) or not token.strip("_")
+
+
 def _judge(
-    written: str, position: int, is_labelled: bool, settings: IdentifierSettings
-) -> Candidate | Dropped | None:
-    """A candidate, a reason against it, or None for an ordinary word that nobody asks about."""
-    token = written.strip("_")
-    if not token or (token.isascii() and token.isalpha() and not is_labelled):
-        return None
+    token: str, position: int, is_labelled: bool, settings: IdentifierSettings
+) -> Iterator[Candidate | Dropped]:
+    """A token as candidate, or the reason against it."""
     names = [name for name in _names(token) if _counts(name, is_labelled)]
     keys = tuple(dict.fromkeys(key for name in names if (key := fold_key(name))))
     wanted = tuple(key for key in keys if not settings.ignores(key))
     if why := _why_not(token, names, keys, wanted):
-        return Dropped(token if why is not Reason.TOO_LONG else f"{token[:32]}…", position, why)
-    return Candidate(token, wanted, position, is_labelled, _looks_like(wanted[-1], is_labelled))
+        yield Dropped(token if why is not Reason.TOO_LONG else f"{token[:32]}…", position, why)
+    else:
+        yield Candidate(token, wanted, position, is_labelled, _looks_like(wanted[-1], is_labelled))
 
 
 def _why_not(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from tdx_dagster.inventory.tokens import TOKEN
 
-_NUMBER = r"(?:numbers?|(?:num|nos?|nr)\.?)"
+_NUMBER = r"(?:[\s_-]{0,2}(?:numbers?|(?:num|nos?|nr)\.?))"
 _OWNER = r"(?:service|svc|asset|property|inventory|equipment)"
 
 # Tags that hang on other things than computers.
@@ -20,12 +20,12 @@ _OTHER_TAGS = "".join(
 _LABEL = re.compile(
     rf"""
     (?<![\w-])
-    (?: serials? (?:[\s_-]?{_NUMBER})? (?:\(s\))?
-      | s\.?\s?/\s?n (?:[\s_-]?{_NUMBER})?
+    (?: serials? {_NUMBER}? (?:\(s\))?
+      | s\.?\s?/\s?n {_NUMBER}?
       | s\.n\. | sns?
-      | (?:{_OWNER}[\s_-]?)? {_OTHER_TAGS} tags? (?:[\s_-]?{_NUMBER})? (?:\(s\))?
-      | (?:asset|property|inventory|equipment) (?: [\s_-]?{_NUMBER} | (?=\s?\#) )
-      | inv\.? [\s_-]?{_NUMBER}
+      | (?:{_OWNER}[\s_-]?)? {_OTHER_TAGS} tags? {_NUMBER}? (?:\(s\))?
+      | (?:asset|property|inventory|equipment) (?: {_NUMBER} | (?=\s?\#) )
+      | inv\.? {_NUMBER}
     )
     # Glued to a value, only the form with a stroke is a label: SN104233 is a token of its own.
     (?: (?!-?\w) | (?<=/n)(?=[0-9]) | (?<=\.)(?=[0-9]) )
@@ -35,10 +35,18 @@ _LABEL = re.compile(
 
 _PUNCTUATION = r"[\s:=\#'\"“”\u2018\u2019`*~|(\[{<>→—-]"
 
-# What may stand between a label and its value: punctuation and one small verb.
+# What may stand between a label and its value: punctuation and one small verb. A closing bracket only
+# before a colon: "serial (S/N): 104233" names it, "(it has no tag) 104233" does not.
 _GAP = re.compile(
-    rf"{_PUNCTUATION}*+(?:(?:is|was|are|reads|says)\b{_PUNCTUATION}*+)?", re.IGNORECASE
+    rf"""
+    (?: {_PUNCTUATION} | [)\]](?=\s*[:=]) )*+
+    (?: (?:is|was|are|reads|says)\b {_PUNCTUATION}*+ )?
+    """,
+    re.VERBOSE | re.IGNORECASE,
 )
+
+# A label names what is near. Without bounds, a text of nothing but labels takes quadratic time.
+_LONGEST_GAP = 60
 
 # What separates the values of a list under a label in the plural.
 _LIST_GAP = re.compile(r"(?:[\s,;/&+|]|(?<!\w)(?:and|or|plus)(?!\w))++", re.IGNORECASE)
@@ -62,23 +70,31 @@ def take_out_labels(text: str) -> tuple[str, frozenset[int]]:
         pieces += [text[end : label.start()], " " * len(label[0])]
         end = label.end()
     bare = "".join([*pieces, text[end:]])
-    positions = {p for label in labels for p in _values_after(label, text, bare)}
-    return bare, frozenset(positions | set(_values_below(text)))
+    positions = set(_values_below(text))
+    for label in labels:
+        for position in _values_after(label, text, bare):
+            if position in positions:
+                break
+            positions.add(position)
+    return bare, frozenset(positions)
 
 
 def _values_after(label: re.Match[str], text: str, bare: str) -> Iterator[int]:
-    gap = _GAP.match(bare, label.end())
+    gap = _GAP.match(bare, label.end(), label.end() + _LONGEST_GAP)
     if gap is None or not _reaches(label, gap[0], text):
         return
     yield gap.end()
     if not _PLURAL.search(label[0]):
         return
-    between, value = _LIST_GAP, TOKEN.match(bare, gap.end())
-    while value and _has_digit(value[0]) and (step := between.match(bare, value.end())):
+    value = TOKEN.match(bare, gap.end())
+    while value:
+        step = _LIST_GAP.match(bare, value.end(), value.end() + _LONGEST_GAP)
+        value = TOKEN.match(bare, step.end()) if step else None
+        if step is None or value is None or not _has_digit(value[0]):
+            return
         if "\n" in step[0] and "\n" not in gap[0]:
             return
-        yield step.end()
-        value = TOKEN.match(bare, step.end())
+        yield value.start()
 
 
 def _reaches(label: re.Match[str], gap: str, text: str) -> bool:

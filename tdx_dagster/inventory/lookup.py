@@ -182,6 +182,9 @@ def _from_record(number: int, record: object) -> Computer:
 
 
 def _text(value: object) -> str:
+    """A field as text; spreadsheets turn the tag 104233 into a number, or into 104233.0."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return "" if value is None else str(value)
 
 
@@ -218,6 +221,8 @@ def as_guid(uid: object) -> str | None:
 
 class RememberingInventory:
     """An inventory that asks another one nothing twice, and for a batch of tickets all at once.
+
+    Made anew for each batch: what it remembers is not looked at again.
 
     Args:
         inventory: Whom to ask. It is asked without filters, which are applied to what is

@@ -79,10 +79,12 @@ class Robot:
 
     Args:
         uids: Accounts only the robot writes with.
+        entry_ids: Feed entries it is known to have posted.
         texts: Comments it posted, or beginnings of them that nobody else writes.
     """
 
     uids: frozenset[str] = frozenset()
+    entry_ids: frozenset[int] = frozenset()
     texts: tuple[str, ...] = ()
 
 
@@ -155,7 +157,7 @@ def _role(author: str | None, requestor: str | None) -> Role:
 
 
 def _is_robots(statement: Statement, body: str, robot: Robot) -> bool:
-    if statement.created_uid is not None and statement.created_uid in robot.uids:
+    if statement.id in robot.entry_ids or statement.created_uid in robot.uids:
         return True
     beginnings = tuple(t for text in robot.texts if len(t := normalised(text)) >= _SHORTEST_QUOTE)
     return normalised(body).startswith(beginnings)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine, event, text
@@ -11,6 +10,7 @@ from tdx_dagster.inventory.computers import Computer, Inventory, InventoryUnavai
 from tdx_dagster.inventory.identifiers import IdentifierSettings
 from tdx_dagster.inventory.lookup import MemoryInventory, PostgresInventory, RememberingInventory
 from tdx_dagster.postgres.database import engine as make_engine
+from tests.inventory.records import computer
 
 OWNER = "11111111-2222-3333-4444-555555555555"
 OTHER = "99999999-2222-3333-4444-555555555555"
@@ -25,23 +25,6 @@ COMPUTERS = [
 ]
 
 Make = Callable[[list[Computer]], Inventory]
-
-
-def computer(**fields: Any) -> Computer:
-    """A computer of the computer form, active unless said otherwise."""
-    status = fields.get("status_name", "Active")
-    known = {
-        "name": "",
-        "serial_number": "",
-        "tag": "",
-        "status_id": 38,
-        "status_name": status,
-        "is_active": status == "Active",
-        "form_id": 2448,
-        "owner_uid": None,
-        "matched_field": "name",
-    }
-    return Computer(**(known | fields))
 
 
 def store(engine: Engine, computers: list[Computer]) -> None:
@@ -63,7 +46,7 @@ def store(engine: Engine, computers: list[Computer]) -> None:
 
 
 @pytest.fixture(params=["postgres", "memory", "remembering"])
-def make(request: pytest.FixtureRequest) -> Make:
+def make_inventory(request: pytest.FixtureRequest) -> Make:
     """Makes an inventory of each kind."""
     if request.param == "memory":
         return MemoryInventory
@@ -78,9 +61,9 @@ def make(request: pytest.FixtureRequest) -> Make:
 
 
 @pytest.fixture
-def inventory(make: Make) -> Inventory:
+def inventory(make_inventory: Make) -> Inventory:
     """An inventory that knows `COMPUTERS`."""
-    return make([computer(**fields) for fields in COMPUTERS])
+    return make_inventory([computer(**fields) for fields in COMPUTERS])
 
 
 def found(answer: Mapping[str, tuple[Computer, ...]]) -> dict[str, list[tuple[int, str]]]:
@@ -133,10 +116,10 @@ def test_a38_nobody_owns_nothing(inventory: Inventory, uid: str) -> None:
     assert found(inventory.owned_by({uid})) == {}
 
 
-def test_e05_an_empty_inventory_says_so(make: Make) -> None:
+def test_e05_an_empty_inventory_says_so(make_inventory: Make) -> None:
     """Nothing ingested looks like nothing found, and nothing would look wrong (case E05)."""
-    assert make([]).is_empty()
-    assert not make([computer(asset_id=1, name="CHEM-A1")]).is_empty()
+    assert make_inventory([]).is_empty()
+    assert not make_inventory([computer(asset_id=1, name="CHEM-A1")]).is_empty()
 
 
 def test_e08_thousands_of_keys_are_one_question(inventory: Inventory) -> None:
@@ -185,6 +168,13 @@ def test_every_server_version_understands_the_queries(each_database_url: str) ->
     assert found(inventory.owned_by({OWNER}, form_id=2448))
     assert not inventory.is_empty()
     engine.dispose()
+
+
+def test_a_list_of_assets_may_come_from_a_spreadsheet() -> None:
+    """Tags arrive as numbers, and what is missing as NaN (case E03)."""
+    content = '[{"ID": 1, "Tag": 104233.0, "SerialNumber": NaN, "Name": 7, "StatusName": "active"}]'
+    inventory = MemoryInventory.from_json(content)
+    assert found(inventory.find({"104233", "NAN"}, active_only=True)) == {"104233": [(1, "tag")]}
 
 
 @pytest.mark.parametrize(

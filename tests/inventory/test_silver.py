@@ -33,7 +33,7 @@ def computer(
 
 def test_a_row_says_what_tdx_said_in_types(each_database_url: str) -> None:
     """On each server version: everything discovery and people read."""
-    from tdx_dagster.postgres.database import engine  # noqa: PLC0415  alone here
+    from tdx_dagster.postgres.database import engine
 
     database = engine(each_database_url)
     source = Listed([asset(1001, " lib-pc-1 ", Tag="104233")])

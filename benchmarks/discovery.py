@@ -1,0 +1,140 @@
+"""How long discovery takes: the text step, a huge mail, and the question to a large inventory.
+
+Run from the top of the repository: `python benchmarks/discovery.py`. It starts an embedded PostgreSQL of
+its own in a temporary folder, fills it with 200,000 assets, and stops it. Nothing outside is touched.
+"""
+
+import base64
+import random
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import Engine, text
+
+from tdx_dagster.inventory.identifiers import IdentifierSettings, candidates
+from tdx_dagster.inventory.lookup import QUERIES, PostgresInventory
+from tdx_dagster.postgres import server
+from tdx_dagster.postgres.database import engine as make_engine
+from tdx_dagster.postgres.database import ensure_database
+from tdx_dagster.postgres.migrations import migrate
+from tdx_dagster.tdx.text import body_text
+
+ASSETS = 200_000
+CANDIDATES = 50
+ROUNDS = 200
+SETTINGS = IdentifierSettings()
+
+SENTENCE = (
+    "the computer in my office will not start since monday and self-service sign-in shows an error "
+    "please call me or send somebody with a follow-up the printer works but it is slow today"
+)
+WORDS = SENTENCE.split()
+
+FILL = text(
+    """
+    INSERT INTO silver.tdx_computers (asset_id, name, serial_number, tag, name_key, serial_key, tag_key,
+                                      form_id, status_id, status_name, is_active, owner_uid)
+    SELECT n, 'Lib-Pc-' || n, '5cg' || to_char(n, 'FM0000000'), '9' || to_char(n, 'FM000000'),
+           'LIB-PC-' || n, '5CG' || to_char(n, 'FM0000000'), '9' || to_char(n, 'FM000000'),
+           2448, 38, 'Active', n % 10 <> 0, CAST(md5(CAST(n / 2 AS text)) AS uuid)
+    FROM generate_series(1, :assets) AS n
+    """
+)
+
+
+def milliseconds(work: Callable[[], object], rounds: int) -> float:
+    """Median time of some work."""
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        work()
+        times.append((time.perf_counter() - start) * 1000)
+    return statistics.median(times)
+
+
+def mail(size: int, chance: random.Random) -> str:
+    """An HTML mail of about so many bytes, with a few identifiers in it."""
+    parts = ["<html><head><style>p {font-family: Calibri}</style></head><body>"]
+    length = 0
+    while length < size:
+        words = [chance.choice(WORDS) for _ in range(20)]
+        words.insert(3, f"LIB-PC-{chance.randrange(ASSETS)}")
+        parts.append(f'<p class="MsoNormal" style="margin:0in">{" ".join(words)}</p>')
+        length += len(parts[-1])
+    return "".join([*parts, "</body></html>"])
+
+
+def measure_texts() -> None:
+    """The text step of an ordinary mail, and a mail with a large inline picture."""
+    chance = random.Random(1)  # noqa: S311  sample data
+    small = mail(2_000, chance)
+    step = milliseconds(lambda: candidates(body_text(small, is_html=True), SETTINGS), 500)
+    print(f"mail of {len(small):,} bytes: text and candidates {step:.3f} ms")
+
+    picture = base64.b64encode(chance.randbytes(3_500_000)).decode()
+    large = f'<p>see CHEM-A101 <img src="data:image/png;base64,{picture}"> thanks</p>' + mail(
+        400_000, chance
+    )
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.perf_counter()
+    found = candidates(body_text(large, is_html=True), SETTINGS)
+    seconds = time.perf_counter() - start
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    print(
+        f"mail of {len(large):,} bytes with a picture: {seconds:.2f} s, {grown:.0f} MB more at the "
+        f"peak, {len(found):,} candidates, first {found[0].token}"
+    )
+    start = time.perf_counter()
+    dense = candidates(body_text(mail(5_000_000, chance), is_html=True), SETTINGS)
+    print(f"mail of 5 MB of text: {time.perf_counter() - start:.2f} s, {len(dense):,} candidates")
+
+
+def measure_lookup(engine: Engine) -> None:
+    """One question about many candidates, with the plan that answers it."""
+    with engine.begin() as connection:
+        connection.execute(FILL, {"assets": ASSETS})
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE silver.tdx_computers"))
+    chance = random.Random(2)  # noqa: S311  sample data
+    inventory = PostgresInventory(engine)
+
+    def ask() -> object:
+        keys = {f"LIB-PC-{chance.randrange(2 * ASSETS)}" for _ in range(CANDIDATES)}
+        return inventory.find(keys, active_only=True, form_id=2448)
+
+    median = milliseconds(ask, ROUNDS)
+    print(f"{ASSETS:,} assets, {CANDIDATES} candidates, one statement: median {median:.2f} ms")
+    many = {f"LIB-PC-{chance.randrange(2 * ASSETS)}" for _ in range(1000)}
+    print(f"the same for 1,000: median {milliseconds(lambda: inventory.find(many), 20):.2f} ms")
+
+    keys = [f"LIB-PC-{chance.randrange(2 * ASSETS)}" for _ in range(CANDIDATES)]
+    explain = text("EXPLAIN (ANALYZE, BUFFERS) " + QUERIES["find_computers"].text)
+    with engine.connect() as connection:
+        values = {"keys": keys, "active_only": True, "form_id": 2448}
+        for (line,) in connection.execute(explain, values):
+            print("   ", line)
+
+
+def main() -> None:
+    """Measure and print."""
+    measure_texts()
+    with tempfile.TemporaryDirectory() as folder:
+        base = Path(folder) / "server"
+        Path(folder).chmod(0o755)
+        url = server.start(base)
+        try:
+            database = ensure_database(url, "benchmark")
+            migrate(database)
+            engine = make_engine(database)
+            measure_lookup(engine)
+            engine.dispose()
+        finally:
+            server.stop(base)
+
+
+if __name__ == "__main__":
+    main()
