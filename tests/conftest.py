@@ -6,7 +6,7 @@ each test that asks for one. Servers are stopped at the end.
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -88,11 +88,12 @@ def system_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster
     found = next((b for b in binaries.system_binaries() if b.major >= binaries.OLDEST_MAJOR), None)
     if found is None:
         pytest.skip("no PostgreSQL of the system's own")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PG_BINDIR", str(found.folder))
-        base = tmp_path_factory.mktemp("system-postgres")
-        with running_cluster(base) as running:
-            yield running
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PG_BINDIR", str(found.folder))
+            base = tmp_path_factory.mktemp("system-postgres")
+            running = stack.enter_context(running_cluster(base))
+        yield running
 
 
 @pytest.fixture

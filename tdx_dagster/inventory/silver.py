@@ -226,11 +226,12 @@ def _one_each(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _is_active(status: Status | None, name: str | None, is_gone: bool) -> bool:
-    """By the list of statuses; by the name where the list does not hold this one."""
-    if is_gone:
+    """By the name Active, as everywhere (rule 9): a machine in storage or repair is in service too.
+
+    TDX's own list may only take it away: a status that is switched off or out of service never counts.
+    """
+    if is_gone or (status is not None and (not status.is_active or status.is_out_of_service)):
         return False
-    if status is not None:
-        return status.is_active and not status.is_out_of_service
     return is_active(None, name or "", None)
 
 

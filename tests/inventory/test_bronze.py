@@ -2,6 +2,7 @@
 
 import logging
 import math
+import random
 from collections.abc import Iterable
 from typing import Any
 
@@ -115,8 +116,6 @@ def test_a_record_that_only_the_database_refuses_is_kept_out_alone(database: Eng
     """People put indexes on their bronze that not every value fits into."""
     with database.begin() as connection:
         connection.execute(text("CREATE INDEX ON bronze.raw_entities ((raw_data ->> 'Name'))"))
-    import random
-
     long_name = "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=20_000))
     result = ingest_assets(database, Listed([asset(1), asset(2, long_name), asset(3)]))
     assert (result.created, result.rejected[0].external_id) == (2, "2")

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, text
 
 from tdx_dagster.inventory.bronze import ingest_assets, ingest_people, ingest_statuses
 from tdx_dagster.inventory.silver import BronzeEmpty, rebuild_computers
+from tdx_dagster.postgres.database import engine
 from tests.inventory.listed import OWNER, Listed, asset
 
 
@@ -33,8 +34,6 @@ def computer(
 
 def test_a_row_says_what_tdx_said_in_types(each_database_url: str) -> None:
     """On each server version: everything discovery and people read."""
-    from tdx_dagster.postgres.database import engine
-
     database = engine(each_database_url)
     source = Listed([asset(1001, " lib-pc-1 ", Tag="104233")])
     ingest_assets(database, source)
@@ -109,7 +108,7 @@ def test_e18_blanks_and_fillers_give_no_key(database: Engine, filler: str | None
 @pytest.mark.parametrize(
     ("status_id", "name", "is_active", "status_class"),
     [
-        (1, "In Use", True, "in service"),
+        (1, "In Storage", False, "in service"),
         (2, "Active", False, "out of service"),
         (3, "Active", False, "in service"),
         (9, "Active", True, None),
@@ -117,12 +116,12 @@ def test_e18_blanks_and_fillers_give_no_key(database: Engine, filler: str | None
         (None, " ACTIVE ", True, None),
     ],
 )
-def test_the_list_of_statuses_decides_and_the_name_where_it_is_silent(
+def test_active_means_the_status_named_active_unless_the_list_says_that_it_is_not_in_use(
     database: Engine, status_id: int | None, name: str, is_active: bool, status_class: str | None
 ) -> None:
-    """Names are free text; but the list may lack statuses that assets have."""
+    """A machine in storage is in service, but nobody's computer; the list may lack statuses."""
     statuses = (
-        {"ID": 1, "Name": "In Use", "IsActive": True, "IsOutOfService": False},
+        {"ID": 1, "Name": "In Storage", "IsActive": True, "IsOutOfService": False},
         {"ID": 2, "Name": "Active", "IsActive": True, "IsOutOfService": True},
         {"ID": 3, "Name": "Active", "IsActive": False, "IsOutOfService": False},
     )

@@ -118,12 +118,15 @@ def enquiry_of(
         effects: What this robot has written on it; its own entries are no evidence.
         robot_texts: What it writes, to be recognised where people quote it.
     """
-    ours = {effect.detail.get("feed_id") for effect in effects.values()}
+    ours = (effect.detail.get("feed_id") for effect in effects.values())
     return Enquiry(
         ticket=ticket.ticket,
-        conversation=lambda: [entry for entry in ticket.conversation() if entry.id not in ours],
+        conversation=ticket.conversation,
         has_assets=lambda: any(item.asset_id for item in ticket.items()),
-        robot=Robot(texts=tuple(robot_texts)),
+        robot=Robot(
+            texts=tuple(robot_texts),
+            entry_ids=frozenset(entry for entry in ours if isinstance(entry, int)),
+        ),
     )
 
 
