@@ -179,13 +179,18 @@ def _serve(port: int, home: Path, simulator: Simulator) -> int:
         signal.signal(number, lambda got, _: stopping.append(got))
     command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
     command += ["-w", str(home / "workspace.yaml"), "--log-level", "warning"]
-    child = subprocess.Popen(command, cwd=home, start_new_session=True)
+    log = embedded_folder().parent / "dev.log"
+    with log.open("wb") as sink:
+        child = subprocess.Popen(
+            command, cwd=home, start_new_session=True, stdout=sink, stderr=subprocess.STDOUT
+        )
     err.print(
         f"\n[bold]http://127.0.0.1:{port}[/] is the Dagster UI (it takes some seconds to start).\n"
         "  Lineage               the graph from TDX to ticket\n"
         "  Catalog → tickets/…   a ticket's partition: what was done to it, and why\n"
         "  Automation            the sensor that polls the report, and its ticks\n"
-        f"The TDX behind it is a simulator on {escape(simulator.url)}. Ctrl-C ends everything.\n"
+        f"The TDX behind it is a simulator on {escape(simulator.url)}. What Dagster says is in "
+        f"{escape(str(log))}. Ctrl-C ends everything.\n"
     )
     try:
         while not stopping and child.poll() is None:
