@@ -136,7 +136,9 @@ def _log_table(rows: Sequence[LogRow], title: str) -> Table:
     table = Table("ticket", "action", "outcome, and why", title=title, box=SIMPLE_HEAD)
     for row in rows:
         kind = f" ({row.failure_kind.value})" if row.failure_kind else ""
-        why = row.error_message or str(row.metadata.get("message", ""))
+        why = "\n".join(
+            [row.error_message or str(row.metadata.get("message", "")), *_evidence(row)]
+        )
         tries = f", {row.attempts} attempts" if row.attempts > 1 else ""
         again = (
             f"; next try {row.next_attempt_at:%Y-%m-%d %H:%M} UTC" if row.next_attempt_at else ""
@@ -147,6 +149,17 @@ def _log_table(rows: Sequence[LogRow], title: str) -> Table:
             f"{row.status.value}{kind} {row.executed_at:%Y-%m-%d %H:%M:%S}{tries}{again}\n{escape(why)}",
         )
     return table
+
+
+def _evidence(row: LogRow) -> list[str]:
+    """Say for each computer why it was chosen, or why it was left."""
+    details = row.metadata.get("details") or {}
+    marks = {"attached": "+", "already": "=", "not_attached": "-", "left_over": "-"}
+    return [
+        f"{mark} {one['name']}: {one['why']}" + (f"; {one['because']}" if "because" in one else "")
+        for kind, mark in marks.items()
+        for one in details.get(kind, ())
+    ]
 
 
 def _attempt_table(attempts: Sequence[Attempt]) -> Table:

@@ -246,3 +246,14 @@ def test_help_starts_without_importing_dagster(shell: Shell) -> None:
     probe = "import sys, tdx_dagster.cli, tdx_dagster.cli.simulate; print('dagster' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"
+
+
+def test_explain_of_a_ticket_says_what_discovery_saw_and_writes_nothing(desk: Desk) -> None:
+    """The same decision as a run's, before a run makes it."""
+    shell, simulator = desk(tickets=2, assets=20)
+    ticket, truth = next(iter(simulator.state.truths.items()))
+    found = shell.json("explain", "--ticket", str(ticket))
+    assert found["asset_ids"] == truth["expected_asset_ids"]
+    written = [call.name for call in simulator.calls if call.method != "GET"]
+    assert {name.rpartition("/")[2] for name in written} <= {"loginadmin", "search"}
+    assert shell.json("history", str(ticket))["attempts"] == []

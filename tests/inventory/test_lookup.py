@@ -8,7 +8,12 @@ from sqlalchemy import Engine, create_engine, event, text
 
 from tdx_dagster.inventory.computers import Computer, Inventory, InventoryUnavailable, keys_of
 from tdx_dagster.inventory.identifiers import IdentifierSettings
-from tdx_dagster.inventory.lookup import MemoryInventory, PostgresInventory, RememberingInventory
+from tdx_dagster.inventory.lookup import (
+    QUERIES,
+    MemoryInventory,
+    PostgresInventory,
+    RememberingInventory,
+)
 from tdx_dagster.postgres.database import engine as make_engine
 from tests.inventory.records import computer
 
@@ -189,3 +194,22 @@ def test_an_unusable_list_of_assets_is_refused_with_its_place(content: str, faul
     """`explain --inventory` is given files by hand."""
     with pytest.raises(ValueError, match=fault):
         MemoryInventory.from_json(content)
+
+
+def test_e07_a_batch_of_candidates_is_found_by_the_indexes_alone(database: Engine) -> None:
+    """Reading the whole inventory for each batch would be felt at forty thousand assets."""
+    fill = text(
+        "INSERT INTO silver.tdx_computers (asset_id, name_key, serial_key, tag_key, is_active, form_id) "
+        "SELECT n, 'LIB-PC-' || n, 'S' || n || 'X', 'T' || n, true, 2448 FROM generate_series(1, 20000) AS n"
+    )
+    keys = [f"LIB-PC-{number}" for number in range(1, 100_000, 2000)]
+    with database.begin() as connection:
+        connection.execute(fill)
+        connection.execute(text("ANALYZE silver.tdx_computers"))
+        plan = connection.execute(
+            text("EXPLAIN " + QUERIES["find_computers"].text),
+            {"keys": keys, "active_only": True, "form_id": 2448},
+        )
+        lines = "\n".join(row[0] for row in plan)
+    assert "Seq Scan" not in lines
+    assert lines.count("idx_tdx_computers_") == 3
