@@ -36,7 +36,7 @@ from tdx_dagster.tickets.actions.work import TicketView, Work
 
 CLOSED = frozenset({StatusClass.COMPLETED, StatusClass.CANCELLED})
 
-# A closed ticket still in the report is looked at again after an hour, then seldom: it may be reopened.
+# A closed ticket still in the report is looked at again after an hour, for one call: it may be reopened.
 CLOSED_PAUSE_SECONDS = 3600.0
 LONGEST_PAUSE_SECONDS = 24 * 3600.0
 
