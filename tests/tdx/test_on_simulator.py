@@ -36,6 +36,9 @@ from tdx_dagster.tdx.parse import parse_id
 from tdx_dagster.tdx.signin import Credentials
 from tdx_dagster.tdx.transport import Patience
 
+# How late a busy machine may wake a thread; what is not cut off at its bound would last far longer.
+BUSY = 1.0
+
 PERSON = "aaaaaaaa-0000-4000-8000-000000000001"
 POST = FeedPost("First line\nSecond <line>", is_private=True)
 FEED = "/{app}/tickets/{id}/feed"
@@ -381,7 +384,7 @@ def test_every_fault_ends_a_read_as_retryable_within_the_bound(
     started = REAL_CLOCK.monotonic()
     with pytest.raises(TdxRetryLater):
         tdx.ticket(7001)
-    assert REAL_CLOCK.monotonic() - started < QUICK.bound() + 0.3
+    assert REAL_CLOCK.monotonic() - started < QUICK.bound() + BUSY
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
@@ -394,7 +397,7 @@ def test_every_fault_of_a_write_leaves_at_most_one_comment(
     started = REAL_CLOCK.monotonic()
     with pytest.raises(TdxRetryLater if fault.get("status") == 429 else TdxUnclear):
         tdx.post_feed(7001, POST)
-    assert REAL_CLOCK.monotonic() - started < QUICK.bound() + 0.3
+    assert REAL_CLOCK.monotonic() - started < QUICK.bound() + BUSY
     assert simulator.calls.count("POST", FEED) == 1
 
 
@@ -421,7 +424,7 @@ def test_every_fault_of_a_sign_in_ends_within_the_bound(
     started = REAL_CLOCK.monotonic()
     with pytest.raises((TdxRetryLater, TdxSettingError)):
         make(simulator, patience=QUICK).post_feed(7001, POST)
-    assert REAL_CLOCK.monotonic() - started < QUICK.bound() + 0.3
+    assert REAL_CLOCK.monotonic() - started < QUICK.bound() + BUSY
     assert simulator.calls.count("POST", FEED) == 0
 
 

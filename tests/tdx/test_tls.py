@@ -18,6 +18,9 @@ from tdx_dagster.tdx.models import FeedPost
 from tests.tdx.conftest import MakeTdx
 from tests.tdx.scripted_server import ScriptedServer, Step, answer, drip, silence
 
+# How late a busy machine may wake a thread; what is not cut off at its bound would last far longer.
+BUSY = 1.0
+
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -109,4 +112,4 @@ def test_a_call_over_tls_ends_within_its_bound(
     started = REAL_CLOCK.monotonic()
     with pytest.raises(TdxUnclear if writes else TdxRetryLater):
         tdx.post_feed(31, FeedPost("Hello", is_private=True)) if writes else tdx.feed(31)
-    assert REAL_CLOCK.monotonic() - started < 0.3 + 0.3 + 0.2
+    assert REAL_CLOCK.monotonic() - started < 0.3 + 0.3 + BUSY

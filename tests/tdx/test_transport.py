@@ -32,6 +32,9 @@ from tests.tdx.scripted_server import (
     silence,
 )
 
+# How late a busy machine may wake a thread; what is not cut off at its bound would last far longer.
+BUSY = 1.0
+
 TICKET = {"ID": 31, "Title": "Slow", "StatusClass": 1}
 POST = FeedPost("Hello", is_private=True)
 PAGE = b"<!DOCTYPE html><html><body>Sign in</body></html>"
@@ -349,7 +352,7 @@ def test_a_call_ends_within_its_bound_whatever_the_server_does(
     started = REAL_CLOCK.monotonic()
     with pytest.raises((TdxRetryLater, TdxUnclear)):
         tdx.post_feed(31, POST) if writes else tdx.feed(31)
-    assert REAL_CLOCK.monotonic() - started < 0.4 + 0.3 + 0.2
+    assert REAL_CLOCK.monotonic() - started < 0.4 + 0.3 + BUSY
 
 
 @pytest.mark.parametrize("fault", SLOW.values(), ids=SLOW.keys())

@@ -2,15 +2,19 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Barrier
 from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy import Engine
 
+from tdx_dagster.postgres.database import engine
 from tdx_dagster.simulator import Simulator
 from tdx_dagster.simulator.blank import CLOSED
-from tdx_dagster.state.records import FailureKind, LogStatus
+from tdx_dagster.state.postgres_store import PostgresStore
+from tdx_dagster.state.records import FailureKind, LogStatus, StoreUnavailable
 from tdx_dagster.tickets.actions.action import Action, Performed
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.comment import Comment
@@ -443,3 +447,38 @@ def test_a_failure_stops_later_actions_of_that_ticket_unless_it_says_otherwise(
     assert bodies(simulator) == []
     desk(Broken(continue_on_failure=True, version="v2"), HELLO).run(31)
     assert bodies(simulator) == ["Hello World"]
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_d06_c28_runs_at_the_same_time_write_once_between_them(
+    desk: Callable[..., Desk], simulator: Simulator, attempt: int
+) -> None:
+    """Overlapping ticks, a backfill beside the sensor: the insert of the claim decides."""
+    line = (HELLO, AddAsset(), SummaryComment())
+    barrier = Barrier(4)
+
+    def race(number: int) -> None:
+        working = desk(*line)
+        barrier.wait()
+        working.run(31, 32, 33, run_id=f"run-{attempt}-{number}")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(race, range(4)))
+    for ticket in (31, 32, 33):
+        words = bodies(simulator, ticket)
+        assert words.count("Hello World") == 1
+        assert len([text for text in words if "Summary" in text]) == 1
+    assert len(posts(simulator, LINK)) == 4
+
+
+def test_d04_without_the_log_nothing_is_written(
+    desk: Callable[..., Desk], simulator: Simulator
+) -> None:
+    """A database that cannot be asked must not look like 'not executed'."""
+    working = desk(HELLO)
+    gone = engine("postgresql://nobody@127.0.0.1:1/nowhere")
+    working.store = PostgresStore(gone)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            working.run(31, 32, 33)
+    assert posts(simulator, FEED) == []
