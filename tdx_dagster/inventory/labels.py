@@ -39,7 +39,7 @@ _PUNCTUATION = r"[\s:=\#'\"“”\u2018\u2019`*~|(\[{<>→—-]"
 # before a colon: "serial (S/N): 104233" names it, "(it has no tag) 104233" does not.
 _GAP = re.compile(
     rf"""
-    (?: {_PUNCTUATION} | [)\]](?=\s*[:=]) )*+
+    (?: {_PUNCTUATION} | [)\]](?=\s*[:=]) )*
     (?: (?:is|was|are|reads|says)\b {_PUNCTUATION}*+ )?
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -49,7 +49,7 @@ _GAP = re.compile(
 _LONGEST_GAP = 60
 
 # What separates the values of a list under a label in the plural.
-_LIST_GAP = re.compile(r"(?:[\s,;/&+|]|(?<!\w)(?:and|or|plus)(?!\w))++", re.IGNORECASE)
+_LIST_GAP = re.compile(r"(?:[\s,;/&+|]|(?<!\w)(?:and|or|plus)(?!\w))+", re.IGNORECASE)
 
 _PLURAL = re.compile(r"s\)?\.?$", re.IGNORECASE)
 

@@ -1,7 +1,11 @@
 """Which parts of a text may name a computer, and which look as if they did."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+from tdx_dagster.inventory import identifiers
 from tdx_dagster.inventory.folding import fold_key, fold_text
 from tdx_dagster.inventory.identifiers import IdentifierSettings, candidates, scan
 
@@ -379,3 +383,15 @@ def test_huge_tokens_are_dropped() -> None:
 def test_hostile_texts_take_linear_time(run: str) -> None:
     """A mail of a megabyte of anything must not hold up a run; quadratic would be hours."""
     scan(run * (300_000 // len(run)), DEFAULTS)
+
+
+def test_no_pattern_repeats_a_group_possessively() -> None:
+    """Python up to 3.11.4, which Debian 12 ships, matches such repeats wrongly: names kept their full stop."""
+    package = Path(identifiers.__file__).parents[1]
+    found = [
+        f"{file.name}: {line.strip()}"
+        for file in package.rglob("*.py")
+        for line in file.read_text(encoding="utf-8").splitlines()
+        if re.search(r"\)(?:[*+?]|\{[0-9,]+\})\+", line)
+    ]
+    assert found == []
