@@ -1,10 +1,9 @@
 """`TicketPipeline`: the Dagster component that turns a `defs.yaml` into asset, job, sensor and partitions.
 
 Belongs here: the attributes people write in YAML, and making definitions of them. Does not: what the
-actions do, what a run looks like (`tickets.asset`), reading settings.
+actions do, what a run looks like (`tickets.asset`), what TDX or a database needs.
 """
 
-import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from dagster.components.core.component_tree import ComponentTree
 from pydantic import Field
 
 import tdx_dagster.defs
+from tdx_dagster.settings import SensorSettings
 from tdx_dagster.tickets.actions.action import read_actions
 from tdx_dagster.tickets.asset import build_ticket_asset, build_ticket_job
 from tdx_dagster.tickets.pipeline_spec import Pipeline
@@ -74,10 +74,10 @@ def pipeline_definitions(pipeline: Pipeline) -> dg.Definitions:
     """Make asset, job and sensor of a pipeline."""
     asset = build_ticket_asset(pipeline)
     job = build_ticket_job(pipeline, asset)
-    # `tdx-dagster dev` sets these two: there the sensors run by themselves, and more often.
-    is_on = os.environ.get("TDX_SENSORS") == "on"
+    given = SensorSettings()
+    is_on = given.tdx_sensors == "on"
     status = dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED
-    seconds = int(os.environ.get("TDX_POLL_SECONDS") or pipeline.interval_seconds)
+    seconds = given.tdx_poll_seconds or pipeline.interval_seconds
     return dg.Definitions(
         assets=[asset], jobs=[job], sensors=[build_sensor(pipeline, job, status, seconds)]
     )

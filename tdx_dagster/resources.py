@@ -13,10 +13,10 @@ from tdx_dagster.failures import failure
 from tdx_dagster.inventory.lookup import PostgresInventory, RememberingInventory
 from tdx_dagster.postgres.database import engine as make_engine
 from tdx_dagster.postgres.errors import DatabaseError
-from tdx_dagster.settings import Settings, SettingsError, find_database, load_settings
+from tdx_dagster.settings import SettingsError, find_database, load_settings
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.state.store import ActionStore
-from tdx_dagster.tdx.facade import Tdx
+from tdx_dagster.tdx.facade import Connection, Tdx
 from tdx_dagster.tdx.limiter import PostgresLimiter
 from tdx_dagster.tdx.models import Report
 from tdx_dagster.tdx.transport import SENSOR_PATIENCE, Patience
@@ -52,16 +52,24 @@ class TdxPort:
         """Give the client for runs; one for all ops of a run, so that its count of calls is the run's."""
         if self._client is None:
             settings = load_settings()
-            self._client = self._make(settings, Patience(max_wait_seconds=settings.longest_wait))
+            self._client = Tdx.create(
+                settings.connection(),
+                limiter=PostgresLimiter(self._database.engine()),
+                patience=Patience(max_wait_seconds=settings.longest_wait),
+            )
         return self._client
 
     def impatient_client(self) -> Tdx:
-        """Give a client that never waits, for sensor ticks and checks (case C04)."""
-        return self._make(load_settings(), SENSOR_PATIENCE)
+        """Give a client that never waits, for sensor ticks and checks (case C04).
 
-    def _make(self, settings: Settings, patience: Patience) -> Tdx:
-        limiter = PostgresLimiter(self._database.engine())
-        return Tdx.create(settings.connection(), limiter=limiter, patience=patience)
+        All ticks of a process share it, so that a tick is one call and not also a sign-in.
+        """
+        return _impatient_client(load_settings().connection(), self._database.engine())
+
+
+@cache
+def _impatient_client(connection: Connection, engine: Engine) -> Tdx:
+    return Tdx.create(connection, limiter=PostgresLimiter(engine), patience=SENSOR_PATIENCE)
 
 
 class SettingsPolling:
@@ -91,12 +99,14 @@ class SettingsPolling:
             raise NotConfigured(str(error)) from error
 
 
-def make_ticket_tools(tdx: TdxPort, database: DatabasePort) -> TicketTools:
-    """Put together what a run needs.
+def ticket_tools(tdx: TdxPort | None = None, database: DatabasePort | None = None) -> TicketTools:
+    """Put together what a run needs, from settings where nothing else is given.
 
     Raises:
         SettingsError: Something is missing.
     """
+    database = database or DatabasePort()
+    tdx = tdx or TdxPort(database)
     engine = database.engine()
     return TicketTools(
         tdx=tdx.client(),
@@ -127,7 +137,7 @@ def tdx_resource(context: dg.InitResourceContext) -> TdxPort:
 def ticket_tools_resource(context: dg.InitResourceContext) -> TicketTools:
     """Make a `TicketTools`, or fail the run with the name of what is missing."""
     try:
-        return make_ticket_tools(context.resources.tdx, context.resources.database)
+        return ticket_tools(context.resources.tdx, context.resources.database)
     except (SettingsError, DatabaseError) as error:
         raise failure(str(error)) from error
 

@@ -5,6 +5,7 @@ and loading definitions needs none of them. Nothing here ever prints a value.
 """
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -51,7 +52,6 @@ class Settings(BaseSettings):
     tdx_lease_seconds: float = Field(300.0, gt=0)
     tdx_retry_pause_seconds: float = Field(60.0, ge=0)
     tdx_max_attempts: int = Field(8, ge=1)
-    tdx_poll_seconds: int | None = Field(None, ge=5, description="overrides interval_seconds")
 
     def times(self) -> Times:
         """Give how long things are believed."""
@@ -137,6 +137,13 @@ class Settings(BaseSettings):
                 if getattr(self, present) and not getattr(self, absent):
                     found.append((present.upper(), absent.upper()))
         return found
+
+
+class SensorSettings(BaseSettings):
+    """What `tdx-dagster dev` sets for its sensors. Read while definitions load, so nothing else is in it."""
+
+    tdx_sensors: Literal["on", "off"] = Field("off", description="whether sensors run unasked")
+    tdx_poll_seconds: int | None = Field(None, ge=5, description="instead of interval_seconds")
 
 
 def load_settings() -> Settings:

@@ -12,19 +12,17 @@ from rich.table import Table
 
 from tdx_dagster.cli.errors import exit_code_and_text
 from tdx_dagster.cli.runtime import dagster_home, out, print_json
-from tdx_dagster.inventory.freshness import inventory_age
+from tdx_dagster.inventory.freshness import AgeLimits, Freshness, inventory_age
 from tdx_dagster.pipeline import load_pipelines
 from tdx_dagster.postgres.database import shown_url
 from tdx_dagster.postgres.migrations import schema_state
 from tdx_dagster.resources import DatabasePort, TdxPort
 from tdx_dagster.settings import SettingsError, find_database, load_settings
+from tdx_dagster.tdx.address import is_sandbox, normalise_base_url
 from tdx_dagster.tdx.errors import TdxRetryLater
 from tdx_dagster.tdx.facade import Tdx
 from tdx_dagster.tickets.pipeline_spec import Pipeline
 from tdx_dagster.tickets.report import read_tickets
-
-# The inventory is loaded nightly; two missed nights are worth a word.
-OLD_INVENTORY = timedelta(hours=48)
 
 
 class Verdict(StrEnum):
@@ -69,7 +67,7 @@ def check(ctx: click.Context, *, as_json: bool) -> None:
 
 def look_at_all() -> Iterator[Finding]:
     """Look at one thing after the other; what stands on a broken one is left out."""
-    settings = _look("settings", lambda: (load_settings().connection(), "complete")[1])
+    settings = _look("settings", _settings)
     yield settings
     database = _look("database", lambda: shown_url(find_database()))
     yield database
@@ -108,6 +106,11 @@ def _look(about: str, look: Callable[[], str]) -> Finding:
         return Finding(about, Verdict.WRONG, known[1])
 
 
+def _settings() -> str:
+    address = normalise_base_url(load_settings().connection().base_url)
+    return f"complete, for the {'sandbox' if is_sandbox(address) else 'production system'} at {address}"
+
+
 def _schema() -> str:
     state = schema_state(find_database())
     if state.pending:
@@ -123,7 +126,7 @@ def _inventory() -> str:
         raise _Warning(
             "No computers are known: run `tdx-dagster ingest`. Until then TDX is searched."
         )
-    if age is None or age > OLD_INVENTORY:
+    if AgeLimits().judge(age) is not Freshness.FRESH:
         raise _Warning(
             f"{computers} computers, but last loaded {_ago(age)}: run `tdx-dagster ingest`."
         )

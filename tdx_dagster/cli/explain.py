@@ -66,13 +66,12 @@ def _explain_file(file: Path, inventory_file: Path | None, *, is_html: bool) -> 
 
 def _explain_ticket(ticket: int, pipeline: str | None, inventory_file: Path | None) -> Explanation:
     from tdx_dagster.cli.passes import choose_pipeline  # noqa: PLC0415  imports Dagster
-    from tdx_dagster.resources import DatabasePort, TdxPort, make_ticket_tools  # noqa: PLC0415  the same
+    from tdx_dagster.resources import ticket_tools  # noqa: PLC0415  the same
     from tdx_dagster.tickets.actions.add_asset import enquiry_of  # noqa: PLC0415  kept beside its use
 
     prepare()
     chosen = choose_pipeline(pipeline)
-    database = DatabasePort()
-    tools = make_ticket_tools(TdxPort(database), database)
+    tools = ticket_tools()
     view = tools.view(ticket)
     words = [text for action in chosen.actions for text in action.own_words()]
     enquiry = enquiry_of(view, tools.store.effects(ticket), words)

@@ -7,13 +7,13 @@ Belongs here: read, plan, add partitions, run in ranges, gather what came of it.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
 from tdx_dagster.definitions import build_defs
 from tdx_dagster.pipeline import load_pipelines
-from tdx_dagster.resources import DatabasePort, TdxPort, make_ticket_tools
+from tdx_dagster.resources import ticket_tools
 from tdx_dagster.settings import SettingsError, load_settings
 from tdx_dagster.tickets.actions.once import Outcome, Result
 from tdx_dagster.tickets.asset import run_config
@@ -22,9 +22,6 @@ from tdx_dagster.tickets.pipeline_spec import Pipeline
 from tdx_dagster.tickets.plan import Plan, plan_tickets
 from tdx_dagster.tickets.report import ReportTickets, read_tickets
 from tdx_dagster.tickets.tools import TicketTools
-
-if TYPE_CHECKING:
-    from tdx_dagster.tickets.batch import Batch
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -35,7 +32,6 @@ class Pass:
 
     Args:
         outcomes: Every outcome of every action, in the order they came.
-        batches: The batches whose last op was reached.
         errors: Runs that failed as a whole, by the tickets they had.
     """
 
@@ -45,7 +41,6 @@ class Pass:
     plan: Plan
     dry_run: bool
     outcomes: list[Outcome] = field(default_factory=list)
-    batches: list["Batch"] = field(default_factory=list)
     errors: dict[str, str] = field(default_factory=dict)
     calls: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
@@ -140,8 +135,7 @@ class Preparation:
 def prepare_pass(wanted: Wanted) -> Preparation:
     """Read the report (one call) and the log (one query), and plan."""
     pipeline = choose_pipeline(wanted.pipeline)
-    database = DatabasePort()
-    tools = make_ticket_tools(TdxPort(database), database)
+    tools = ticket_tools()
     if wanted.tickets:
         report_id = wanted.report_id or pipeline.report_id
         report = ReportTickets(
@@ -183,7 +177,6 @@ def make_pass(
         progress(len(done), len(chosen), outcome)
 
     ready.tools.progress = tell
-    ready.tools.finished = made.batches.append
     progress(0, len(chosen), None)
     if chosen:
         _run_all(made, ready.tools, instance)

@@ -165,7 +165,6 @@ def _record_op(pipeline: Pipeline) -> dg.OpDefinition:
         shown = {
             key_of(ticket.id): ticket_metadata(ticket, batch, tools) for ticket in batch.tickets
         }
-        tools.finished(batch)
         if batch.is_rehearsal:
             for partition, metadata in shown.items():
                 context.log_event(dg.AssetObservation(key, partition=partition, metadata=metadata))

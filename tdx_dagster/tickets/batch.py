@@ -16,7 +16,7 @@ from tdx_dagster.inventory.passages import Robot, opening_passages
 from tdx_dagster.state.records import StoreUnavailable, UntoldResult
 from tdx_dagster.tdx.errors import TdxError, TdxSettingError
 from tdx_dagster.tickets.actions.action import Action
-from tdx_dagster.tickets.actions.once import Once, Outcome, Result
+from tdx_dagster.tickets.actions.once import Once, Outcome, Result, outcome_of
 from tdx_dagster.tickets.actions.work import TicketView
 from tdx_dagster.tickets.pipeline_spec import Pipeline
 from tdx_dagster.tickets.plan import Due, plan_ticket
@@ -157,14 +157,7 @@ def _run_one(
             return once.rehearse(action, ticket.view, _planned_lines(ticket))
         return once.run(action, ticket.view)
     except (StoreUnavailable, InventoryUnavailable) as error:
-        return Outcome(
-            ticket_id=ticket.id,
-            action_name=action.label,
-            action_id=action.identity().action_id,
-            result=Result.FAILED,
-            message=str(error),
-            stops_ticket=True,
-        )
+        return outcome_of(action, ticket.view, Result.FAILED, str(error), stops_ticket=True)
 
 
 def _planned_lines(ticket: TicketRun) -> Sequence[UntoldResult]:

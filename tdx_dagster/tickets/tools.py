@@ -14,7 +14,6 @@ from tdx_dagster.tdx.models import Report
 from tdx_dagster.tickets.actions.hands import TdxWrites, Times
 from tdx_dagster.tickets.actions.once import Once, Outcome
 from tdx_dagster.tickets.actions.work import ReadOnly, TdxReads, TicketView
-from tdx_dagster.tickets.batch import Batch
 from tdx_dagster.tickets.pipeline_spec import Pipeline
 
 
@@ -39,7 +38,6 @@ class TicketTools:
         inventory: Computers we know.
         times: How long things are believed.
         progress: Told of each outcome, for whoever draws a bar.
-        finished: Told of each batch that reached its end.
     """
 
     tdx: TicketTdx
@@ -47,7 +45,6 @@ class TicketTools:
     inventory: RememberingInventory
     times: Times = field(default_factory=Times)
     progress: Callable[[Outcome], None] = field(default=lambda _: None)
-    finished: Callable[[Batch], None] = field(default=lambda _: None)
 
     def once(self, pipeline: Pipeline, run_id: str, warn: Callable[[str], None]) -> Once:
         """Give what runs the actions of a pipeline in one run."""

@@ -252,7 +252,7 @@ class RealHands(_TicketEffects):
         self._settle(effect, "unclear", {**effect.detail, "error": why})
         record = EffectRecord(EffectState.OPEN, 0, 0.0, effect.detail)
         found = self._look(effect, record)
-        if found is None:  # pragma: no cover  a fresh record never is old enough to be absent
+        if found is None:  # only where the settle time is 0: the next attempt may write at once
             raise RetryLater(why, self.times.settle)
         return self._settle(effect, "reconciled", found)
 

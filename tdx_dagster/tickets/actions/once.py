@@ -6,7 +6,6 @@ person). Does not: the steps of a single write (`hands`), deciding which tickets
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -110,13 +109,13 @@ class Once:
             again=again,
         )
         if claim is None:
-            return _outcome(
+            return outcome_of(
                 action, ticket, Result.SKIPPED, "done already, held by another run, or not due"
             )
         try:
             return self._perform(action, ticket, claim)
         except StaleClaim as error:
-            return _outcome(action, ticket, Result.SKIPPED, str(error), stops_ticket=True)
+            return outcome_of(action, ticket, Result.SKIPPED, str(error), stops_ticket=True)
 
     def rehearse(
         self, action: Action, ticket: TicketView, earlier: Sequence[UntoldResult]
@@ -133,17 +132,17 @@ class Once:
         )
         try:
             if closed := self._closed(ticket):
-                return _outcome(action, ticket, Result.SKIPPED, closed, stops_ticket=True)
+                return outcome_of(action, ticket, Result.SKIPPED, closed, stops_ticket=True)
             performed = action.perform(self._work(ticket, hands, earlier))
         except (TdxError, RetryLater, GiveUp, Uncertain, InventoryUnavailable) as error:
-            return _outcome(
+            return outcome_of(
                 action,
                 ticket,
                 Result.FAILED,
                 str(error),
                 stops_ticket=not action.continue_on_failure,
             )
-        done = _outcome(action, ticket, Result.WOULD_RUN, performed.message, performed)
+        done = outcome_of(action, ticket, Result.WOULD_RUN, performed.message, performed)
         return replace(done, planned=tuple(hands.planned))
 
     def _work(self, ticket: TicketView, hands: Hands, earlier: Sequence[UntoldResult] = ()) -> Work:
@@ -187,7 +186,7 @@ class Once:
             },
             told=performed.told,
         )
-        return _outcome(action, ticket, Result.COMPLETED, performed.message, performed)
+        return outcome_of(action, ticket, Result.COMPLETED, performed.message, performed)
 
     def _skip(self, action: Action, ticket: TicketView, claim: Claim, reason: str) -> Outcome:
         self.store.finish(
@@ -196,7 +195,7 @@ class Once:
             message=reason,
             retry_in_seconds=CLOSED_PAUSE_SECONDS,
         )
-        return _outcome(action, ticket, Result.SKIPPED, reason, stops_ticket=True)
+        return outcome_of(action, ticket, Result.SKIPPED, reason, stops_ticket=True)
 
     def _fail(self, action: Action, ticket: TicketView, claim: Claim, error: Exception) -> Outcome:
         kind, wait = self._judge(error, claim.attempt)
@@ -209,13 +208,10 @@ class Once:
             message=message,
             failure_kind=kind,
             retry_in_seconds=wait,
-            metadata={
-                "config": action.hashed_settings(),
-                "failed_at": datetime.now(UTC).isoformat(),
-            },
+            metadata={"config": action.hashed_settings()},
         )
         return replace(
-            _outcome(action, ticket, Result.FAILED, message),
+            outcome_of(action, ticket, Result.FAILED, message),
             kind=kind,
             stops_ticket=not action.continue_on_failure,
         )
@@ -233,7 +229,7 @@ class Once:
         return FailureKind.RETRYABLE, max(pause, wait)
 
 
-def _outcome(
+def outcome_of(
     action: Action,
     ticket: TicketView,
     result: Result,
@@ -242,6 +238,7 @@ def _outcome(
     *,
     stops_ticket: bool = False,
 ) -> Outcome:
+    """Give the outcome of an action on a ticket."""
     return Outcome(
         ticket_id=ticket.id,
         action_name=action.label,
