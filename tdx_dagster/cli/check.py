@@ -11,13 +11,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from tdx_dagster.cli.errors import exit_code_and_text
-from tdx_dagster.cli.runtime import dagster_home, out, print_json
+from tdx_dagster.cli.runtime import dagster_home, out, prepare, print_json
 from tdx_dagster.inventory.freshness import AgeLimits, Freshness, inventory_age
 from tdx_dagster.pipeline import load_pipelines
 from tdx_dagster.postgres.database import shown_url
 from tdx_dagster.postgres.migrations import schema_state
 from tdx_dagster.resources import DatabasePort, TdxPort
-from tdx_dagster.settings import SettingsError, find_database, load_settings
+from tdx_dagster.settings import find_database, load_settings
 from tdx_dagster.tdx.address import is_sandbox, normalise_base_url
 from tdx_dagster.tdx.errors import TdxRetryLater
 from tdx_dagster.tdx.facade import Tdx
@@ -71,13 +71,15 @@ def look_at_all() -> Iterator[Finding]:
     yield settings
     database = _look("database", lambda: shown_url(find_database()))
     yield database
-    if database.verdict is Verdict.OK:
-        yield _look("schema", _schema)
+    schema = _look("schema", _schema) if database.verdict is Verdict.OK else database
+    if schema is not database:
+        yield schema
+    if schema.verdict is Verdict.OK:
         yield _look("inventory", _inventory)
     yield _look("dagster.yaml", lambda: str(dagster_home()))
     pipelines = _look("pipelines", lambda: ", ".join(load_pipelines()) or "none")
     yield pipelines
-    if Verdict.WRONG in {settings.verdict, database.verdict}:
+    if Verdict.WRONG in {settings.verdict, schema.verdict}:
         return
     tdx = TdxPort(DatabasePort()).impatient_client()
     yield _look("sign-in", lambda: f"as {tdx.whoami().full_name or 'a service account'}")
@@ -112,12 +114,8 @@ def _settings() -> str:
 
 
 def _schema() -> str:
-    state = schema_state(find_database())
-    if state.pending:
-        raise SettingsError(
-            f"{len(state.pending)} migrations are missing: run `tdx-dagster migrate`."
-        )
-    return f"{len(state.applied)} migrations applied"
+    runtime = prepare()
+    return f"{len(schema_state(runtime.database).applied)} migrations applied"
 
 
 def _inventory() -> str:

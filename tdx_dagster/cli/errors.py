@@ -1,14 +1,19 @@
 """Which errors people can mend, what they are told, and the exit code."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
+from yaml import YAMLError
 
 from tdx_dagster.postgres.errors import DatabaseError
 from tdx_dagster.settings import SettingsError
 from tdx_dagster.state.records import StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError, TdxSettingError
-from tdx_dagster.tickets.actions.action import BadAction
+from tdx_dagster.tickets.actions.action import BadAction, nearest
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 SETTINGS = 2
 FAILED = 1
@@ -32,11 +37,8 @@ def exit_code_and_text(error: Exception) -> tuple[int, str] | None:
         for kind, code in _CODES:
             if isinstance(cause, kind):
                 return code, str(cause)
-    for cause in _causes(error):
-        text = _component_text(cause)
-        if text:
-            return SETTINGS, text
-    return None
+    texts = [text for cause in _causes(error) if (text := _component_text(cause))]
+    return (SETTINGS, texts[0]) if texts else None
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -49,8 +51,31 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _component_text(error: BaseException) -> str | None:
-    """Give what a defs.yaml does wrong, from Dagster's errors about components."""
+    """Give what a defs.yaml does wrong: its place, the field and the nearest valid name."""
     if isinstance(error, ValidationError):
-        return str(error)
-    is_components = type(error).__module__.startswith(("dagster.components", "dagster_shared"))
-    return str(error) if is_components else None
+        return "\n".join(
+            _fault(fault) for fault in error.errors(include_url=False) if _is_about_value(fault)
+        )
+    is_readable = isinstance(error, YAMLError) or type(error).__module__ == "dagster_shared.error"
+    return f"a defs.yaml cannot be read: {error}" if is_readable else None
+
+
+def _is_about_value(fault: "ErrorDetails") -> bool:
+    """Leave out that the value is no template either, which Dagster would take as well."""
+    return fault["type"] != "string_type"
+
+
+def _fault(fault: "ErrorDetails") -> str:
+    """Say one fault. Dagster puts `attributes.name at file:line` where pydantic has the field's name."""
+    place = ".".join(str(part) for part in fault["loc"])
+    path, _, where = place.partition(" at ")
+    name = path.removeprefix("attributes.").split(".")[0]
+    said = f"{name} = {fault['input']!r}: {fault['msg']}."
+    if fault["type"] == "extra_forbidden":
+        from tdx_dagster.pipeline import TicketPipeline  # noqa: PLC0415  loaded already where this happens
+
+        known = sorted(TicketPipeline.model_fields)
+        said = f"unknown attribute {name!r}.{nearest(name, known)} Its attributes are {', '.join(known)}."
+    if fault["type"] == "missing":
+        said = f"the attribute {name!r} is missing."
+    return f"{where}: {said}" if where else said

@@ -257,3 +257,16 @@ def test_explain_of_a_ticket_says_what_discovery_saw_and_writes_nothing(desk: De
     written = [call.name for call in simulator.calls if call.method != "GET"]
     assert {name.rpartition("/")[2] for name in written} <= {"loginadmin", "search"}
     assert shell.json("history", str(ticket))["attempts"] == []
+
+
+def test_check_on_a_database_without_our_schema_names_the_command_and_goes_no_further(
+    desk: Desk, cluster: object
+) -> None:
+    """It is the first command people run on a fresh machine."""
+    shell, _ = desk(tickets=1, assets=10)
+    with cluster.database() as bare:  # type: ignore[attr-defined]
+        done = shell.run("check", "--json", DATABASE_URL=bare.replace("+psycopg2", ""))
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    by_about = {one["about"]: one for one in json.loads(done.stdout)["findings"]}
+    assert "tdx-dagster migrate" in by_about["schema"]["text"]
+    assert "inventory" not in by_about

@@ -187,7 +187,7 @@ def _find_type(type_name: str, place: str) -> type[Action]:
         return known[type_name]
     if "." not in type_name:
         raise BadAction(
-            f"{place}: there is no action type {type_name!r}.{_nearest(type_name, known)} Built-in types: "
+            f"{place}: there is no action type {type_name!r}.{nearest(type_name, known)} Built-in types: "
             f"{', '.join(known)}; a custom one is named by its dotted path, like my_actions.Assign."
         )
     module_name, _, class_name = type_name.rpartition(".")
@@ -210,7 +210,7 @@ def _faults(error: ValidationError, kind: type[Action], place: str) -> list[str]
         if fault["type"] == "extra_forbidden":
             fields = list(kind.model_fields)
             lines.append(
-                f"{place}: unknown setting {name!r}.{_nearest(name, fields)} "
+                f"{place}: unknown setting {name!r}.{nearest(name, fields)} "
                 f"Its settings are {', '.join(sorted(fields))}."
             )
         elif fault["type"] == "missing":
@@ -220,6 +220,7 @@ def _faults(error: ValidationError, kind: type[Action], place: str) -> list[str]
     return lines
 
 
-def _nearest(name: str, known: Mapping[str, object] | Sequence[str]) -> str:
+def nearest(name: str, known: Mapping[str, object] | Sequence[str]) -> str:
+    """Say which known name is meant, perhaps; empty where none is like it."""
     close = get_close_matches(name, list(known), n=1)
     return f" Did you mean {close[0]!r}?" if close else ""
