@@ -50,7 +50,8 @@ CREATE TEMPORARY TABLE incoming (
 INSERT INTO incoming VALUES (:position, :external_id, CAST(:modified_at AS timestamptz), :content_hash, CAST(:text AS jsonb));
 
 -- name: index_staging
--- Statistics for the comparison.
+-- For the comparisons, which on a first load know nothing of the size of bronze.
+CREATE INDEX ON incoming (external_id);
 ANALYZE incoming;
 
 -- name: compare
