@@ -12,12 +12,12 @@ from rich.table import Table
 
 from tdx_dagster.cli.errors import exit_code_and_text
 from tdx_dagster.cli.runtime import dagster_home, out, prepare, print_json
-from tdx_dagster.inventory.freshness import AgeLimits, Freshness, inventory_age
+from tdx_dagster.inventory.freshness import Freshness, inventory_age
 from tdx_dagster.pipeline import load_pipelines
 from tdx_dagster.postgres.database import shown_url
 from tdx_dagster.postgres.migrations import schema_state
 from tdx_dagster.resources import DatabasePort, TdxPort
-from tdx_dagster.settings import find_database, load_settings
+from tdx_dagster.settings import find_database, load_inventory_settings, load_settings
 from tdx_dagster.tdx.address import is_sandbox, normalise_base_url
 from tdx_dagster.tdx.errors import TdxRetryLater
 from tdx_dagster.tdx.facade import Tdx
@@ -119,16 +119,24 @@ def _schema() -> str:
 
 
 def _inventory() -> str:
-    age, computers = inventory_age(DatabasePort().engine())
+    settings = load_inventory_settings()
+    age, computers = inventory_age(
+        DatabasePort().engine(),
+        source_system=settings.source_system,
+        entity_types=settings.entity_types,
+    )
+    by = "by another job" if settings.is_external else "by us"
+    mend = "look at the job that loads it" if settings.is_external else "run `tdx-dagster ingest`"
     if not computers:
         raise _Warning(
-            "No computers are known: run `tdx-dagster ingest`. Until then TDX is searched."
+            f"No computers are known: {mend if age is None else 'run `tdx-dagster ingest`'}. "
+            "Until then TDX is searched."
         )
-    if AgeLimits().judge(age) is not Freshness.FRESH:
-        raise _Warning(
-            f"{computers} computers, but last loaded {_ago(age)}: run `tdx-dagster ingest`."
-        )
-    return f"{computers} computers, loaded {_ago(age)}"
+    judged = settings.limits.judge(age)
+    if judged is not Freshness.FRESH:
+        doubt = "; TDX is asked about each hit" if judged is Freshness.DISTRUSTED else ""
+        raise _Warning(f"{computers} computers, but last loaded {by} {_ago(age)}{doubt}: {mend}.")
+    return f"{computers} computers, loaded {by} {_ago(age)}"
 
 
 def _ago(age: timedelta | None) -> str:

@@ -24,6 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from tdx_dagster.inventory.records import (
     ASSET,
     PERSON,
+    SOURCE_SYSTEM,
     STATUS,
     BadRecord,
     EntityKind,
@@ -38,8 +39,6 @@ from tdx_dagster.postgres.queries import Queries
 
 SQL = Queries(Path(__file__).with_name("bronze.sql"))
 LOG = logging.getLogger(__name__)
-
-SOURCE_SYSTEM = "tdx"
 
 CHUNK_ROWS = 1000
 CHUNK_BYTES = 8_000_000

@@ -16,10 +16,9 @@ from typing import Any, TypeVar
 import pandas as pd
 from sqlalchemy import Connection, Engine
 
-from tdx_dagster.inventory.bronze import SOURCE_SYSTEM
 from tdx_dagster.inventory.computers import is_active
 from tdx_dagster.inventory.folding import fold_key
-from tdx_dagster.inventory.records import ASSET, PERSON, STATUS
+from tdx_dagster.inventory.records import ASSET_TYPES, PERSON, SOURCE_SYSTEM, STATUS
 from tdx_dagster.postgres.database import copy_in
 from tdx_dagster.postgres.queries import Queries
 from tdx_dagster.tdx.parse import parse_date, parse_flag, parse_guid, parse_id, parse_text
@@ -28,9 +27,6 @@ SQL = Queries(Path(__file__).with_name("silver.sql"))
 
 REBUILD = "silver.tdx_computers"
 """What rebuilds are called in `meta.ingestion_runs`."""
-
-ASSET_TYPES = (ASSET.entity_type, "computer")
-"""Names under which bronze may hold assets: ours, and that of other people's loads."""
 
 FLAGS = (
     *("gone", "no name", "no serial", "filler", "not ascii", "shared name", "shared serial"),

@@ -14,10 +14,10 @@ from tdx_dagster.inventory.assets import (
     COMPUTERS,
     PEOPLE,
     STATUSES,
-    InventorySettings,
     inventory_definitions,
 )
 from tdx_dagster.inventory.bronze import Mode
+from tdx_dagster.inventory.settings import InventorySettings
 from tdx_dagster.simulator.blank import blank_state
 from tdx_dagster.simulator.constants import (
     ASSET_APP_ID,
