@@ -29,8 +29,9 @@ demo: $(STAMP) ## Do the main job on sample data, and end
 dev: $(STAMP) ## Serve the sample in the Dagster UI on 127.0.0.1:3000 until Ctrl-C
 	@$(BIN)/tdx-dagster dev
 
+# Two at a time: waiting for processes is most of what the tests do. Each worker has its own server.
 test: $(STAMP) ## Run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 check: $(STAMP) ## Format, lint, types, import rules, definitions
 	$(BIN)/ruff format --check .

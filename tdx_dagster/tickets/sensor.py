@@ -6,6 +6,7 @@ sleeping, no effect besides the answer (cases C04, C26). What is due is decided 
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from pathlib import Path
 
 import dagster as dg
 
@@ -24,6 +25,10 @@ MOST_RUNS_IN_FLIGHT = 1000
 
 # A tick asks for at most this many runs; the rest is asked for by the next.
 MOST_RUNS_PER_TICK = 200
+
+# How `dagster dev` names the home it makes where DAGSTER_HOME is not set.
+TEMPORARY_HOME = ".tmp_dagster_home_"
+_homes_warned_of: set[Path] = set()
 
 
 def build_sensor(
@@ -75,6 +80,7 @@ def _answer(
         in_flight={int(key) for key in in_flight if key.isdigit()},
     )
     _warn(context, report)
+    _warn_of_temporary_home(context)
     if not plan.pending:
         return dg.SkipReason(_nothing(report, plan))
     return _launch(pipeline, plan, in_order)
@@ -131,6 +137,18 @@ def _warn(context: dg.SensorEvaluationContext, report: ReportTickets) -> None:
     if report.may_be_cut:
         context.log.warning(
             "The report has as many rows as its maximum; tickets may be missing. Raise it in TDX."
+        )
+
+
+def _warn_of_temporary_home(context: dg.SensorEvaluationContext) -> None:
+    """Tell people, once a process, that Dagster forgets its history and switches at its end (case C17)."""
+    home = Path(context.instance.root_directory)
+    if home.name.startswith(TEMPORARY_HOME) and home not in _homes_warned_of:
+        _homes_warned_of.add(home)
+        context.log.warning(
+            "Dagster runs in a temporary folder: its runs, partitions and switched-on sensors are gone when "
+            "it ends. What was done to tickets is kept in the database. Set DAGSTER_HOME to keep the rest: "
+            'eval "$(tdx-dagster env)".'
         )
 
 

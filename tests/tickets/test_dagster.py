@@ -113,11 +113,12 @@ def materialised(instance: dg.DagsterInstance) -> dict[str, dict[str, Any]]:
 
 def tick(desk: Desk, instance: dg.DagsterInstance, error: Exception | None = None) -> Any:
     made = definitions(desk, error)
-    sensor = made.resolve_sensor_def("p_report")
+    name = desk.pipeline.sensor_name
+    sensor = made.resolve_sensor_def(name)
     with dg.build_sensor_context(
         instance=instance,
         resources={"polling": Polling(desk, error)},
-        sensor_name="p_report",
+        sensor_name=name,
     ) as context:
         return sensor(context)
 
