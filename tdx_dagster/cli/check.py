@@ -13,6 +13,7 @@ from rich.table import Table
 from tdx_dagster.cli.errors import exit_code_and_text
 from tdx_dagster.cli.runtime import dagster_home, out, prepare, print_json
 from tdx_dagster.inventory.freshness import Freshness, inventory_age
+from tdx_dagster.inventory.statuses import listed_by_tdx
 from tdx_dagster.pipeline import load_pipelines
 from tdx_dagster.postgres.database import shown_url
 from tdx_dagster.postgres.migrations import schema_state
@@ -88,6 +89,21 @@ def look_at_all() -> Iterator[Finding]:
     if pipelines.verdict is Verdict.OK:
         for pipeline in load_pipelines().values():
             yield _look(f"report of {pipeline.name}", lambda it=pipeline: _report(tdx, it))  # type: ignore[misc]
+            yield look_at_statuses(tdx, pipeline)
+
+
+def look_at_statuses(tdx: Tdx, pipeline: Pipeline) -> Finding:
+    """Look whether TDX has the asset statuses by which a pipeline counts computers as active."""
+
+    def look() -> str:
+        actives = pipeline.active_statuses(listed_by_tdx(tdx.asset_statuses()))
+        doubts = [doubt for active in actives for doubt in active.doubts()]
+        if doubts:
+            raise _Warning(" ".join(doubts))
+        counted = (", ".join(map(str, active.ids or active.names)) for active in actives)
+        return "; ".join(counted) or "not asked for"
+
+    return _look(f"active statuses of {pipeline.name}", look)
 
 
 class _Warning(Exception):
