@@ -194,7 +194,7 @@ def _statuses(settings: InventorySettings) -> dg.AssetsDefinition:
 def load_metadata(result: LoadResult) -> dict[str, Any]:
     """What people see of a load; numbers, so that the UI plots them."""
     shown: dict[str, Any] = {
-        "dagster/row_count": result.created + result.updated + result.unchanged,
+        "dagster/row_count": result.known,
         "mode": result.mode.value,
         "records": result.processed,
         "created": result.created,

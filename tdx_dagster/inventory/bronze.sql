@@ -93,6 +93,13 @@ SELECT count(*) FILTER (WHERE is_new) AS created, count(*) FILTER (WHERE NOT is_
 -- How many rows were staged, and of how many entities.
 SELECT count(*) AS records, count(DISTINCT external_id) AS entities FROM incoming;
 
+-- name: count_known
+-- How many entities of this kind bronze has by now.
+SELECT count(*) FROM (
+    SELECT DISTINCT external_id FROM bronze.raw_entities
+    WHERE source_system = :source_system AND entity_type = :entity_type
+) AS entities;
+
 -- name: find_gone
 -- Entities that a full load did not see, and how many there were.
 CREATE TEMPORARY TABLE gone AS

@@ -131,6 +131,8 @@ def test_an_incremental_load_asks_for_what_changed_alone(port: Port, simulator: 
         loaded = materialised(run_job(defs, "inventory_incremental", instance), ASSETS)
     assert loaded["mode"] == Mode.INCREMENTAL.value
     assert (loaded["records"], loaded["created"], loaded["updated"]) == (2, 1, 1)
+    # The plot of what is known must not drop to what was asked for.
+    assert loaded["dagster/row_count"] == 3
 
 
 def test_a_bad_record_of_tdx_is_shown_and_the_others_go_in(
