@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tdx_dagster.state.records import (
+    PRESENT_EVENTS,
     ActionIdentity,
     ActionStats,
     Attempt,
@@ -47,6 +48,7 @@ class MemoryStore:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     _entries: dict[tuple[int, str], _Entry] = field(default_factory=dict)
     _attempts: list[Attempt] = field(default_factory=list)
+    _writers: dict[int, str] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def rows(self, ticket_ids: Collection[int]) -> Mapping[int, Sequence[LogRow]]:
@@ -103,6 +105,22 @@ class MemoryStore:
             self._note(claim, "claimed", None, {"attempt": attempt})
             return claim
 
+    def renew(
+        self,
+        claim: Claim,
+        *,
+        lease_seconds: float,
+        intent: tuple[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        """See `ActionStore.renew`."""
+        with self._lock:
+            entry = self._held(claim)
+            if entry.lease_until is None or entry.lease_until <= self.clock():
+                raise StaleClaim(f"The claim on ticket {claim.ticket_id} ran out.")
+            entry.lease_until = self.clock() + timedelta(seconds=lease_seconds)
+            if intent:
+                self._note(claim, "intent", *intent)
+
     def begin_effect(
         self,
         claim: Claim,
@@ -114,18 +132,8 @@ class MemoryStore:
     ) -> EffectRecord:
         """See `ActionStore.begin_effect`."""
         with self._lock:
-            entry = self._held(claim)
-            if entry.lease_until is None or entry.lease_until <= self.clock():
-                raise StaleClaim(f"The claim on ticket {claim.ticket_id} ran out.")
-            entry.lease_until = self.clock() + timedelta(seconds=lease_seconds)
-            last = next(
-                (
-                    past
-                    for past in reversed(self._attempts)
-                    if past.ticket_id == claim.ticket_id and past.effect == effect
-                ),
-                None,
-            )
+            self.renew(claim, lease_seconds=lease_seconds)
+            last = self._last_event(claim, effect)
             state = EffectState.of(last.event) if last else None
             if last and state and last.attempt_id != absent_event:
                 return self._record(state, last)
@@ -138,6 +146,10 @@ class MemoryStore:
     ) -> None:
         """See `ActionStore.settle_effect`."""
         with self._lock:
+            if event not in PRESENT_EVENTS:
+                last = self._last_event(claim, effect)
+                if last is None or self._writers.get(last.attempt_id) != claim.token:
+                    return
             self._note(claim, event, effect, detail)
 
     def finish(
@@ -315,8 +327,20 @@ class MemoryStore:
     def _note(
         self, claim: Claim, event: str, effect: str | None, detail: Mapping[str, Any]
     ) -> Attempt:
-        return self._append(
+        made = self._append(
             claim.ticket_id, claim.identity.action_id, claim.run_id, event, effect, detail
+        )
+        self._writers[made.attempt_id] = claim.token
+        return made
+
+    def _last_event(self, claim: Claim, effect: str) -> Attempt | None:
+        return next(
+            (
+                past
+                for past in reversed(self._attempts)
+                if past.ticket_id == claim.ticket_id and past.effect == effect
+            ),
+            None,
         )
 
     def _append(

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tdx_dagster.postgres.errors import DatabaseError
 from tdx_dagster.postgres.queries import Queries
 from tdx_dagster.state.records import (
+    PRESENT_EVENTS,
     ActionIdentity,
     ActionStats,
     Attempt,
@@ -92,6 +93,19 @@ class PostgresStore:
             return None
         return Claim(ticket_id, identity, token, taken[0]["attempts"], pipeline, run_id)
 
+    def renew(
+        self,
+        claim: Claim,
+        *,
+        lease_seconds: float,
+        intent: tuple[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        """See `ActionStore.renew`."""
+        with self._transaction() as connection:
+            _renew(connection, claim, lease_seconds)
+            if intent:
+                _note(connection, claim, "intent", *intent)
+
     def begin_effect(
         self,
         claim: Claim,
@@ -103,20 +117,9 @@ class PostgresStore:
     ) -> EffectRecord:
         """See `ActionStore.begin_effect`."""
         with self._transaction() as connection:
-            connection.execute(
-                QUERIES["lock_effect"], {"ticket_id": claim.ticket_id, "effect": effect}
-            )
-            if not connection.execute(
-                QUERIES["renew"], _holder(claim) | {"lease_seconds": lease_seconds}
-            ).first():
-                raise StaleClaim(_stale(claim))
-            last = (
-                connection.execute(
-                    QUERIES["last_effect_event"], {"ticket_id": claim.ticket_id, "effect": effect}
-                )
-                .mappings()
-                .first()
-            )
+            _lock_effect(connection, claim, effect)
+            _renew(connection, claim, lease_seconds)
+            last = _last_event(connection, claim, effect)
             state = EffectState.of(last["event"]) if last else None
             if last and state and last["attempt_id"] != absent_event:
                 return _effect(state, last)
@@ -130,6 +133,11 @@ class PostgresStore:
     ) -> None:
         """See `ActionStore.settle_effect`."""
         with self._transaction() as connection:
+            _lock_effect(connection, claim, effect)
+            if event not in PRESENT_EVENTS:
+                last = _last_event(connection, claim, effect)
+                if last is None or last["claim_token"] != claim.token:
+                    return
             _note(connection, claim, event, effect, detail)
 
     def finish(
@@ -231,6 +239,22 @@ class PostgresStore:
         """See `ActionStore.clear_failed_actions`."""
         with self._transaction() as connection:
             return connection.execute(QUERIES["clear_failed"], {"ticket_id": ticket_id}).rowcount
+
+
+def _renew(connection: Connection, claim: Claim, lease_seconds: float) -> None:
+    values = _holder(claim) | {"lease_seconds": lease_seconds}
+    if not connection.execute(QUERIES["renew"], values).first():
+        raise StaleClaim(_stale(claim))
+
+
+def _lock_effect(connection: Connection, claim: Claim, effect: str) -> None:
+    values = {"ticket_id": claim.ticket_id, "effect": effect}
+    connection.execute(QUERIES["lock_effect"], values)
+
+
+def _last_event(connection: Connection, claim: Claim, effect: str) -> RowMapping | None:
+    values = {"ticket_id": claim.ticket_id, "effect": effect}
+    return connection.execute(QUERIES["last_effect_event"], values).mappings().first()
 
 
 def _note(

@@ -55,7 +55,8 @@ RETURNING lease_until;
 
 -- name: last_effect_event
 -- How far an effect has come on this ticket, whoever began it.
-SELECT attempt_id, event, detail, extract(epoch FROM clock_timestamp() - at) AS age_seconds
+SELECT attempt_id, event, detail, CAST(claim_token AS text) AS claim_token,
+       extract(epoch FROM clock_timestamp() - at) AS age_seconds
 FROM meta.action_attempt
 WHERE ticket_id = :ticket_id AND effect = :effect
 ORDER BY attempt_id DESC LIMIT 1;

@@ -102,6 +102,10 @@ class Claim:
     run_id: str
 
 
+# Events that say an effect is there.
+PRESENT_EVENTS = frozenset({"done", "reconciled"})
+
+
 class EffectState(StrEnum):
     """How far an effect on TDX has come, from its last event."""
 

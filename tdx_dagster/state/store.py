@@ -1,6 +1,7 @@
 """The store's interface: the few questions and facts that acting exactly once rests on.
 
-An implementation must make `claim`, `begin_effect` and `finish` atomic and use one clock for all holders.
+An implementation must make `claim`, `begin_effect`, `settle_effect` and `finish` atomic and use one clock for
+all holders.
 PostgreSQL's is `PostgresStore`, the twin for tests `MemoryStore`; one contract test serves both.
 """
 
@@ -47,6 +48,24 @@ class ActionStore(Protocol):
             again: A completed row may be taken too (a summary with something new to tell).
         """
 
+    def renew(
+        self,
+        claim: Claim,
+        *,
+        lease_seconds: float,
+        intent: tuple[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        """Give a live claim a new lease.
+
+        Args:
+            claim: Who asks.
+            lease_seconds: New lease.
+            intent: Name and detail of an effect that this claim has begun and is about to write only now.
+
+        Raises:
+            StaleClaim: The claim is no longer ours, or its lease ran out.
+        """
+
     def begin_effect(
         self,
         claim: Claim,
@@ -72,7 +91,12 @@ class ActionStore(Protocol):
     def settle_effect(
         self, claim: Claim, effect: str, event: str, detail: Mapping[str, Any]
     ) -> None:
-        """Store how an effect went: `done`, `reconciled`, `not_done` or `unclear`."""
+        """Store how an effect went: `done`, `reconciled`, `not_done` or `unclear`.
+
+        That it is there is a fact whoever says so. That it is not, or that nobody knows, is only stored
+        while the last event of the effect is this claim's own: a holder that was overtaken knows less
+        than the one that came after.
+        """
 
     def finish(
         self,

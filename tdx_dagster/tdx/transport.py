@@ -9,7 +9,9 @@ import json
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
@@ -162,6 +164,23 @@ class _stop_before_overtime(stop_base):  # noqa: N801  named as tenacity names i
         return retry_state.upcoming_sleep > self._budget.wait_left
 
 
+_right_to_write: ContextVar[Callable[[], None]] = ContextVar("right_to_write", default=lambda: None)
+
+
+@contextmanager
+def guarded_writes(check: Callable[[], None]) -> Iterator[None]:
+    """Ask before each write of this thread, after it has waited for its turn and right before it is sent.
+
+    Args:
+        check: Raises where the right to write was lost meanwhile; what it raises reaches the caller.
+    """
+    before = _right_to_write.set(check)
+    try:
+        yield
+    finally:
+        _right_to_write.reset(before)
+
+
 class Transport:
     """Makes calls. Safe to share between threads.
 
@@ -284,6 +303,8 @@ class Transport:
         key = f"{call.name} at {self._host}"
         request = self._prepare(call, token)
         self._limiter.acquire(key, *LIMITS.get(call.name, DEFAULT_LIMIT), budget.wait_left)
+        if call.writes:
+            _right_to_write.get()()
         if budget.time_left <= 0:
             raise TdxRetryLater(f"Out of time before {call.shown} was sent.", call=call.name)
         with self._lock:

@@ -10,22 +10,24 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from tdx_dagster.state.records import Claim, EffectRecord, EffectState, StaleClaim
+from tdx_dagster.state.records import Claim, EffectRecord, EffectState
 from tdx_dagster.state.store import ActionStore
 from tdx_dagster.tdx.errors import TdxError, TdxRefused, TdxRetryLater, TdxSettingError, TdxUnclear
 from tdx_dagster.tdx.models import FeedEntry, FeedPost, Status, Ticket, TicketItem
 from tdx_dagster.tdx.text import normalised, visible_text
+from tdx_dagster.tdx.transport import guarded_writes
 from tdx_dagster.tickets.actions.action import RetryLater, Uncertain
 
 # Our own entry may bear a time hours off, where clocks or zones of TDX and the database differ; one with
 # the same words from before that is somebody else's, or of another configuration.
 RECOGNITION_WINDOW = timedelta(hours=24)
 
-# Between storing the intent and the write no more than this may pass on our own monotonic clock: a process
-# that was suspended longer must ask again whether the claim is still its own.
+# Between the last time the log confirmed the claim and a write no more than this may pass on our own
+# monotonic clock: a process that was suspended, or that waited for its turn, asks again.
 FENCE_SECONDS = 5.0
 
 Evidence = Mapping[str, Any]
+NOTHING: Evidence = {}
 
 
 class TdxWrites(Protocol):
@@ -79,8 +81,15 @@ class Hands(Protocol):
     def do(self, effect: Effect) -> Evidence:
         """Bring an effect about, once."""
 
-    def post(self, name: str, post: FeedPost) -> Evidence:
-        """Add an entry to the feed, once for this name."""
+    def post(self, name: str, post: FeedPost, note: Evidence = NOTHING) -> Evidence:
+        """Add an entry to the feed, once for this name.
+
+        Args:
+            name: Of the effect.
+            post: What to post.
+            note: Kept with the effect and given back with its evidence. Where an earlier attempt's post of
+                this name is found, it is the note of that attempt.
+        """
 
     def attach(self, asset_id: int, asset_name: str) -> Evidence:
         """Link an asset to the ticket, once."""
@@ -122,14 +131,18 @@ class _TicketEffects:
         """Give the state of every effect ever begun on this ticket."""
         raise NotImplementedError
 
-    def post(self, name: str, post: FeedPost) -> Evidence:
+    def post(self, name: str, post: FeedPost, note: Evidence = NOTHING) -> Evidence:
         """Add an entry to the feed, once for this name."""
 
         def write(tdx: TdxWrites) -> Evidence:
             entry = tdx.post_feed(self.ticket_id, post)
-            return {"feed_id": entry.id if entry else None}
+            return {"feed_id": entry.id if entry else None, **note}
 
-        return self.do(Effect(name, asdict(post), write, self._find_post))
+        def look(tdx: TdxWrites, record: EffectRecord) -> Evidence | None:
+            found = self._find_post(tdx, record)
+            return found and {**found, **{key: record.detail.get(key) for key in note}}
+
+        return self.do(Effect(name, {**asdict(post), **note}, write, look))
 
     def attach(self, asset_id: int, asset_name: str) -> Evidence:
         """Link an asset to the ticket, once."""
@@ -196,6 +209,7 @@ class RealHands(_TicketEffects):
     claim: Claim
     times: Times
     is_rehearsal: bool = field(default=False, init=False)
+    _confirmed_at: float = field(default=float("-inf"), init=False)
 
     def effects(self) -> Mapping[str, EffectRecord]:
         """See `Hands.effects`."""
@@ -221,6 +235,8 @@ class RealHands(_TicketEffects):
         return self._write(effect)
 
     def _begin(self, effect: Effect, absent_event: int | None = None) -> EffectRecord:
+        # Before asking, not after: who is suspended between the answer and the next line must notice.
+        self._confirmed_at = time.monotonic()
         return self.store.begin_effect(
             self.claim,
             effect.name,
@@ -230,9 +246,9 @@ class RealHands(_TicketEffects):
         )
 
     def _write(self, effect: Effect) -> Evidence:
-        begun = time.monotonic()
         try:
-            evidence = self._fenced(effect, begun)
+            with guarded_writes(lambda: self._still_ours(effect)):
+                evidence = effect.write(self.tdx)
         except (TdxRetryLater, TdxRefused, TdxSettingError) as error:
             self._settle(effect, "not_done", {"error": str(error)})
             raise
@@ -242,10 +258,22 @@ class RealHands(_TicketEffects):
             return self._settle_unclear(effect, "the answer does not say whether it was done")
         return self._settle(effect, "done", evidence)
 
-    def _fenced(self, effect: Effect, begun: float) -> Evidence | None:
-        if time.monotonic() - begun > FENCE_SECONDS:
-            raise StaleClaim(f"The process was suspended before writing {effect.name}.")
-        return effect.write(self.tdx)
+    def _still_ours(self, effect: Effect) -> None:
+        """Confirm the claim once more where the last time is too long ago.
+
+        The intent is stored anew: its age says since when the write may be under way.
+
+        Raises:
+            StaleClaim: It is not; nothing is sent.
+            StoreUnavailable: Nobody knows; nothing is sent either.
+        """
+        if time.monotonic() - self._confirmed_at <= FENCE_SECONDS:
+            return
+        now = time.monotonic()
+        self.store.renew(
+            self.claim, lease_seconds=self.times.lease, intent=(effect.name, effect.detail)
+        )
+        self._confirmed_at = now
 
     def _settle_unclear(self, effect: Effect, why: str) -> Evidence:
         """Look at once: what is there need not wait. What is not there yet may still come."""

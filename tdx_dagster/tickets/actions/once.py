@@ -4,9 +4,11 @@ Belongs here: the life of a claim, and what each error means for the row (comes 
 person). Does not: the steps of a single write (`hands`), deciding which tickets to run (`tickets.plan`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from threading import Event, Thread
 from typing import Any
 
 from tdx_dagster.inventory.computers import InventoryUnavailable
@@ -38,6 +40,10 @@ CLOSED = frozenset({StatusClass.COMPLETED, StatusClass.CANCELLED})
 # A closed ticket still in the report is looked at again after an hour, for one call: it may be reopened.
 CLOSED_PAUSE_SECONDS = 3600.0
 LONGEST_PAUSE_SECONDS = 24 * 3600.0
+
+# An action that takes longer than this on one ticket hangs, and its lease is not renewed any more.
+LONGEST_WORK_SECONDS = 3600.0
+RENEWALS_PER_LEASE = 3
 
 
 class Result(StrEnum):
@@ -170,7 +176,8 @@ class Once:
         try:
             if closed := self._closed(ticket):
                 return self._skip(action, ticket, claim, closed)
-            performed = action.perform(self._work(ticket, hands))
+            with self._renewed(claim):
+                performed = action.perform(self._work(ticket, hands))
         except (StaleClaim, StoreUnavailable):
             raise
         except Exception as error:  # noqa: BLE001  a custom action may raise anything; the row must say so
@@ -187,6 +194,31 @@ class Once:
             told=performed.told,
         )
         return outcome_of(action, ticket, Result.COMPLETED, performed.message, performed)
+
+    @contextmanager
+    def _renewed(self, claim: Claim) -> Iterator[None]:
+        """Keep the lease alive while the action reads, waits for its turn and thinks.
+
+        A thread of this process does it: when the process is suspended or dies, so does the lease. After
+        the longest time that work may take, the lease is left to run out: somebody else may try.
+        """
+        ended = Event()
+
+        def keep() -> None:
+            for _ in range(int(LONGEST_WORK_SECONDS / self.times.lease * RENEWALS_PER_LEASE)):
+                if ended.wait(self.times.lease / RENEWALS_PER_LEASE):
+                    return
+                # What went wrong shows again, and is acted on, at the next write.
+                with suppress(StaleClaim, StoreUnavailable):
+                    self.store.renew(claim, lease_seconds=self.times.lease)
+
+        keeper = Thread(target=keep, name=f"lease of ticket {claim.ticket_id}", daemon=True)
+        keeper.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            keeper.join()
 
     def _skip(self, action: Action, ticket: TicketView, claim: Claim, reason: str) -> Outcome:
         self.store.finish(

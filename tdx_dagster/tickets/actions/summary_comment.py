@@ -4,14 +4,16 @@ It is an outbox: made of stored results, not of what happens to be in memory. On
 posted by the next run; one that was posted is not posted again (cases D16, D17).
 """
 
-import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
-from tdx_dagster.state.records import UntoldResult
+from tdx_dagster.state.records import EffectState, UntoldResult
 from tdx_dagster.tdx.models import FeedPost
 from tdx_dagster.tickets.actions.action import Action, Performed
 from tdx_dagster.tickets.actions.work import Work
+
+TELLS = "tells"
 
 
 class SummaryComment(Action):
@@ -41,21 +43,36 @@ class SummaryComment(Action):
         return (self.comment_prefix,)
 
     def perform(self, work: Work) -> Performed:
-        """Post one note for the results at hand, or nothing where there are none."""
-        results = work.untold()
-        lines = [line for result in results for line in result.lines if line.strip()]
-        told = [result.action_id for result in results]
-        if not lines and self.skip_if_empty:
-            return Performed("Nothing to summarise", told=told)
-        evidence = work.hands.post(
-            f"summary:{_digest(results)}",
-            FeedPost(self.text(lines), is_private=self.is_private, is_rich_html=self.is_rich_html),
-        )
-        noun = "result" if len(lines) == 1 else "results"
-        return Performed(
-            f"Summary of {len(lines)} {noun} posted",
-            evidence={**evidence, "lines": lines},
-            told=told,
+        """Post one note for the results at hand, or nothing where there are none.
+
+        The notes of a pipeline on a ticket are numbered, and the number is the effect: two holders, of this
+        action or of two configurations of it, reach for the same one, and the second finds what the first
+        has told. A note that somebody else posted meanwhile is taken into account, and the next is due.
+        """
+        while True:
+            untold = work.untold()
+            posted = _posted(work)
+            results = [it for it in untold if _mark(it) not in posted.told]
+            lines = [line for result in results for line in result.lines if line.strip()]
+            ids = [result.action_id for result in untold]
+            if not lines and (self.skip_if_empty or posted.count):
+                return Performed("Nothing to summarise", told=ids)
+            tells = [_mark(result) for result in results]
+            evidence = work.hands.post(
+                f"{_prefix(work)}{posted.count + 1}", self.post(lines), {TELLS: tells}
+            )
+            if list(evidence.get(TELLS) or ()) == tells:
+                noun = "result" if len(lines) == 1 else "results"
+                return Performed(
+                    f"Summary of {len(lines)} {noun} posted",
+                    evidence={"feed_id": evidence.get("feed_id"), "lines": lines},
+                    told=ids,
+                )
+
+    def post(self, lines: Sequence[str]) -> FeedPost:
+        """Give the note."""
+        return FeedPost(
+            self.text(lines), is_private=self.is_private, is_rich_html=self.is_rich_html
         )
 
     def text(self, lines: Sequence[str]) -> str:
@@ -68,9 +85,27 @@ class SummaryComment(Action):
         return f"{self.comment_prefix}{newline * 2}{body}"
 
 
-def _digest(results: Sequence[UntoldResult]) -> str:
-    """Name a set of results, so that the same set is the same effect whoever posts it (case D20)."""
-    text = "|".join(
-        sorted(f"{result.action_id}@{result.executed_at.isoformat()}" for result in results)
-    )
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+@dataclass(frozen=True, slots=True)
+class _Posted:
+    """The notes of this pipeline that are on the ticket: how many, and which results they tell."""
+
+    count: int
+    told: frozenset[str]
+
+
+def _posted(work: Work) -> _Posted:
+    notes = [
+        effect.detail.get(TELLS, ())
+        for name, effect in work.hands.effects().items()
+        if name.startswith(_prefix(work)) and effect.state is EffectState.DONE
+    ]
+    return _Posted(len(notes), frozenset(mark for tells in notes for mark in tells))
+
+
+def _prefix(work: Work) -> str:
+    return f"summary:{work.pipeline}:"
+
+
+def _mark(result: UntoldResult) -> str:
+    """Name a result: the action may have another one later."""
+    return f"{result.action_id}@{result.executed_at.isoformat()}"
