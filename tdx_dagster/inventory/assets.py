@@ -223,6 +223,8 @@ def load_metadata(result: LoadResult) -> dict[str, Any]:
 
 
 def _computers(settings: InventorySettings) -> dg.AssetsDefinition:
+    changed = dg.AutomationCondition.any_deps_updated()
+
     @dg.asset(
         key=COMPUTERS,
         deps=BRONZE,
@@ -239,9 +241,11 @@ def _computers(settings: InventorySettings) -> dg.AssetsDefinition:
             "dagster/column_schema": SILVER_COLUMNS,
             "dagster/column_lineage": LINEAGE,
         },
-        # Not `eager`: that waits for people and statuses, without which a row only says less.
+        # Not `eager`: that waits for people and statuses, without which a row only says less. What changed
+        # while a load went on is remembered, since nothing may follow it; what changed just now counts also
+        # where a rebuild ended just now.
         automation_condition=(
-            dg.AutomationCondition.any_deps_updated()
+            (changed | changed.since_last_handled())
             & ~dg.AutomationCondition.any_deps_in_progress()
             & ~dg.AutomationCondition.in_progress()
         ),

@@ -191,6 +191,29 @@ def test_silver_follows_bronze_by_itself(port: Port) -> None:
         assert again.total_requested == 0
 
 
+def test_silver_follows_bronze_also_where_the_people_of_a_load_fail(port: Port) -> None:
+    """Assets came while people were still being loaded; nothing comes after that."""
+    defs = definitions(port)
+    with dg.DagsterInstance.ephemeral() as instance:
+        first = dg.evaluate_automation_conditions(defs=defs, instance=instance)
+        job = defs.resolve_implicit_global_asset_job_def()
+        going = instance.create_run_for_job(
+            job.get_subset(asset_selection={PEOPLE}),
+            status=dg.DagsterRunStatus.STARTED,
+            asset_selection=frozenset({PEOPLE}),
+        )
+        job.execute_in_process(instance=instance, asset_selection=[ASSETS])
+        during = dg.evaluate_automation_conditions(
+            defs=defs, instance=instance, cursor=first.cursor
+        )
+        assert during.total_requested == 0
+        instance.report_run_failed(going)
+        after = dg.evaluate_automation_conditions(
+            defs=defs, instance=instance, cursor=during.cursor
+        )
+        assert after.get_requested_partitions(COMPUTERS) == {None}
+
+
 def test_a_load_while_another_runs_fails_once_and_for_good(port: Port) -> None:
     """Trying again at once would only fail again."""
     with port.engine().connect() as connection:

@@ -20,6 +20,11 @@ def computers(database: Engine) -> list[dict[str, Any]]:
         return [dict(row) for row in found.mappings()]
 
 
+def row_of(database: Engine, asset_id: int) -> dict[str, Any]:
+    """The row of one asset."""
+    return next(row for row in computers(database) if row["asset_id"] == asset_id)
+
+
 def computer(
     database: Engine, *assets: object, statuses: tuple[object, ...] = ()
 ) -> dict[str, Any]:
@@ -248,3 +253,43 @@ def test_readers_see_the_old_inventory_until_the_new_one_is_whole(database: Engi
         rebuild_computers(database)
         names = reader.execute(text("SELECT name FROM silver.computers")).scalars().all()
     assert names == ["NEW-PC1"]
+
+
+def test_what_tdx_says_now_counts_also_where_its_date_went_back(database: Engine) -> None:
+    """Somebody restored a record, or a clock was set: the last load is the truth."""
+    ingest_assets(database, Listed([asset(1, "NEW", ModifiedDate="2026-11-02T08:00:00Z")]))
+    row = computer(database, asset(1, "OLD", ModifiedDate="2026-10-01T08:00:00Z"))
+    assert row["name"] == "OLD"
+
+
+def test_an_asset_that_was_deleted_and_came_back_is_active_again(database: Engine) -> None:
+    """Although not a letter of it has changed."""
+    ingest_assets(database, Listed([asset(1), asset(2)]))
+    ingest_assets(database, Listed([asset(2)]))
+    rebuild_computers(database)
+    assert not row_of(database, 1)["is_active"]
+    ingest_assets(database, Listed([asset(1), asset(2)]))
+    rebuild_computers(database)
+    assert row_of(database, 1)["is_active"]
+    assert "gone" not in row_of(database, 1)["quality_flags"]
+
+
+@pytest.mark.parametrize("wall", ["2026-03-08T02:30:00", "2026-11-01T01:30:00"])
+def test_hours_that_do_not_exist_or_exist_twice_are_read(database: Engine, wall: str) -> None:
+    """The nights on which clocks change."""
+    zone = ZoneInfo("America/New_York")
+    ingest_assets(database, Listed([asset(1, ModifiedDate=wall)]), zone=zone)
+    rebuild_computers(database, zone=zone)
+    assert row_of(database, 1)["modified_at"].utcoffset() is not None
+
+
+def test_a_person_without_a_computer_and_a_computer_without_a_person_are_rows_of_their_own(
+    database: Engine,
+) -> None:
+    """Neither stops the other."""
+    ingest_assets(database, Listed([asset(1, OwningCustomerID=None), asset(2)]))
+    ingest_people(database, Listed())
+    ingest_assets(database, Listed([asset(1, OwningCustomerID=None)]))
+    rebuild_computers(database)
+    assert row_of(database, 1)["owner_uid"] is None
+    assert row_of(database, 2)["owner_email"] == "ada@example.edu"
