@@ -275,7 +275,8 @@ def _exchange(connection: Connection, computers: pd.DataFrame) -> tuple[int, int
             lambda flags: "{" + ",".join(f'"{flag}"' for flag in flags) + "}"
         )
     )
-    lines = io.StringIO(shown.to_csv(header=False, index=False))
+    # With its line ends in it, a value that holds one of their characters is quoted.
+    lines = io.StringIO(shown.to_csv(header=False, index=False, lineterminator="\r\n"), newline="")
     copy_in(connection, f"COPY rebuilt ({', '.join(COLUMNS)}) FROM STDIN (FORMAT csv)", lines)
     connection.execute(SQL["index_staging"])
     removed = connection.execute(SQL["remove"]).rowcount

@@ -1,6 +1,8 @@
 """The typed inventory: one current row for each asset, keys folded, faults flagged."""
 
 import json
+import random
+import string
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -293,3 +295,32 @@ def test_a_person_without_a_computer_and_a_computer_without_a_person_are_rows_of
     rebuild_computers(database)
     assert row_of(database, 1)["owner_uid"] is None
     assert row_of(database, 2)["owner_email"] == "ada@example.edu"
+
+
+# No compression makes it fit into an index.
+LONG = "".join(random.Random(1).choices(string.ascii_uppercase + string.digits, k=10_000))
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        {"Name": LONG, "SerialNumber": LONG, "Tag": LONG, "ExternalID": LONG},
+        {"Name": "LIB\rPC", "SerialNumber": 'a"b\n\\N,\t', "Tag": "\\."},
+        {"Name": ["LIB-PC"], "SerialNumber": {"a": 1}, "Tag": True},
+        {"StatusID": 2**40, "FormID": "x", "AppID": [1], "ConfigurationItemID": 2**70},
+        {"ModifiedDate": "9999-12-31T23:59:59-14:00", "OwningCustomerID": "nobody"},
+        {"ModifiedDate": "2026-13-45", "StatusName": "Act\0ive"},
+    ],
+)
+def test_a_hostile_asset_harms_only_its_own_row(database: Engine, hostile: dict[str, Any]) -> None:
+    """One of them stopped the rebuild, and with it every change of the whole inventory."""
+    ingest_assets(database, Listed([asset(1, **hostile), asset(2)]))
+    assert rebuild_computers(database).computers == 2
+    assert row_of(database, 2)["name_key"] == "LIB-PC-1"
+
+
+def test_a_value_too_long_for_an_identifier_is_kept_and_found_by_nobody(database: Engine) -> None:
+    """A person sees what TDX has."""
+    row = computer(database, asset(1, LONG))
+    assert (row["name"], row["name_key"]) == (LONG, None)
+    assert "filler" in row["quality_flags"]
