@@ -270,3 +270,44 @@ def test_text_that_the_database_refuses_is_cleaned_not_lost(store: ActionStore) 
         metadata={"z": "\ud800"},
     )
     assert store.has_executed(31, COMMENT.action_id)
+
+
+def test_a_live_claim_is_renewed_and_one_that_ran_out_is_not(store: ActionStore) -> None:
+    """Long reads and waits must not cost a holder its claim."""
+    claim = must_take(store)
+    store.renew(claim, lease_seconds=OVER)
+    with pytest.raises(StaleClaim):
+        store.renew(claim, lease_seconds=LEASE)
+    heir = must_take(store, run="run-2")
+    with pytest.raises(StaleClaim):
+        store.renew(claim, lease_seconds=LEASE)
+    store.renew(heir, lease_seconds=LEASE)
+    assert take(store, run="run-3") is None
+
+
+def test_a_renewal_right_before_the_write_makes_the_intent_young_again(store: ActionStore) -> None:
+    """The age of an intent says since when a write may be under way, not how long it waited before."""
+    claim = must_take(store)
+    first = store.begin_effect(claim, "e", {"comments": "Hello"}, lease_seconds=LEASE)
+    store.renew(claim, lease_seconds=OVER, intent=("e", {"comments": "Hello"}))
+    again = store.begin_effect(must_take(store, run="run-2"), "e", {}, lease_seconds=LEASE)
+    assert again.state is EffectState.OPEN
+    assert again.event_id > first.event_id
+    assert again.detail == {"comments": "Hello"}
+
+
+@pytest.mark.parametrize("event", ["not_done", "unclear"])
+def test_a_holder_that_was_overtaken_cannot_take_back_what_its_heir_has_done(
+    store: ActionStore, event: str
+) -> None:
+    """It wakes up, is refused by TDX, and says so: by then the effect is there."""
+    late = must_take(store)
+    store.begin_effect(late, "e", {}, lease_seconds=OVER)
+    heir = must_take(store, run="run-2")
+    found = store.begin_effect(heir, "e", {}, lease_seconds=LEASE)
+    store.begin_effect(heir, "e", {}, lease_seconds=LEASE, absent_event=found.event_id)
+    store.settle_effect(heir, "e", "done", {"feed_id": 1})
+    store.settle_effect(late, "e", event, {})
+    assert store.effects(31)["e"].state is EffectState.DONE
+    store.settle_effect(late, "e", "done", {"feed_id": 2})
+    assert store.effects(31)["e"].detail == {"feed_id": 2}

@@ -15,6 +15,7 @@ from tdx_dagster.simulator import Simulator
 from tdx_dagster.simulator.blank import CLOSED
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.state.records import FailureKind, LogStatus, StoreUnavailable
+from tdx_dagster.tickets.actions import hands
 from tdx_dagster.tickets.actions.action import Action, Performed
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.comment import Comment
@@ -481,4 +482,92 @@ def test_d04_without_the_log_nothing_is_written(
     for _ in range(2):
         with pytest.raises(StoreUnavailable):
             working.run(31, 32, 33)
+    assert posts(simulator, FEED) == []
+
+
+def test_d20_a_summary_lost_in_a_crash_is_found_by_its_own_words_though_there_is_more_to_tell_now(
+    desk: Callable[..., Desk], simulator: Simulator
+) -> None:
+    """What was posted stands in the log: it is looked for as it was, and only the rest is told."""
+    line = (AddAsset(), SummaryComment())
+    kill_before_settling(desk(*line), "summary:")
+    more = (AddAsset(), AddAsset(name="again", max_assets_to_add=3), SummaryComment())
+    desk(*more).run(31)
+    first, second = bodies(simulator)
+    assert first.count("PSYC-GID08") == 1
+    assert "already on ticket: PSYC-GID08" in second
+    assert "2." not in second
+
+
+def test_two_configurations_of_a_summary_at_once_tell_each_result_once(
+    desk: Callable[..., Desk], simulator: Simulator
+) -> None:
+    """An old and a new process during a deployment: the note has a number, not a set of results."""
+    old = desk(AddAsset(), SummaryComment(comment_prefix="Old"))
+    kill_before_settling(old, "summary:")
+    desk(AddAsset(), SummaryComment(comment_prefix="New")).run(31)
+    [note] = bodies(simulator)
+    assert note.startswith("Old")
+
+
+def kill_before_settling(working: Desk, effect: str) -> None:
+    """Run ticket 31 and die once an effect is there and before the log knows; its lease is over."""
+    store = working.store
+    settle, begin = store.settle_effect, store.begin_effect
+
+    def dies(claim: Any, name: str, event: str, detail: Any) -> None:
+        if name.startswith(effect):
+            raise Killed
+        settle(claim, name, event, detail)
+
+    def begins(claim: Any, name: str, detail: Any, **how: Any) -> Any:
+        lease = -1.0 if name.startswith(effect) else how["lease_seconds"]
+        return begin(claim, name, detail, **how | {"lease_seconds": lease})
+
+    store.settle_effect, store.begin_effect = dies, begins  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        working.run(31)
+
+
+def test_the_lease_is_renewed_while_an_action_reads_for_longer_than_it(
+    desk: Callable[..., Desk], simulator: Simulator
+) -> None:
+    """A minute in the queue of the rate limit must not hand the ticket to somebody else."""
+    simulator.faults.add("GET", "/46/tickets/31/assets", on=1, delay_seconds=2.0)
+    slow = desk(AddAsset(), times=replace(AT_ONCE, lease=0.6))
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(slow.run, 31)
+        while not slow.store.get_ticket_actions(31):
+            pass
+        thief: dict[str, Any] = {"pipeline": "p", "run_id": "thief", "lease_seconds": 1.0}
+        while not running.done():
+            assert slow.store.claim(31, AddAsset().identity(), **thief) is None
+        [winner] = running.result().tickets[0].outcomes
+    assert winner.result is Result.COMPLETED
+    assert len(posts(simulator, LINK)) == 1
+
+
+def test_a_holder_that_lost_its_claim_while_it_waited_for_its_turn_sends_nothing(
+    desk: Callable[..., Desk], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The claim is confirmed after the wait for the rate limit, right before the write."""
+    working = desk(HELLO)
+    tools = working.tools()
+    acquire = tools.tdx._transport._limiter.acquire  # type: ignore[attr-defined]
+
+    def waits(key: str, *limits: Any) -> None:
+        acquire(key, *limits)
+        if key.startswith("POST /{app}/tickets/{id}/feed"):
+            # A minute in the queue, in which somebody else took over.
+            with working.store._engine.begin() as connection:  # type: ignore[attr-defined]
+                connection.exec_driver_sql(
+                    "UPDATE meta.daemon_action_log SET claim_token = gen_random_uuid()"
+                )
+
+    monkeypatch.setattr(hands, "FENCE_SECONDS", -1.0)
+    monkeypatch.setattr(tools.tdx._transport._limiter, "acquire", waits)  # type: ignore[attr-defined]
+    monkeypatch.setattr(working, "tools", lambda: tools)
+    [outcome] = working.outcomes(31)
+    assert outcome.result is Result.SKIPPED
+    assert "taken over" in outcome.message
     assert posts(simulator, FEED) == []
