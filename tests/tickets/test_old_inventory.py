@@ -8,7 +8,10 @@ from tdx_dagster.inventory.lookup import PostgresInventory, RememberingInventory
 from tdx_dagster.inventory.silver import rebuild_computers
 from tdx_dagster.inventory.source import TdxSource
 from tdx_dagster.simulator import Simulator
+from tdx_dagster.state.records import FailureKind
 from tdx_dagster.tickets.actions.add_asset import AddAsset
+from tdx_dagster.tickets.actions.comment import Comment
+from tdx_dagster.tickets.actions.once import Result
 from tdx_dagster.tickets.pipeline_spec import Pipeline
 from tdx_dagster.tickets.tools import TicketTools
 
@@ -79,6 +82,23 @@ def test_a_status_that_tdx_does_not_have_is_told_once_a_run(
     (warning,) = desk.warnings
     assert "no asset status 'Actve'" in warning
     assert "Did you mean 'Active'?" in warning
+
+
+def test_e20_without_an_inventory_other_actions_go_on_and_nothing_is_searched_for(
+    simulator: Simulator, database: Engine
+) -> None:
+    """The account may not read silver: the computer waits, the comment does not."""
+    comment = Comment(comment_text="We are on it", is_private=True)
+    desk = loaded(simulator, database, AddAsset(continue_on_failure=True), days=0)
+    desk.pipeline = Pipeline("p", (*desk.pipeline.actions, comment))
+    simulator.calls.reset()
+    with database.begin() as connection:
+        connection.execute(text("ALTER TABLE silver.tdx_computers RENAME TO away"))
+    add, said = desk.outcomes(31)
+    assert (add.result, add.kind) == (Result.FAILED, FailureKind.RETRYABLE)
+    assert "could not be asked" in add.message
+    assert said.result is Result.COMPLETED
+    assert simulator.calls.count("POST", "/{app}/assets/search") == 0
 
 
 def test_check_names_the_statuses_that_count_and_doubts_those_that_tdx_does_not_have(
