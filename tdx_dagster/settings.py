@@ -180,7 +180,8 @@ class InventoryVariables(BaseSettings):
     )
     inventory_full_cron: str = InventorySettings().full_cron
     inventory_incremental_cron: str = InventorySettings().incremental_cron
-    inventory_time_zone: str = InventorySettings().time_zone
+    inventory_time_zone: str | None = Field(None, description="left out: TDX_TIME_ZONE")
+    tdx_time_zone: str = "UTC"
 
     @field_validator("inventory_entity_types", mode="before")
     @classmethod
@@ -196,11 +197,11 @@ class InventoryVariables(BaseSettings):
             raise ValueError("name at least one, like asset,computer")
         return value
 
-    @field_validator("inventory_time_zone")
+    @field_validator("inventory_time_zone", "tdx_time_zone")
     @classmethod
-    def _be_a_zone(cls, value: str) -> str:
+    def _be_a_zone(cls, value: str | None) -> str | None:
         try:
-            ZoneInfo(value)
+            ZoneInfo(value or "UTC")
         except (KeyError, ValueError, OSError):
             raise ValueError("a time zone like America/New_York is wanted") from None
         return value
@@ -234,7 +235,8 @@ class InventoryVariables(BaseSettings):
             most_without_serial=self.inventory_most_without_serial,
             full_cron=self.inventory_full_cron,
             incremental_cron=self.inventory_incremental_cron,
-            time_zone=self.inventory_time_zone,
+            time_zone=self.inventory_time_zone or self.tdx_time_zone,
+            tdx_time_zone=self.tdx_time_zone,
         )
 
 
@@ -256,7 +258,8 @@ def load_inventory_settings() -> InventorySettings:
     Raises:
         SettingsError: A value is malformed, or a name is almost one of ours.
     """
-    known = [name.upper() for name in InventoryVariables.model_fields]
+    ours = (name.upper() for name in InventoryVariables.model_fields)
+    known = [name for name in ours if name.startswith("INVENTORY_")]
     for place, names in (("the environment", os.environ), (".env", dotenv_values(".env"))):
         for name in names:
             if not name.upper().startswith("INVENTORY_") or name.upper() in known:

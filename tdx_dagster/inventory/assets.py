@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 from sqlalchemy import Engine
@@ -257,6 +258,7 @@ def _computers(settings: InventorySettings) -> dg.AssetsDefinition:
                 context.resources.database.engine(),
                 source_system=settings.source_system,
                 entity_types=settings.entity_types,
+                zone=ZoneInfo(settings.tdx_time_zone),
             )
         except BronzeEmpty as error:
             raise failure(str(error)) from error

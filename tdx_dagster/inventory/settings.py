@@ -26,6 +26,7 @@ class InventorySettings:
             when everybody's jobs begin.
         incremental_cron: When changes are loaded: in office hours, when computers change hands.
         time_zone: Of these times.
+        tdx_time_zone: Of dates in bronze that have none.
     """
 
     source: Literal["tdx", "external"] = "tdx"
@@ -37,6 +38,7 @@ class InventorySettings:
     full_cron: str = "23 3 * * *"
     incremental_cron: str = "41 7-18 * * 1-5"
     time_zone: str = "UTC"
+    tdx_time_zone: str = "UTC"
 
     @property
     def is_external(self) -> bool:

@@ -14,7 +14,12 @@ from tdx_dagster.inventory.discovery import DiscoverySettings, Enquiry, Reason, 
 from tdx_dagster.inventory.lookup import PostgresInventory
 from tdx_dagster.postgres.database import engine as make_engine
 from tdx_dagster.postgres.migrations import migrate
-from tdx_dagster.settings import SettingsError, load_inventory_settings
+from tdx_dagster.settings import (
+    InventoryVariables,
+    Settings,
+    SettingsError,
+    load_inventory_settings,
+)
 from tests.inventory.records import ticket
 
 OLD_TABLES = Path(__file__).parents[1] / "postgres" / "old_tables.sql"
@@ -111,6 +116,34 @@ def test_settings_of_the_inventory_are_read_from_the_environment(
     assert settings.limits.distrusted.days == 2
     assert (settings.most_dropped, settings.full_cron) == (0.5, "5 4 * * *")
     assert (settings.source_system, settings.time_zone) == ("tdx", "America/New_York")
+    assert settings.tdx_time_zone == "UTC"
+
+
+def test_schedules_and_dates_are_in_the_zone_of_the_tenant(
+    hub: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A date of another job's rows has no zone, and 3 at night is not 3 in Greenwich."""
+    monkeypatch.setenv("TDX_TIME_ZONE", "America/New_York")
+    assert load_inventory_settings().time_zone == "America/New_York"
+    with hub.begin() as connection:
+        connection.exec_driver_sql(THEIR_LOAD)
+        connection.exec_driver_sql(
+            "UPDATE bronze.raw_entities SET raw_data = raw_data || "
+            "'{\"ModifiedDate\": \"2026-11-01T08:00:00\"}' WHERE source_system = 'hub'"
+        )
+    with dg.DagsterInstance.ephemeral() as instance:
+        load_inventory(instance)
+    with hub.connect() as connection:
+        dates = connection.execute(text("SELECT DISTINCT modified_at FROM silver.tdx_computers"))
+        assert dates.scalar_one().isoformat() == "2026-11-01T13:00:00+00:00"
+
+
+def test_every_setting_is_in_the_example_and_in_the_documentation() -> None:
+    """Nobody finds a setting that is nowhere."""
+    root = Path(__file__).parents[2]
+    texts = [(root / name).read_text() for name in (".env.example", "docs/using.md")]
+    for name in (*Settings.model_fields, *InventoryVariables.model_fields):
+        assert all(name.upper() in text for text in texts), name.upper()
 
 
 @pytest.mark.parametrize(
