@@ -51,6 +51,7 @@ BOTH = {"tdx", "database"}
 
 SHOWN_REJECTED = 20
 
+FRESH = "is_fresh"
 STUCK = "no_ticket_is_stuck"
 
 
@@ -69,8 +70,7 @@ def inventory_definitions(
     made = dg.Definitions(
         assets=[_computers(settings)], asset_checks=checks, sensors=[_follows(settings)]
     )
-    stuck = [_look_for_stuck(settings, pipelines)] if pipelines else []
-    return dg.Definitions.merge(filled, made, *stuck)
+    return dg.Definitions.merge(filled, made, _morning(settings, pipelines))
 
 
 def _follows(settings: InventorySettings) -> dg.AutomationConditionSensorDefinition:
@@ -330,7 +330,7 @@ def _checks(settings: InventorySettings) -> Iterator[dg.AssetChecksDefinition]:
     names = InventoryNames(settings.source_system, settings.entity_types)
     yield _check(
         ASSETS,
-        "is_fresh",
+        FRESH,
         "Assets were loaded within the last day, or are at least not distrusted.",
         lambda engine: check_age(engine, names, settings.limits),
     )
@@ -404,17 +404,17 @@ def _job(mode: Mode) -> Any:  # noqa: ANN401  Dagster's unresolved job
     )
 
 
-def _look_for_stuck(settings: InventorySettings, pipelines: Sequence[str]) -> dg.Definitions:
-    """The checks for stuck tickets, each morning before people come; a failure may wait for a day anyway."""
-    checks = [dg.AssetCheckKey(_tickets_of(pipeline), STUCK) for pipeline in pipelines]
+def _morning(settings: InventorySettings, pipelines: Sequence[str]) -> dg.Definitions:
+    """The checks for what does not happen, which no load and no run on tickets shows."""
+    stuck = [dg.AssetCheckKey(_tickets_of(pipeline), STUCK) for pipeline in pipelines]
     job = dg.define_asset_job(
-        "stuck_tickets",
-        selection=dg.AssetSelection.checks(*checks),
+        "morning_checks",
+        selection=dg.AssetSelection.checks(dg.AssetCheckKey(ASSETS, FRESH), *stuck),
         executor_def=dg.in_process_executor,
-        description="Looks in the action log for tickets that wait for a person.",
+        description="Looks for loads that did not come, and for tickets that wait for a person.",
     )
     schedule = dg.ScheduleDefinition(
-        name="stuck_tickets_schedule",
+        name="morning_checks_schedule",
         job=job,
         cron_schedule="37 6 * * *",
         execution_timezone=settings.time_zone,

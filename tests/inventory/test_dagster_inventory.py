@@ -289,3 +289,24 @@ def test_with_an_external_source_silver_follows_an_observed_change(port: Port) -
             defs=defs, instance=instance, cursor=first.cursor
         )
         assert second.get_requested_partitions(COMPUTERS) == {None}
+
+
+def test_a_load_that_does_not_come_shows_in_the_morning(port: Port, database: Engine) -> None:
+    """No load is there to run the check with it."""
+    defs = definitions(port)
+    with dg.DagsterInstance.ephemeral() as instance:
+        run_job(defs, "inventory_full", instance)
+        good = run_job(defs, "morning_checks", instance)
+        with database.begin() as connection:
+            for table, column in (
+                ("meta.ingestion_runs", "completed_at"),
+                ("bronze.raw_entities", "ingested_at"),
+            ):
+                connection.execute(
+                    text(f"UPDATE {table} SET {column} = {column} - INTERVAL '30 hours'")  # noqa: S608
+                )
+        late = run_job(defs, "morning_checks", instance)
+    (before,) = good.get_asset_check_evaluations()
+    (after,) = late.get_asset_check_evaluations()
+    assert (before.check_name, before.passed) == ("is_fresh", True)
+    assert (after.passed, after.severity) == (False, dg.AssetCheckSeverity.WARN)

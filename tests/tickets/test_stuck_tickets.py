@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from tdx_dagster.definitions import build_defs
-from tdx_dagster.inventory.assets import STUCK, inventory_definitions
+from tdx_dagster.inventory.assets import ASSETS, FRESH, STUCK, inventory_definitions
 from tdx_dagster.pipeline import pipeline_definitions
 from tdx_dagster.simulator import Simulator
 from tdx_dagster.tickets.actions.add_asset import AddAsset
@@ -48,7 +48,9 @@ def definitions(simulator: Simulator, database: Engine) -> dg.Definitions:
 
 
 def verdicts(result: dg.ExecuteInProcessResult) -> list[tuple[bool, str]]:
-    return [(one.passed, one.severity.value) for one in result.get_asset_check_evaluations()]
+    """What the check for stuck tickets said."""
+    found = result.get_asset_check_evaluations()
+    return [(one.passed, one.severity.value) for one in found if one.check_name == STUCK]
 
 
 def test_each_pipeline_of_the_project_has_the_check_and_the_morning_looks_at_it() -> None:
@@ -56,10 +58,13 @@ def test_each_pipeline_of_the_project_has_the_check_and_the_morning_looks_at_it(
     defs = build_defs()
     key = dg.AssetCheckKey(dg.AssetKey(["tickets", "compliance"]), STUCK)
     assert key in defs.resolve_asset_graph().asset_check_keys
-    schedule = defs.resolve_schedule_def("stuck_tickets_schedule")
+    schedule = defs.resolve_schedule_def("morning_checks_schedule")
     assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
     job = defs.resolve_job_def(schedule.job_name)
-    assert job.asset_layer.asset_graph.asset_check_keys == {key}
+    assert job.asset_layer.asset_graph.asset_check_keys == {
+        key,
+        dg.AssetCheckKey(ASSETS, FRESH),
+    }
     assert not defs.resolve_job_def("compliance").asset_layer.asset_graph.asset_check_keys
 
 
@@ -78,7 +83,7 @@ def test_its_own_job_warns_of_a_ticket_that_waits_for_a_person(
     definitions: dg.Definitions, database: Engine
 ) -> None:
     """And is content once the failure was cleared."""
-    job = definitions.resolve_job_def("stuck_tickets")
+    job = definitions.resolve_job_def("morning_checks")
     waits = (
         "INSERT INTO meta.daemon_action_log "
         "(ticket_id, action_type, action_id, status, executed_at, pipeline) "
