@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Protocol
 
 from tdx_dagster.inventory.computers import (
@@ -276,25 +277,36 @@ class _Hunt:
         self, tdx: SearchAssets, candidate: Candidate, computers: Sequence[Computer]
     ) -> tuple[Computer, ...]:
         """What TDX says today of the records of an old inventory: those that still have such a key."""
-        settings = self._settings
-        most = settings.max_assets + settings.max_api_searches
         now = []
         for computer in computers:
-            if computer.asset_id not in self._read:
-                if len(self._read) >= most:
-                    self._leave(candidate)
-                    continue
-                self._read[computer.asset_id] = _asset_now(tdx, computer.asset_id)
-            asset = self._read[computer.asset_id]
+            try:
+                asset = self._asset_now(tdx, computer.asset_id)
+            except TdxRefused as error:
+                log.warning("%s is neither believed nor searched for: %s", candidate.token, error)
+                self._not_searched.append(candidate.token)
+                self._asked.setdefault(candidate.keys, ())
+                continue
             if asset is not None and (matched := _field_equal(asset, candidate.keys)):
                 now.append(from_asset(asset, matched, is_confirmed=True))
         return tuple(now)
 
-    def _leave(self, candidate: Candidate) -> None:
-        """Believe nothing of a candidate whose records could not be confirmed, nor search for it."""
-        log.warning("Too many computers to confirm; not asked for: %s", candidate.token)
-        self._not_searched.append(candidate.token)
-        self._asked.setdefault(candidate.keys, ())
+    def _asset_now(self, tdx: SearchAssets, asset_id: int) -> Asset | None:
+        """An asset as it is now, read once; None where there is none any more.
+
+        Raises:
+            TdxRefused: It may not be seen, or enough were read for this ticket.
+        """
+        settings = self._settings
+        if asset_id not in self._read:
+            if len(self._read) >= settings.max_assets + settings.max_api_searches:
+                raise TdxRefused("too many computers to confirm for one ticket")
+            try:
+                self._read[asset_id] = tdx.asset(asset_id)
+            except TdxRefused as error:
+                if error.status != HTTPStatus.NOT_FOUND:
+                    raise
+                self._read[asset_id] = None
+        return self._read[asset_id]
 
     def _search_for(
         self, unknown: Sequence[Candidate]
@@ -432,14 +444,6 @@ def why_not_eligible(computer: Computer, settings: DiscoverySettings) -> str | N
     if settings.form_id is not None and computer.form_id != settings.form_id:
         return "it is not of the computer form"
     return None
-
-
-def _asset_now(tdx: SearchAssets, asset_id: int) -> Asset | None:
-    """An asset as it is now; None where there is none, or none that may be seen."""
-    try:
-        return tdx.asset(asset_id)
-    except TdxRefused:
-        return None
 
 
 def _field_equal(asset: Asset, keys: Sequence[str]) -> Field | None:

@@ -13,6 +13,8 @@ from tdx_dagster.inventory.discovery import (
     discover,
 )
 from tdx_dagster.inventory.lookup import MemoryInventory
+from tdx_dagster.tdx.errors import TdxRefused
+from tdx_dagster.tdx.models import Asset
 from tests.inventory.records import REQUESTOR, ScriptedSearch, asset, computer, ticket
 
 
@@ -108,7 +110,23 @@ def test_a_long_list_of_computers_costs_a_bounded_number_of_calls(
     assert ids(found) == list(range(1, 11))
     assert (len(tdx.read), tdx.asked) == (15, [])
     assert "LAB-PC-16" in found.not_searched
-    assert "Too many computers to confirm" in caplog.text
+    assert "too many computers to confirm" in caplog.text
+
+
+class Secretive(ScriptedSearch):
+    """A TDX that does not show one asset."""
+
+    def asset(self, asset_id: int) -> Asset:
+        """Refuse."""
+        raise TdxRefused(f"GET asset {asset_id} answered 403.", status=403)
+
+
+def test_an_asset_that_may_not_be_seen_is_not_taken_for_gone() -> None:
+    """E20: neither is it believed, nor is the ticket about the requestor's computer then."""
+    tdx = Secretive(asset(id=7, name="ROBIN-1", owner_uid=REQUESTOR))
+    found = find("lib-pc-1 is slow", [computer(asset_id=1, name="LIB-PC-1")], tdx)
+    assert (ids(found), found.reason) == ([], Reason.SEARCH_INCOMPLETE)
+    assert (found.not_searched, tdx.asked) == (("lib-pc-1",), [])
 
 
 def test_where_nobody_can_be_asked_the_inventory_is_what_there_is() -> None:
