@@ -118,7 +118,7 @@ def test_a_tick_with_work_does_not_read_all_partitions(
     assert [list(added.partition_keys) for added in answer.dynamic_partitions_requests] == [["33"]]
 
 
-def test_a_run_over_old_partitions_still_says_what_it_has_in_hand(
+def test_a_run_whose_range_begins_at_an_old_partition_still_says_what_it_has_in_hand(
     simulator: Simulator,
     database: Engine,
     instance: dg.DagsterInstance,
@@ -126,13 +126,12 @@ def test_a_run_over_old_partitions_still_says_what_it_has_in_hand(
 ) -> None:
     """A backfill of last year's tickets: what lies between the ends of its range is not run twice."""
     monkeypatch.setattr(partitions, "NEWEST", 3)
-    instance.add_dynamic_partitions("p_tickets", ["31", "32", "33"])
-    instance.add_dynamic_partitions("p_tickets", [str(key) for key in range(500, 510)])
+    instance.add_dynamic_partitions("p_tickets", ["500", "31", "32", "33"])
     desk = Desk.over(simulator, database, *LINE)
     instance.create_run_for_job(
         definitions(desk).resolve_job_def("p"),
         tags={
-            "dagster/asset_partition_range_start": "31",
+            "dagster/asset_partition_range_start": "500",
             "dagster/asset_partition_range_end": "33",
         },
         status=dg.DagsterRunStatus.STARTED,
