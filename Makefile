@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test check format lock down clean bench
+.PHONY: help install demo dev test chaos mutations check format lock down clean bench
 
 help: ## Show the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/'
@@ -32,6 +32,14 @@ dev: $(STAMP) ## Serve the sample in the Dagster UI on 127.0.0.1:3000 until Ctrl
 # Two at a time: waiting for processes is most of what the tests do. Each worker has its own server.
 test: $(STAMP) ## Run all tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+SEEDS ?= 100
+FIRST ?= 1
+chaos: $(STAMP) ## Try to break "exactly once": make chaos SEEDS=1000 FIRST=1
+	@$(BIN)/python -m tests.chaos --seeds $(SEEDS) --first $(FIRST)
+
+mutations: $(STAMP) ## Show that the chaos suite notices each missing protection
+	@$(BIN)/python -m tests.chaos --mutations
 
 check: $(STAMP) ## Format, lint, types, import rules, definitions
 	$(BIN)/ruff format --check .

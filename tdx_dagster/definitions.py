@@ -10,8 +10,9 @@ from typing import Any
 import dagster as dg
 
 from tdx_dagster.inventory.assets import inventory_definitions
-from tdx_dagster.pipeline import component_tree, quiet_about_previews
+from tdx_dagster.pipeline import component_tree, load_pipelines, quiet_about_previews
 from tdx_dagster.resources import DEFAULT_RESOURCES
+from tdx_dagster.settings import load_inventory_settings
 
 
 def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
@@ -19,6 +20,9 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
 
     Args:
         resources: Replace resources by key: `tdx`, `database`, `ticket_tools`, `polling`, `batch_io`.
+
+    Raises:
+        SettingsError: INVENTORY_SOURCE or another setting of the inventory cannot be read.
     """
     shared = dg.Definitions(
         resources={**DEFAULT_RESOURCES, **(resources or {})},
@@ -26,7 +30,11 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
         executor=dg.in_process_executor,
     )
     with quiet_about_previews():
-        return dg.Definitions.merge(component_tree().build_defs(), inventory_definitions(), shared)
+        tree = component_tree()
+        inventory = inventory_definitions(
+            load_inventory_settings(), pipelines=tuple(load_pipelines(tree))
+        )
+        return dg.Definitions.merge(tree.build_defs(), inventory, shared)
 
 
 defs = build_defs()

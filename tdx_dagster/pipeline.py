@@ -90,13 +90,16 @@ def component_tree() -> ComponentTree:
     )
 
 
-def load_pipelines() -> dict[str, Pipeline]:
+def load_pipelines(tree: ComponentTree | None = None) -> dict[str, Pipeline]:
     """Give all pipelines by name.
+
+    Args:
+        tree: What `component_tree` gave, where it is at hand.
 
     Raises:
         BadAction: An action cannot be read.
     """
-    tree = component_tree()
+    tree = tree or component_tree()
     found = {}
     with quiet_about_previews():
         for file in sorted(DEFS_FOLDER.rglob("defs.yaml")):

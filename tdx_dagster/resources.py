@@ -13,7 +13,12 @@ from tdx_dagster.failures import failure
 from tdx_dagster.inventory.lookup import PostgresInventory, RememberingInventory
 from tdx_dagster.postgres.database import engine as make_engine
 from tdx_dagster.postgres.errors import DatabaseError
-from tdx_dagster.settings import SettingsError, find_database, load_settings
+from tdx_dagster.settings import (
+    SettingsError,
+    find_database,
+    load_inventory_settings,
+    load_settings,
+)
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.state.store import ActionStore
 from tdx_dagster.tdx.facade import Connection, Tdx
@@ -111,7 +116,10 @@ def ticket_tools(tdx: TdxPort | None = None, database: DatabasePort | None = Non
     return TicketTools(
         tdx=tdx.client(),
         store=PostgresStore(engine),
-        inventory=RememberingInventory(PostgresInventory(engine)),
+        inventory=RememberingInventory(
+            PostgresInventory(engine, load_inventory_settings()),
+            ask_statuses=tdx.client().asset_statuses,
+        ),
         times=load_settings().times(),
     )
 

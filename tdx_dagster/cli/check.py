@@ -12,12 +12,13 @@ from rich.table import Table
 
 from tdx_dagster.cli.errors import exit_code_and_text
 from tdx_dagster.cli.runtime import dagster_home, out, prepare, print_json
-from tdx_dagster.inventory.freshness import AgeLimits, Freshness, inventory_age
+from tdx_dagster.inventory.freshness import Freshness, inventory_age
+from tdx_dagster.inventory.statuses import listed_by_tdx
 from tdx_dagster.pipeline import load_pipelines
 from tdx_dagster.postgres.database import shown_url
 from tdx_dagster.postgres.migrations import schema_state
 from tdx_dagster.resources import DatabasePort, TdxPort
-from tdx_dagster.settings import find_database, load_settings
+from tdx_dagster.settings import find_database, load_inventory_settings, load_settings
 from tdx_dagster.tdx.address import is_sandbox, normalise_base_url
 from tdx_dagster.tdx.errors import TdxRetryLater
 from tdx_dagster.tdx.facade import Tdx
@@ -88,6 +89,21 @@ def look_at_all() -> Iterator[Finding]:
     if pipelines.verdict is Verdict.OK:
         for pipeline in load_pipelines().values():
             yield _look(f"report of {pipeline.name}", lambda it=pipeline: _report(tdx, it))  # type: ignore[misc]
+            yield look_at_statuses(tdx, pipeline)
+
+
+def look_at_statuses(tdx: Tdx, pipeline: Pipeline) -> Finding:
+    """Look whether TDX has the asset statuses by which a pipeline counts computers as active."""
+
+    def look() -> str:
+        actives = pipeline.active_statuses(listed_by_tdx(tdx.asset_statuses()))
+        doubts = [doubt for active in actives for doubt in active.doubts()]
+        if doubts:
+            raise _Warning(" ".join(doubts))
+        counted = (", ".join(map(str, active.ids or active.names)) for active in actives)
+        return "; ".join(counted) or "not asked for"
+
+    return _look(f"active statuses of {pipeline.name}", look)
 
 
 class _Warning(Exception):
@@ -119,16 +135,24 @@ def _schema() -> str:
 
 
 def _inventory() -> str:
-    age, computers = inventory_age(DatabasePort().engine())
+    settings = load_inventory_settings()
+    age, computers = inventory_age(
+        DatabasePort().engine(),
+        source_system=settings.source_system,
+        entity_types=settings.entity_types,
+    )
+    by = "by another job" if settings.is_external else "by us"
+    mend = "look at the job that loads it" if settings.is_external else "run `tdx-dagster ingest`"
     if not computers:
         raise _Warning(
-            "No computers are known: run `tdx-dagster ingest`. Until then TDX is searched."
+            f"No computers are known: {mend if age is None else 'run `tdx-dagster ingest`'}. "
+            "Until then TDX is searched."
         )
-    if AgeLimits().judge(age) is not Freshness.FRESH:
-        raise _Warning(
-            f"{computers} computers, but last loaded {_ago(age)}: run `tdx-dagster ingest`."
-        )
-    return f"{computers} computers, loaded {_ago(age)}"
+    judged = settings.limits.judge(age)
+    if judged is not Freshness.FRESH:
+        doubt = "; TDX is asked about each hit" if judged is Freshness.DISTRUSTED else ""
+        raise _Warning(f"{computers} computers, but last loaded {by} {_ago(age)}{doubt}: {mend}.")
+    return f"{computers} computers, loaded {by} {_ago(age)}"
 
 
 def _ago(age: timedelta | None) -> str:

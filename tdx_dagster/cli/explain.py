@@ -76,7 +76,8 @@ def _explain_ticket(ticket: int, pipeline: str | None, inventory_file: Path | No
     words = [text for action in chosen.actions for text in action.own_words()]
     enquiry = enquiry_of(view, tools.store.effects(ticket), words)
     inventory = _inventory(inventory_file) if inventory_file else tools.inventory
-    return explain_ticket(enquiry, inventory, view.tdx, _add_asset(chosen).discovery_settings())
+    settings = _add_asset(chosen).discovery_settings(inventory.statuses())
+    return explain_ticket(enquiry, inventory, view.tdx, settings)
 
 
 def _add_asset(pipeline: "Pipeline") -> AddAsset:

@@ -1,6 +1,6 @@
 """`ingest`: loads assets, owners and statuses, and makes typed computers of them, as Dagster would."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,7 +9,7 @@ from tdx_dagster.cli.runtime import dagster_instance, err, out, prepare, print_j
 from tdx_dagster.definitions import build_defs
 from tdx_dagster.inventory.assets import ASSETS, BRONZE, COMPUTERS
 from tdx_dagster.inventory.bronze import Mode
-from tdx_dagster.settings import load_settings
+from tdx_dagster.settings import load_inventory_settings, load_settings
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def ingest(ctx: click.Context, *, incremental: bool, as_json: bool) -> None:
-    """Load assets and people into the inventory; the runs are recorded in Dagster."""
-    load_settings().connection()
+    """Load assets and people into the inventory; the runs are recorded in Dagster.
+
+    With INVENTORY_SOURCE=external it looks at what another job has loaded, and makes computers of that.
+    """
+    if not load_inventory_settings().is_external:
+        load_settings().connection()
     runtime = prepare()
     mode = Mode.INCREMENTAL if incremental else Mode.FULL
     with dagster_instance(runtime) as instance, err.status(f"Loading ({mode.value}) …"):
@@ -35,7 +39,7 @@ def ingest(ctx: click.Context, *, incremental: bool, as_json: bool) -> None:
 
 
 def load_inventory(instance: "dg.DagsterInstance", mode: Mode = Mode.FULL) -> dict[str, int]:
-    """Materialise bronze and silver in this process.
+    """Materialise bronze and silver in this process; observe bronze where another job fills it.
 
     Args:
         instance: Where the run is recorded.
@@ -51,10 +55,7 @@ def load_inventory(instance: "dg.DagsterInstance", mode: Mode = Mode.FULL) -> di
     result = job.execute_in_process(
         instance=instance,
         asset_selection=[*BRONZE, COMPUTERS],
-        run_config={
-            "ops": {ASSETS.to_python_identifier(): {"config": {"mode": mode.value}}},
-            **QUIET,
-        },
+        run_config=QUIET | ({} if load_inventory_settings().is_external else _in(mode)),
         raise_on_error=False,
     )
     if not result.success:
@@ -64,6 +65,10 @@ def load_inventory(instance: "dg.DagsterInstance", mode: Mode = Mode.FULL) -> di
         for key in (*BRONZE, COMPUTERS)
         if (rows := _rows(result, key)) is not None
     }
+
+
+def _in(mode: Mode) -> dict[str, Any]:
+    return {"ops": {ASSETS.to_python_identifier(): {"config": {"mode": mode.value}}}}
 
 
 def _rows(result: "dg.ExecuteInProcessResult", key: "dg.AssetKey") -> int | None:

@@ -118,12 +118,13 @@ def history(*, ticket: int, as_json: bool) -> None:
 @click.command()
 @click.option("--clear", is_flag=True, help="Let them run again at once, with a fresh count.")
 @click.option("--ticket", type=click.IntRange(1), help="Only this one's.")
+@click.option("--action", "action_id", metavar="ID", help="Only this action, by its whole id.")
 @JSON
-def failed(*, clear: bool, ticket: int | None, as_json: bool) -> None:
+def failed(*, clear: bool, ticket: int | None, action_id: str | None, as_json: bool) -> None:
     """List failed actions; with --clear, let them run again."""
     store = _store()
-    rows = store.get_failed(ticket)
-    cleared = store.clear_failed_actions(ticket) if clear else 0
+    rows = store.get_failed(ticket, action_id)
+    cleared = store.clear_failed_actions(ticket, action_id) if clear else 0
     if as_json:
         print_json({"failed": [asdict(row) for row in rows], "cleared": cleared})
         return

@@ -31,6 +31,10 @@ from tdx_dagster.simulator import Simulator, sample_state, settings_for
 STOP_SECONDS = 10.0
 POLL_SECONDS = 15
 
+# Whatever a .env says of somebody else's loads: the sample loads its own.
+_OWN_INVENTORY = {"INVENTORY_SOURCE": "tdx", "INVENTORY_SOURCE_SYSTEM": "tdx"}
+_OWN_INVENTORY |= {"INVENTORY_ENTITY_TYPES": "asset"}
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -56,7 +60,7 @@ def sample(name: str, *, tickets: int, assets: int, seed: int) -> Iterator[Sampl
         simulator = stack.enter_context(Simulator(state))
         databases = [_fresh_database(url, wanted) for wanted in (name, f"{name}_dagster")]
         runtime = Runtime(databases[0], databases[1], dagster_home(), is_embedded=True)
-        os.environ.update(settings_for(simulator) | runtime.exports())
+        os.environ.update(settings_for(simulator) | runtime.exports() | _OWN_INVENTORY)
         migrate(runtime.database)
         yield Sample(simulator, runtime)
 

@@ -7,16 +7,15 @@ function: those are in `bronze`, `silver`, `freshness` and `checks`. Resources u
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 from sqlalchemy import Engine
 
 from tdx_dagster.failures import failure
 from tdx_dagster.inventory.bronze import (
-    SOURCE_SYSTEM,
     LoadResult,
     LoadRunning,
     Mode,
@@ -34,9 +33,10 @@ from tdx_dagster.inventory.checks import (
     check_stuck_tickets,
     check_unique_ids,
 )
-from tdx_dagster.inventory.freshness import AgeLimits, inventory_age
+from tdx_dagster.inventory.freshness import inventory_age
 from tdx_dagster.inventory.records import PERSON, STATUS
-from tdx_dagster.inventory.silver import ASSET_TYPES, BronzeEmpty, RebuildResult, rebuild_computers
+from tdx_dagster.inventory.settings import InventorySettings
+from tdx_dagster.inventory.silver import BronzeEmpty, RebuildResult, rebuild_computers
 from tdx_dagster.inventory.source import TdxClient, TdxSource
 
 ASSETS = dg.AssetKey(["bronze", "tdx_assets"])
@@ -51,39 +51,8 @@ BOTH = {"tdx", "database"}
 
 SHOWN_REJECTED = 20
 
-
-@dataclass(frozen=True)
-class InventorySettings:
-    """How the inventory is filled and judged.
-
-    Args:
-        source: `tdx`, or `external` where somebody else's job fills bronze.
-        source_system: Name of the source in bronze.
-        entity_types: Names of assets in bronze that are read.
-        limits: Ages at which the inventory is stale or distrusted.
-        most_dropped: Largest share of active computers that may vanish between two rebuilds.
-        most_without_serial: Largest share of active computers without a serial number.
-        full_cron: When everything is loaded. At night, when TDX and its users rest; not on the
-        hour,
-            when everybody's jobs begin.
-        incremental_cron: When changes are loaded: in office hours, when computers change hands.
-        time_zone: Of these times.
-    """
-
-    source: Literal["tdx", "external"] = "tdx"
-    source_system: str = SOURCE_SYSTEM
-    entity_types: tuple[str, ...] = ASSET_TYPES
-    limits: AgeLimits = field(default_factory=AgeLimits)
-    most_dropped: float = 0.2
-    most_without_serial: float = 0.1
-    full_cron: str = "23 3 * * *"
-    incremental_cron: str = "41 7-18 * * 1-5"
-    time_zone: str = "UTC"
-
-    @property
-    def names(self) -> InventoryNames:
-        """What the inventory is called in bronze."""
-        return InventoryNames(self.source_system, self.entity_types)
+FRESH = "is_fresh"
+STUCK = "no_ticket_is_stuck"
 
 
 def inventory_definitions(
@@ -96,25 +65,33 @@ def inventory_definitions(
         pipelines: Ticket pipelines whose assets `tickets/<pipeline>` get a check for stuck tickets.
     """
     settings = settings or InventorySettings()
-    made = [_computers(settings)]
     checks = [*_checks(settings), *(_stuck_check(pipeline) for pipeline in pipelines)]
-    # On from the start: it costs a query, and calls TDX never.
-    follows = dg.AutomationConditionSensorDefinition(
+    filled = _watched(settings) if settings.is_external else _loaded(settings)
+    made = dg.Definitions(
+        assets=[_computers(settings)], asset_checks=checks, sensors=[_follows(settings)]
+    )
+    return dg.Definitions.merge(filled, made, _morning(settings, pipelines))
+
+
+def _follows(settings: InventorySettings) -> dg.AutomationConditionSensorDefinition:
+    """On from the start: it costs a query, and calls TDX never."""
+    return dg.AutomationConditionSensorDefinition(
         "silver_follows_bronze",
-        target=dg.AssetSelection.assets(COMPUTERS, *(BRONZE if settings.source != "tdx" else ())),
+        target=dg.AssetSelection.assets(COMPUTERS, *(BRONZE if settings.is_external else ())),
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=60,
         description="Rebuilds the computers when bronze has changed.",
     )
-    if settings.source == "external":
-        observed = _observed(settings)
-        return dg.Definitions(assets=[observed, *made], asset_checks=checks, sensors=[follows])
-    loads = [_statuses(settings), _assets(settings), _people(settings)]
+
+
+def _watched(settings: InventorySettings) -> dg.Definitions:
+    return dg.Definitions(assets=[_observed(settings)])
+
+
+def _loaded(settings: InventorySettings) -> dg.Definitions:
     jobs = {mode: _job(mode) for mode in Mode}
     return dg.Definitions(
-        assets=[*loads, *made],
-        asset_checks=checks,
-        sensors=[follows],
+        assets=[_statuses(settings), _assets(settings), _people(settings)],
         jobs=list(jobs.values()),
         schedules=[
             _schedule(jobs[Mode.FULL], settings.full_cron, settings),
@@ -142,7 +119,7 @@ def _common(settings: InventorySettings, key: dg.AssetKey) -> dict[str, Any]:
         "group_name": "inventory",
         "owners": OWNERS,
         "kinds": {"teamdynamix", "postgres", "bronze"},
-        "description": _WORDS[key] + (_ELSEWHERE if settings.source == "external" else ""),
+        "description": _WORDS[key] + (_ELSEWHERE if settings.is_external else ""),
         "metadata": {
             "dagster/table_name": "bronze.raw_entities",
             "dagster/column_schema": BRONZE_COLUMNS,
@@ -218,7 +195,7 @@ def _statuses(settings: InventorySettings) -> dg.AssetsDefinition:
 def load_metadata(result: LoadResult) -> dict[str, Any]:
     """What people see of a load; numbers, so that the UI plots them."""
     shown: dict[str, Any] = {
-        "dagster/row_count": result.created + result.updated + result.unchanged,
+        "dagster/row_count": result.known,
         "mode": result.mode.value,
         "records": result.processed,
         "created": result.created,
@@ -247,6 +224,8 @@ def load_metadata(result: LoadResult) -> dict[str, Any]:
 
 
 def _computers(settings: InventorySettings) -> dg.AssetsDefinition:
+    changed = dg.AutomationCondition.any_deps_updated()
+
     @dg.asset(
         key=COMPUTERS,
         deps=BRONZE,
@@ -263,9 +242,11 @@ def _computers(settings: InventorySettings) -> dg.AssetsDefinition:
             "dagster/column_schema": SILVER_COLUMNS,
             "dagster/column_lineage": LINEAGE,
         },
-        # Not `eager`: that waits for people and statuses, without which a row only says less.
+        # Not `eager`: that waits for people and statuses, without which a row only says less. What changed
+        # while a load went on is remembered, since nothing may follow it; what changed just now counts also
+        # where a rebuild ended just now.
         automation_condition=(
-            dg.AutomationCondition.any_deps_updated()
+            (changed | changed.since_last_handled())
             & ~dg.AutomationCondition.any_deps_in_progress()
             & ~dg.AutomationCondition.in_progress()
         ),
@@ -277,6 +258,7 @@ def _computers(settings: InventorySettings) -> dg.AssetsDefinition:
                 context.resources.database.engine(),
                 source_system=settings.source_system,
                 entity_types=settings.entity_types,
+                zone=ZoneInfo(settings.tdx_time_zone),
             )
         except BronzeEmpty as error:
             raise failure(str(error)) from error
@@ -345,10 +327,10 @@ def _observation(key: dg.AssetKey, age: timedelta | None) -> dg.ObserveResult:
 
 
 def _checks(settings: InventorySettings) -> Iterator[dg.AssetChecksDefinition]:
-    names = settings.names
+    names = InventoryNames(settings.source_system, settings.entity_types)
     yield _check(
         ASSETS,
-        "is_fresh",
+        FRESH,
         "Assets were loaded within the last day, or are at least not distrusted.",
         lambda engine: check_age(engine, names, settings.limits),
     )
@@ -378,10 +360,15 @@ def _checks(settings: InventorySettings) -> Iterator[dg.AssetChecksDefinition]:
     )
 
 
+def _tickets_of(pipeline: str) -> dg.AssetKey:
+    return dg.AssetKey(["tickets", pipeline])
+
+
 def _stuck_check(pipeline: str) -> dg.AssetChecksDefinition:
+    """It looks at all tickets of a pipeline, so the job of its sensor, which runs a few, leaves it out."""
     return _check(
-        dg.AssetKey(["tickets", pipeline]),
-        "no_ticket_is_stuck",
+        _tickets_of(pipeline),
+        STUCK,
         "No ticket has a failed action that waits for a person for more than a day.",
         lambda engine: check_stuck_tickets(engine, pipeline),
     )
@@ -415,6 +402,26 @@ def _job(mode: Mode) -> Any:  # noqa: ANN401  Dagster's unresolved job
         config={"ops": {"bronze__tdx_assets": {"config": {"mode": mode.value}}}},
         description=what[mode],
     )
+
+
+def _morning(settings: InventorySettings, pipelines: Sequence[str]) -> dg.Definitions:
+    """The checks for what does not happen, which no load and no run on tickets shows."""
+    stuck = [dg.AssetCheckKey(_tickets_of(pipeline), STUCK) for pipeline in pipelines]
+    job = dg.define_asset_job(
+        "morning_checks",
+        selection=dg.AssetSelection.checks(dg.AssetCheckKey(ASSETS, FRESH), *stuck),
+        executor_def=dg.in_process_executor,
+        description="Looks for loads that did not come, and for tickets that wait for a person.",
+    )
+    schedule = dg.ScheduleDefinition(
+        name="morning_checks_schedule",
+        job=job,
+        cron_schedule="37 6 * * *",
+        execution_timezone=settings.time_zone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"{job.description} On from the start: it costs a query, and calls TDX never.",
+    )
+    return dg.Definitions(jobs=[job], schedules=[schedule])
 
 
 def _schedule(job: Any, cron: str, settings: InventorySettings) -> dg.ScheduleDefinition:  # noqa: ANN401  as above

@@ -18,12 +18,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from tdx_dagster.inventory.records import (
     ASSET,
     PERSON,
+    SOURCE_SYSTEM,
     STATUS,
     BadRecord,
     EntityKind,
@@ -38,8 +39,6 @@ from tdx_dagster.postgres.queries import Queries
 
 SQL = Queries(Path(__file__).with_name("bronze.sql"))
 LOG = logging.getLogger(__name__)
-
-SOURCE_SYSTEM = "tdx"
 
 CHUNK_ROWS = 1000
 CHUNK_BYTES = 8_000_000
@@ -100,6 +99,7 @@ class LoadResult:
         repairs: What was mended in records, by kind.
         gone: Entities now marked as no longer there.
         gone_withheld: Entities that seemed gone, too many to be believed.
+        known: Entities of this kind in bronze by now.
     """
 
     run_id: str
@@ -114,6 +114,7 @@ class LoadResult:
     repairs: dict[str, int]
     gone: int
     gone_withheld: int
+    known: int
 
     @property
     def warning(self) -> str | None:
@@ -320,7 +321,22 @@ class _Load:
             staged = connection.execute(SQL["count_staged"]).one()
             counts = connection.execute(SQL["count_changed"]).one()
             gone, withheld = self._mark_gone(connection, run_id) if mode is Mode.FULL else (0, 0)
-            result = self._result(run_id, mode, since, staged, counts, gone, withheld)
+            known: int = connection.execute(SQL["count_known"], self.what).scalar_one()
+            result = LoadResult(
+                run_id=run_id,
+                mode=mode,
+                since=since,
+                processed=self.processed,
+                created=counts.created,
+                updated=counts.updated,
+                unchanged=staged.entities - counts.created - counts.updated,
+                repeated=staged.records - staged.entities,
+                rejected=tuple(self.rejected),
+                repairs=dict(self.repairs),
+                gone=gone,
+                gone_withheld=withheld,
+                known=known,
+            )
             connection.execute(SQL["end_run"], _end_of(result))
         return result
 
@@ -348,31 +364,6 @@ class _Load:
         if gone:
             connection.execute(SQL["mark_gone"], {"run_id": run_id})
         return gone, 0
-
-    def _result(
-        self,
-        run_id: str,
-        mode: Mode,
-        since: datetime | None,
-        staged: Row[Any],
-        counts: Row[Any],
-        gone: int,
-        withheld: int,
-    ) -> LoadResult:
-        return LoadResult(
-            run_id=run_id,
-            mode=mode,
-            since=since,
-            processed=self.processed,
-            created=counts.created,
-            updated=counts.updated,
-            unchanged=staged.entities - counts.created - counts.updated,
-            repeated=staged.records - staged.entities,
-            rejected=tuple(self.rejected),
-            repairs=dict(self.repairs),
-            gone=gone,
-            gone_withheld=withheld,
-        )
 
     def _reject(self, position: int, external_id: str | None, reason: str) -> None:
         self.rejected.append(Rejected(position, external_id, reason))

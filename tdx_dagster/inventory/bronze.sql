@@ -50,7 +50,8 @@ CREATE TEMPORARY TABLE incoming (
 INSERT INTO incoming VALUES (:position, :external_id, CAST(:modified_at AS timestamptz), :content_hash, CAST(:text AS jsonb));
 
 -- name: index_staging
--- Statistics for the comparison.
+-- For the comparisons, which on a first load know nothing of the size of bronze.
+CREATE INDEX ON incoming (external_id);
 ANALYZE incoming;
 
 -- name: compare
@@ -91,6 +92,13 @@ SELECT count(*) FILTER (WHERE is_new) AS created, count(*) FILTER (WHERE NOT is_
 -- name: count_staged
 -- How many rows were staged, and of how many entities.
 SELECT count(*) AS records, count(DISTINCT external_id) AS entities FROM incoming;
+
+-- name: count_known
+-- How many entities of this kind bronze has by now.
+SELECT count(*) FROM (
+    SELECT DISTINCT external_id FROM bronze.raw_entities
+    WHERE source_system = :source_system AND entity_type = :entity_type
+) AS entities;
 
 -- name: find_gone
 -- Entities that a full load did not see, and how many there were.

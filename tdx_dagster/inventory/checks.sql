@@ -1,8 +1,8 @@
 -- What is asked to judge the inventory, whoever loads it.
 
 -- name: age
--- When assets were last loaded: by the runs that say so, else by the rows themselves.
-SELECT clock_timestamp() - coalesce(
+-- When assets were last loaded: by the runs that say so, or by rows that are newer, since not every job notes runs.
+SELECT clock_timestamp() - greatest(
     (SELECT max(completed_at) FROM meta.ingestion_runs
      WHERE status = 'completed' AND source_system = :source_system
        AND entity_type = ANY (CAST(:entity_types AS text[]))),

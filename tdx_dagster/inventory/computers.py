@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from tdx_dagster.inventory.folding import fold_key
+from tdx_dagster.inventory.statuses import ActiveStatuses, Listed
 from tdx_dagster.tdx.models import Asset
 
 Field = Literal["name", "serial number", "tag", "owner"]
-
-# The status that counts as active where no status ids are set (rule 9).
-ACTIVE_STATUS = "active"
 
 
 class InventoryUnavailable(Exception):
@@ -35,10 +33,12 @@ class Computer:
         tag: See `name`.
         status_id: TDX id of its status, where known.
         status_name: Name of its status.
-        is_active: Whether that status counts as active.
+        is_active: Whether that status is the one named Active; discovery decides by its own settings.
         form_id: TDX id of its form, where known.
         owner_uid: Person who owns it, where known.
         matched_field: By which field it was found.
+        is_gone: Whether TDX no longer has it, as a full load noticed.
+        is_confirmed: Whether this is what TDX itself says now, not the inventory.
     """
 
     asset_id: int
@@ -51,6 +51,8 @@ class Computer:
     form_id: int | None
     owner_uid: str | None
     matched_field: Field
+    is_gone: bool = False
+    is_confirmed: bool = False
 
     @property
     def label(self) -> str:
@@ -104,9 +106,25 @@ class Inventory(Protocol):
             InventoryUnavailable: It could not be asked.
         """
 
+    def is_distrusted(self) -> bool:
+        """Whether it is so old that TDX is to be asked about every record before it is believed.
 
-def from_asset(asset: Asset, active_status_ids: Collection[int] | None) -> Computer:
-    """An asset as TDX sent it, in the inventory's form; `matched_field` has no meaning yet."""
+        Raises:
+            InventoryUnavailable: It could not be asked.
+        """
+
+    def statuses(self) -> Listed:
+        """TDX's own list of asset statuses; empty where it is not known.
+
+        Raises:
+            InventoryUnavailable: It could not be asked.
+        """
+
+
+def from_asset(
+    asset: Asset, matched_field: Field = "name", *, is_confirmed: bool = False
+) -> Computer:
+    """An asset as TDX sent it, in the inventory's form."""
     return Computer(
         asset_id=asset.id,
         name=asset.name,
@@ -114,20 +132,12 @@ def from_asset(asset: Asset, active_status_ids: Collection[int] | None) -> Compu
         tag=asset.tag,
         status_id=asset.status_id,
         status_name=asset.status_name,
-        is_active=is_active(asset.status_id, asset.status_name, active_status_ids),
+        is_active=ActiveStatuses().counts(asset.status_id, asset.status_name),
         form_id=asset.form_id,
         owner_uid=asset.owner_uid,
-        matched_field="name",
+        matched_field=matched_field,
+        is_confirmed=is_confirmed,
     )
-
-
-def is_active(
-    status_id: int | None, status_name: str, active_status_ids: Collection[int] | None
-) -> bool:
-    """Whether a status counts as active: by its id where ids are set, else by its name (rule 9)."""
-    if active_status_ids is not None:
-        return status_id in active_status_ids
-    return status_name.strip().casefold() == ACTIVE_STATUS
 
 
 def keys_of(name: str | None, serial: str | None, tag: str | None) -> tuple[tuple[Field, str], ...]:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Protocol
 
 from tdx_dagster.inventory.computers import (
@@ -30,6 +31,8 @@ from tdx_dagster.inventory.passages import (
     conversation_passages,
     opening_passages,
 )
+from tdx_dagster.inventory.statuses import ActiveStatuses
+from tdx_dagster.tdx.errors import TdxRefused
 from tdx_dagster.tdx.models import Asset, AssetSearch, FeedEntry, Ticket
 
 __all__ = [
@@ -54,10 +57,13 @@ SEARCH_RESULTS = 100
 
 
 class SearchAssets(Protocol):
-    """Searches TDX for assets; an error raises, it is never an empty answer."""
+    """Asks TDX for assets; an error raises, it is never an empty answer."""
 
     def search_assets(self, search: AssetSearch) -> tuple[Asset, ...]:
         """Give the assets that match, perhaps too many (case A32)."""
+
+    def asset(self, asset_id: int) -> Asset:
+        """Give one asset as it is now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ class DiscoverySettings:
         max_api_searches: How many searches TDX is asked for a ticket at most; 0 for none.
         fallback_excluded_accounts: Requestors (user id, mail address or name) whose only computer
             says nothing about a ticket: monitors, shared accounts (case A39).
-        active_status_ids: Asset statuses that count as active; None: the one named Active.
+        active: Which asset statuses count as active, with TDX's own list where it is known.
         skip_fallback_if_ticket_has_assets: Leave a ticket alone that has assets and names none.
         identifiers: What the installation adds to the rules about tokens.
     """
@@ -81,7 +87,7 @@ class DiscoverySettings:
     max_assets: int = 10
     max_api_searches: int = 5
     fallback_excluded_accounts: tuple[str, ...] = ()
-    active_status_ids: tuple[int, ...] | None = None
+    active: ActiveStatuses = field(default_factory=ActiveStatuses)
     skip_fallback_if_ticket_has_assets: bool = True
     identifiers: IdentifierSettings = field(default_factory=IdentifierSettings)
 
@@ -194,7 +200,8 @@ def discover(
 
     Args:
         enquiry: The ticket and how to read more of it.
-        inventory: Who knows computers.
+        inventory: Who knows computers. Where it is distrusted, each of its records is read from TDX before it
+            is believed, and the requestor's computers are asked for there.
         search: Who searches TDX for what the inventory does not know; None: nobody.
         settings: How to decide.
 
@@ -227,6 +234,8 @@ class _Hunt:
         self._asked: dict[tuple[str, ...], tuple[Computer, ...]] = {}
         self._not_searched: list[str] = []
         self._searches = 0
+        self._confirmed_by = search if search is not None and inventory.is_distrusted() else None
+        self._read: dict[int, Asset | None] = {}
 
     def look(self, passages: Iterable[Passage]) -> bool:
         """Look up what some texts name; whether any of it is a computer that counts."""
@@ -258,8 +267,46 @@ class _Hunt:
             candidate.keys: tuple(c for key in candidate.keys for c in found.get(key, ()))
             for candidate in named
         }
+        if self._confirmed_by is not None:
+            tdx = self._confirmed_by
+            answers = {c.keys: self._confirmed(tdx, c, answers[c.keys]) for c in named}
         unknown = {c.keys: c for c in named if c.looks_like_identifier and not answers[c.keys]}
         return answers | self._search_for(list(unknown.values()))
+
+    def _confirmed(
+        self, tdx: SearchAssets, candidate: Candidate, computers: Sequence[Computer]
+    ) -> tuple[Computer, ...]:
+        """What TDX says today of the records of an old inventory: those that still have such a key."""
+        now = []
+        for computer in computers:
+            try:
+                asset = self._asset_now(tdx, computer.asset_id)
+            except TdxRefused as error:
+                log.warning("%s is neither believed nor searched for: %s", candidate.token, error)
+                self._not_searched.append(candidate.token)
+                self._asked.setdefault(candidate.keys, ())
+                continue
+            if asset is not None and (matched := _field_equal(asset, candidate.keys)):
+                now.append(from_asset(asset, matched, is_confirmed=True))
+        return tuple(now)
+
+    def _asset_now(self, tdx: SearchAssets, asset_id: int) -> Asset | None:
+        """An asset as it is now, read once; None where there is none any more.
+
+        Raises:
+            TdxRefused: It may not be seen, or enough were read for this ticket.
+        """
+        settings = self._settings
+        if asset_id not in self._read:
+            if len(self._read) >= settings.max_assets + settings.max_api_searches:
+                raise TdxRefused("too many computers to confirm for one ticket")
+            try:
+                self._read[asset_id] = tdx.asset(asset_id)
+            except TdxRefused as error:
+                if error.status != HTTPStatus.NOT_FOUND:
+                    raise
+                self._read[asset_id] = None
+        return self._read[asset_id]
 
     def _search_for(
         self, unknown: Sequence[Candidate]
@@ -281,22 +328,26 @@ class _Hunt:
     def _searched(self, search: SearchAssets, candidate: Candidate) -> tuple[Computer, ...]:
         """Ask TDX for a candidate; `SearchText` covers name, serial number and tag in one call."""
         self._searches += 1
-        settings = self._settings
         assets = search.search_assets(
             AssetSearch(
                 search_text=candidate.keys[-1],
-                form_ids=None if settings.form_id is None else (settings.form_id,),
+                form_ids=self._form_ids,
                 max_results=SEARCH_RESULTS,
             )
         )
         found = tuple(
-            replace(from_asset(asset, settings.active_status_ids), matched_field=matched)
+            from_asset(asset, matched)
             for asset in sorted(assets, key=lambda asset: asset.id)
             if (matched := _field_equal(asset, candidate.keys))
         )
         if not found and len(assets) >= SEARCH_RESULTS:
             self._not_searched.append(candidate.token)
         return found
+
+    @property
+    def _form_ids(self) -> tuple[int, ...] | None:
+        form_id = self._settings.form_id
+        return None if form_id is None else (form_id,)
 
     def found(self, phase: int, reason: Reason) -> Discovery:
         """The end of a search that found something."""
@@ -316,7 +367,10 @@ class _Hunt:
         if obstacle:
             return self._ended(obstacle)
         uid = str(as_guid(enquiry.ticket.requestor_uid))
-        owned = self._inventory.owned_by({uid}, active_only=False).get(uid, ())
+        owned = self._owned_by(uid)
+        if owned is None:
+            self._not_searched.append("the requestor's computers")
+            return self._ended(Reason.SEARCH_INCOMPLETE)
         # Active ones only, whatever `active_only` says: an old machine is no reason for doubt, nor
         # an answer.
         eligible = replace(self._settings, active_only=True)
@@ -327,6 +381,23 @@ class _Hunt:
         match = Match(counted[0], (Evidence("requestor", "", "owner"),))
         end = self._ended(Reason.ONLY_COMPUTER)
         return replace(end, matches=(match,), phase=3, requestor_computer_count=1)
+
+    def _owned_by(self, uid: str) -> Sequence[Computer] | None:
+        """All computers of a person; None where TDX would have to be asked and may not be any more.
+
+        An old inventory lacks what was bought since, so that its "only one" says nothing.
+        """
+        if self._confirmed_by is None:
+            return self._inventory.owned_by({uid}, active_only=False).get(uid, ())
+        if self._searches >= self._settings.max_api_searches:
+            return None
+        self._searches += 1
+        search = AssetSearch(owner_uids=(uid,), form_ids=self._form_ids, max_results=SEARCH_RESULTS)
+        return [
+            from_asset(asset, "owner", is_confirmed=True)
+            for asset in self._confirmed_by.search_assets(search)
+            if as_guid(asset.owner_uid) == uid
+        ]
 
     def _obstacle(self, enquiry: Enquiry) -> Reason | None:
         ticket, settings = enquiry.ticket, self._settings
@@ -365,10 +436,10 @@ def _counts(computer: Computer, settings: DiscoverySettings) -> bool:
 
 def why_not_eligible(computer: Computer, settings: DiscoverySettings) -> str | None:
     """Why a computer may not be attached, for people; None where it may."""
-    active = computer.is_active
-    if settings.active_status_ids is not None:
-        active = computer.status_id in settings.active_status_ids
-    if settings.active_only and not active:
+    if computer.is_gone:
+        return "TDX no longer has it"
+    is_active = settings.active.counts(computer.status_id, computer.status_name)
+    if settings.active_only and not is_active:
         return f"its status is {computer.status_name or 'unknown'}"
     if settings.form_id is not None and computer.form_id != settings.form_id:
         return "it is not of the computer form"
@@ -424,4 +495,4 @@ def confirm(computer: Computer, asset: Asset, settings: DiscoverySettings) -> st
             return f"its {matched} is now {getattr(asset, matched.replace(' ', '_')) or 'empty'}"
     elif as_guid(asset.owner_uid) != as_guid(computer.owner_uid):
         return "it now belongs to somebody else"
-    return why_not_eligible(from_asset(asset, settings.active_status_ids), settings)
+    return why_not_eligible(from_asset(asset), settings)

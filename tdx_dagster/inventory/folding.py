@@ -97,6 +97,10 @@ def _one_mark(symbol: re.Match[str]) -> str:
     return MARK if unicodedata.category(symbol[0]).startswith("M") else symbol[0]
 
 
+LONGEST_KEY = 255
+"""Characters. What is longer is no identifier, and more than an index takes is no row of silver."""
+
+
 def fold_key(value: str | None) -> str | None:
     """The form in which identifiers are compared, on both sides.
 
@@ -105,13 +109,13 @@ def fold_key(value: str | None) -> str | None:
 
     Returns:
         Upper-case ASCII without outer blanks, or None where the value identifies nothing: it is
-        blank, a filler such as `Default string`, or holds a letter outside ASCII (cases B11, B19,
-        E18).
+        blank, a filler such as `Default string`, too long, or holds a letter outside ASCII (cases
+        B11, B19, E18).
     """
     if not value:
         return None
     key = " ".join(fold_text(value).replace("\0", "").split())
-    if not key.isascii():
+    if not key.isascii() or len(key) > LONGEST_KEY:
         return None
     key = key.upper()
     return None if key in FILLERS or _BLANK_PATTERN.fullmatch(key) or not key else key

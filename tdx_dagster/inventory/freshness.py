@@ -10,8 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from tdx_dagster.inventory.bronze import SOURCE_SYSTEM
-from tdx_dagster.inventory.silver import ASSET_TYPES
+from tdx_dagster.inventory.records import ASSET_TYPES, SOURCE_SYSTEM
 from tdx_dagster.postgres.queries import Queries
 
 SQL = Queries(Path(__file__).with_name("checks.sql"))

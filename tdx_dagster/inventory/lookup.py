@@ -5,14 +5,17 @@ done with the answers (`discovery`).
 """
 
 import json
+import logging
+import threading
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from sqlalchemy import Engine, Row
+from sqlalchemy import Connection, Engine, Row
 from sqlalchemy.exc import SQLAlchemyError
 
 from tdx_dagster.inventory.computers import (
@@ -20,12 +23,20 @@ from tdx_dagster.inventory.computers import (
     Field,
     Inventory,
     InventoryUnavailable,
-    is_active,
     keys_of,
 )
+from tdx_dagster.inventory.freshness import Freshness, inventory_age
 from tdx_dagster.inventory.identifiers import IdentifierSettings, candidates
+from tdx_dagster.inventory.records import STATUS
+from tdx_dagster.inventory.settings import InventorySettings
+from tdx_dagster.inventory.statuses import ActiveStatuses, AssetStatus, Listed, listed_by_tdx
 from tdx_dagster.postgres.errors import DatabaseError
 from tdx_dagster.postgres.queries import Queries
+from tdx_dagster.tdx.errors import TdxError
+from tdx_dagster.tdx.models import Status
+from tdx_dagster.tdx.parse import parse_flag, parse_id
+
+log = logging.getLogger(__name__)
 
 QUERIES = Queries(Path(__file__).with_name("queries.sql"))
 
@@ -37,10 +48,12 @@ class PostgresInventory:
 
     Args:
         engine: Where the table is.
+        settings: What bronze calls its rows, and from which age on they are not trusted.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, settings: InventorySettings | None = None) -> None:
         self._engine = engine
+        self._settings = settings or InventorySettings()
 
     def find(
         self, keys: Collection[str], *, active_only: bool = False, form_id: int | None = None
@@ -69,16 +82,56 @@ class PostgresInventory:
         """See `Inventory`."""
         return bool(self._rows("is_empty")[0][0])
 
+    def is_distrusted(self) -> bool:
+        """See `Inventory`."""
+        settings = self._settings
+        with _asking():
+            age, _ = inventory_age(
+                self._engine,
+                source_system=settings.source_system,
+                entity_types=settings.entity_types,
+            )
+        return settings.limits.judge(age) is Freshness.DISTRUSTED
+
+    def statuses(self) -> Listed:
+        """See `Inventory`."""
+        with _asking(), self._engine.connect() as connection:
+            return read_statuses(connection, self._settings.source_system)
+
     def _rows(self, query: str, **parameters: object) -> Sequence[Row[Any]]:
-        try:
-            with self._engine.connect() as connection:
-                return connection.execute(QUERIES[query], parameters).all()
-        except (SQLAlchemyError, DatabaseError) as error:
-            said = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
-            raise InventoryUnavailable(
-                f"The inventory of computers could not be asked, so nothing is decided: {said} "
-                "(`tdx-dagster check` looks at the database and its schema.)"
-            ) from error
+        with _asking(), self._engine.connect() as connection:
+            return connection.execute(QUERIES[query], parameters).all()
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    try:
+        yield
+    except (SQLAlchemyError, DatabaseError) as error:
+        said = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+        raise InventoryUnavailable(
+            f"The inventory of computers could not be asked, so nothing is decided: {said} "
+            "(`tdx-dagster check` looks at the database and its schema.)"
+        ) from error
+
+
+def read_statuses(connection: Connection, source_system: str) -> dict[int, AssetStatus]:
+    """The asset statuses that were loaded, by id; empty where none were."""
+    values = {"source_system": source_system, "entity_type": STATUS.entity_type}
+    return {
+        status_id: AssetStatus(
+            str(row.Name or "").strip(), _flag(row.IsActive), _flag(row.IsOutOfService)
+        )
+        for row in connection.execute(QUERIES["latest_statuses"], values)
+        if (status_id := parse_id(row.ID)) is not None
+    }
+
+
+def _flag(value: str | None) -> bool:
+    try:
+        return bool(parse_flag(value))
+    except ValueError:
+        return False
 
 
 def _computer(row: Row[Any]) -> Computer:
@@ -93,6 +146,7 @@ def _computer(row: Row[Any]) -> Computer:
         form_id=row.form_id,
         owner_uid=str(row.owner_uid) if row.owner_uid else None,
         matched_field=cast("Field", row.matched_field),
+        is_gone=row.is_gone,
     )
 
 
@@ -101,9 +155,19 @@ class MemoryInventory:
 
     Args:
         computers: What it knows. `matched_field` is of no meaning here.
+        statuses: TDX's list of asset statuses.
+        is_distrusted: Whether it passes for old.
     """
 
-    def __init__(self, computers: Iterable[Computer]) -> None:
+    def __init__(
+        self,
+        computers: Iterable[Computer],
+        statuses: Listed | None = None,
+        *,
+        is_distrusted: bool = False,
+    ) -> None:
+        self._statuses = statuses or {}
+        self._is_distrusted = is_distrusted
         self._computers = sorted(computers, key=lambda computer: computer.asset_id)
         self._by_key = _by_key(
             (key, replace(computer, matched_field=field))
@@ -160,6 +224,14 @@ class MemoryInventory:
         """See `Inventory`."""
         return not self._computers
 
+    def is_distrusted(self) -> bool:
+        """See `Inventory`."""
+        return self._is_distrusted
+
+    def statuses(self) -> Listed:
+        """See `Inventory`."""
+        return self._statuses
+
 
 def _from_record(number: int, record: object) -> Computer:
     if not isinstance(record, dict) or not isinstance(record.get("ID"), int):
@@ -174,7 +246,7 @@ def _from_record(number: int, record: object) -> Computer:
         tag=_text(record.get("Tag")),
         status_id=record.get("StatusID"),
         status_name=status,
-        is_active=is_active(None, status, None),
+        is_active=ActiveStatuses().counts(None, status),
         form_id=record.get("FormID"),
         owner_uid=as_guid(record.get("OwningCustomerID")),
         matched_field="name",
@@ -225,12 +297,18 @@ class RememberingInventory:
     Made anew for each batch: what it remembers is not looked at again.
 
     Args:
-        inventory: Whom to ask. It is asked without filters, which are applied to what is
-        remembered.
+        inventory: Whom to ask. It is asked without filters, which are applied to what is remembered.
+        ask_statuses: Gives TDX's list of asset statuses where the inventory does not know it; one call.
     """
 
-    def __init__(self, inventory: Inventory) -> None:
+    def __init__(
+        self, inventory: Inventory, ask_statuses: Callable[[], Iterable[Status]] = tuple
+    ) -> None:
         self._inventory = inventory
+        self._ask_statuses = ask_statuses
+        self._lock = threading.Lock()
+        self._distrusted: bool | None = None
+        self._statuses: Listed | None = None
         self._found: dict[str, tuple[Computer, ...]] = {}
         self._owned: dict[str, tuple[Computer, ...]] = {}
 
@@ -271,6 +349,27 @@ class RememberingInventory:
     def is_empty(self) -> bool:
         """See `Inventory`."""
         return self._inventory.is_empty()
+
+    def is_distrusted(self) -> bool:
+        """See `Inventory`."""
+        with self._lock:
+            if self._distrusted is None:
+                self._distrusted = self._inventory.is_distrusted()
+            return self._distrusted
+
+    def statuses(self) -> Listed:
+        """See `Inventory`. Where neither knows it, names are those on the records."""
+        with self._lock:
+            if self._statuses is None:
+                self._statuses = self._inventory.statuses() or self._asked_statuses()
+            return self._statuses
+
+    def _asked_statuses(self) -> Listed:
+        try:
+            return listed_by_tdx(self._ask_statuses())
+        except TdxError as error:
+            log.warning("The list of asset statuses could not be read: %s", error)
+            return {}
 
     def _learn(self, keys: set[str]) -> None:
         if unknown := keys - self._found.keys():

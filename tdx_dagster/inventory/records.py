@@ -91,6 +91,12 @@ STATUS = EntityKind(
     content=("ID", "AppID", "Name", "Description", "Order", "IsActive", "IsOutOfService"),
 )
 
+SOURCE_SYSTEM = "tdx"
+"""What bronze calls TeamDynamix."""
+
+ASSET_TYPES = (ASSET.entity_type, "computer")
+"""Names under which bronze may hold assets: ours, and that of other people's loads."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:

@@ -16,21 +16,18 @@ from typing import Any, TypeVar
 import pandas as pd
 from sqlalchemy import Connection, Engine
 
-from tdx_dagster.inventory.bronze import SOURCE_SYSTEM
-from tdx_dagster.inventory.computers import is_active
 from tdx_dagster.inventory.folding import fold_key
-from tdx_dagster.inventory.records import ASSET, PERSON, STATUS
+from tdx_dagster.inventory.lookup import read_statuses
+from tdx_dagster.inventory.records import ASSET_TYPES, PERSON, SOURCE_SYSTEM
+from tdx_dagster.inventory.statuses import ActiveStatuses, Listed
 from tdx_dagster.postgres.database import copy_in
 from tdx_dagster.postgres.queries import Queries
-from tdx_dagster.tdx.parse import parse_date, parse_flag, parse_guid, parse_id, parse_text
+from tdx_dagster.tdx.parse import parse_date, parse_guid, parse_id, parse_text
 
 SQL = Queries(Path(__file__).with_name("silver.sql"))
 
 REBUILD = "silver.tdx_computers"
 """What rebuilds are called in `meta.ingestion_runs`."""
-
-ASSET_TYPES = (ASSET.entity_type, "computer")
-"""Names under which bronze may hold assets: ours, and that of other people's loads."""
 
 FLAGS = (
     *("gone", "no name", "no serial", "filler", "not ascii", "shared name", "shared serial"),
@@ -50,19 +47,6 @@ T = TypeVar("T")
 
 class BronzeEmpty(Exception):
     """Bronze has no asset under these names although silver has rows: it would all be lost."""
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What the list of statuses says of one."""
-
-    is_active: bool
-    is_out_of_service: bool
-
-    @property
-    def status_class(self) -> str:
-        """Whether assets of this status are in use."""
-        return "out of service" if self.is_out_of_service else "in service"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,19 +128,6 @@ def _result(
     )
 
 
-def read_statuses(connection: Connection, source_system: str) -> dict[int, Status]:
-    """The statuses that were fetched, by id; empty where none were."""
-    values = {"source_system": source_system, "entity_type": STATUS.entity_type}
-    return {
-        status_id: Status(
-            _or_none(parse_flag, row.IsActive) or False,
-            _or_none(parse_flag, row.IsOutOfService) or False,
-        )
-        for row in connection.execute(SQL["latest_statuses"], values)
-        if (status_id := parse_id(row.ID)) is not None
-    }
-
-
 def read_emails(connection: Connection, source_system: str) -> dict[str, str]:
     """E-mail addresses of the people in bronze, by UID."""
     values = {"source_system": source_system, "entity_type": PERSON.entity_type}
@@ -165,7 +136,7 @@ def read_emails(connection: Connection, source_system: str) -> dict[str, str]:
 
 
 def make_computers(
-    assets: pd.DataFrame, statuses: Mapping[int, Status], emails: Mapping[str, str], zone: tzinfo
+    assets: pd.DataFrame, statuses: Listed, emails: Mapping[str, str], zone: tzinfo
 ) -> pd.DataFrame:
     """One typed row for each asset.
 
@@ -196,8 +167,16 @@ def make_computers(
     )
     known = [statuses.get(status) for status in rows["status_id"]]
     rows["status_class"] = _series(rows, (one.status_class if one else None for one in known))
+    # By the name Active, as everywhere (rule 9): a machine in storage or repair is in service too.
+    active = ActiveStatuses(listed=statuses)
     rows["is_active"] = _series(
-        rows, map(_is_active, known, rows["status_name"], assets["is_gone"])
+        rows,
+        (
+            not is_gone and active.counts(status_id, name or "")
+            for status_id, name, is_gone in zip(
+                rows["status_id"], rows["status_name"], assets["is_gone"], strict=True
+            )
+        ),
     )
     rows["raw_id"], rows["ingested_at"] = assets["raw_id"], assets["ingested_at"]
     rows = _one_each(rows)
@@ -225,20 +204,10 @@ def _one_each(rows: pd.DataFrame) -> pd.DataFrame:
     return usable.drop_duplicates("asset_id", keep="last").sort_values("asset_id")
 
 
-def _is_active(status: Status | None, name: str | None, is_gone: bool) -> bool:
-    """By the name Active, as everywhere (rule 9): a machine in storage or repair is in service too.
-
-    TDX's own list may only take it away: a status that is switched off or out of service never counts.
-    """
-    if is_gone or (status is not None and (not status.is_active or status.is_out_of_service)):
-        return False
-    return is_active(None, name or "", None)
-
-
 def _flags(
     rows: pd.DataFrame,
     is_gone: "pd.Series[bool]",
-    statuses: Mapping[int, Status],
+    statuses: Listed,
     emails: Mapping[str, str],
 ) -> "pd.Series[Any]":
     active = rows[rows["is_active"].astype(bool)]
@@ -306,7 +275,8 @@ def _exchange(connection: Connection, computers: pd.DataFrame) -> tuple[int, int
             lambda flags: "{" + ",".join(f'"{flag}"' for flag in flags) + "}"
         )
     )
-    lines = io.StringIO(shown.to_csv(header=False, index=False))
+    # With its line ends in it, a value that holds one of their characters is quoted.
+    lines = io.StringIO(shown.to_csv(header=False, index=False, lineterminator="\r\n"), newline="")
     copy_in(connection, f"COPY rebuilt ({', '.join(COLUMNS)}) FROM STDIN (FORMAT csv)", lines)
     connection.execute(SQL["index_staging"])
     removed = connection.execute(SQL["remove"]).rowcount

@@ -18,18 +18,6 @@ CROSS JOIN LATERAL jsonb_to_record(
         "StatusID" text, "StatusName" text, "OwningCustomerID" text, "OwningCustomerName" text,
         "ConfigurationItemID" text, "ExternalID" text, "ModifiedDate" text);
 
--- name: latest_statuses
--- The statuses that assets may have.
-SELECT f.* FROM (
-    SELECT DISTINCT ON (external_id) raw_data, ingestion_metadata FROM bronze.raw_entities
-    WHERE source_system = :source_system AND entity_type = :entity_type
-    ORDER BY external_id, ingested_at DESC, raw_id
-) AS latest
-CROSS JOIN LATERAL jsonb_to_record(
-    CASE jsonb_typeof(raw_data) WHEN 'object' THEN raw_data ELSE '{}' END
-) AS f ("ID" text, "IsActive" text, "IsOutOfService" text)
-WHERE ingestion_metadata ->> 'gone' IS NULL;
-
 -- name: latest_people
 -- What is known of people, by UID.
 SELECT lower(f."UID") AS uid, f."PrimaryEmail" AS email FROM (

@@ -36,7 +36,7 @@ class TdxClient(Protocol):
     def zone(self) -> tzinfo:
         """Of dates that TDX sends without one."""
 
-    def asset_records(self, search: AssetSearch) -> list[object]:
+    def asset_records(self, search: AssetSearch) -> Iterable[object]:
         """Assets as TDX sent them."""
 
     def asset_status_records(self) -> list[object]:
@@ -45,7 +45,7 @@ class TdxClient(Protocol):
     def person_record(self, uid: str) -> object:
         """A person as TDX sent them."""
 
-    def people_records(self) -> list[object]:
+    def people_records(self) -> Iterable[object]:
         """Everybody as TDX sent them."""
 
 
@@ -67,11 +67,9 @@ class TdxSource:
         assets are asked for by the date of creation too, which they have even where they were never
         modified (case E23).
         """
-        yield from _released(self._client.asset_records(AssetSearch(modified_from=modified_from)))
+        yield from self._client.asset_records(AssetSearch(modified_from=modified_from))
         if modified_from is not None:
-            yield from _released(
-                self._client.asset_records(AssetSearch(created_from=modified_from))
-            )
+            yield from self._client.asset_records(AssetSearch(created_from=modified_from))
 
     def asset_statuses(self) -> Iterator[object]:
         """See `InventorySource`."""
@@ -81,7 +79,7 @@ class TdxSource:
         """See `InventorySource`."""
         if len(uids) > MOST_SINGLE_PEOPLE:
             wanted = set(uids)
-            everybody = _released(self._client.people_records())
+            everybody = self._client.people_records()
             yield from (person for person in everybody if _uid_of(person) in wanted)
             return
         for uid in uids:
@@ -89,13 +87,6 @@ class TdxSource:
                 yield self._client.person_record(uid)
             except TdxRefused:
                 continue  # left, or not visible to this account
-
-
-def _released(records: list[object]) -> Iterator[object]:
-    """The records in their order, each given free once it was looked at: an inventory is large."""
-    records.reverse()
-    while records:
-        yield records.pop()
 
 
 def _uid_of(person: object) -> str | None:

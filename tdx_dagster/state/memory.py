@@ -265,19 +265,25 @@ class MemoryStore:
             for key, times in sorted(groups.items())
         ]
 
-    def get_failed(self, ticket_id: int | None = None) -> Sequence[LogRow]:
+    def get_failed(
+        self, ticket_id: int | None = None, action_id: str | None = None
+    ) -> Sequence[LogRow]:
         """See `ActionStore.get_failed`."""
         failed = [
             self._judged(entry)
-            for (ticket, _), entry in self._entries.items()
-            if entry.row.status is LogStatus.FAILED and ticket_id in {None, ticket}
+            for (ticket, action), entry in self._entries.items()
+            if entry.row.status is LogStatus.FAILED
+            and ticket_id in {None, ticket}
+            and action_id in {None, action}
         ]
         return sorted(failed, key=lambda row: row.executed_at, reverse=True)
 
-    def clear_failed_actions(self, ticket_id: int | None = None) -> int:
+    def clear_failed_actions(
+        self, ticket_id: int | None = None, action_id: str | None = None
+    ) -> int:
         """See `ActionStore.clear_failed_actions`."""
         with self._lock:
-            rows = self.get_failed(ticket_id)
+            rows = self.get_failed(ticket_id, action_id)
             for row in rows:
                 entry = self._entries[row.ticket_id, row.action_id]
                 if row.failure_kind is FailureKind.UNCERTAIN:

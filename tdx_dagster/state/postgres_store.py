@@ -34,6 +34,15 @@ from tdx_dagster.state.records import (
 
 QUERIES = Queries(Path(__file__).with_name("queries.sql"))
 
+# A process that is suspended within a transaction keeps its locks: the server ends it, and until then nobody
+# waits for it for long. "Not now" comes back by itself; a run that hangs does not.
+LOCK_SECONDS = 10
+IDLE_SECONDS = 30
+_BOUNDS = (
+    f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'; "
+    f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'"
+)
+
 
 class PostgresStore:
     """The action log in PostgreSQL.
@@ -49,6 +58,7 @@ class PostgresStore:
     def _transaction(self) -> Iterator[Connection]:
         try:
             with self._engine.begin() as connection:
+                connection.exec_driver_sql(_BOUNDS)
                 yield connection
         except (SQLAlchemyError, DatabaseError) as error:
             raise StoreUnavailable(
@@ -225,20 +235,25 @@ class PostgresStore:
         """See `ActionStore.get_action_stats`."""
         return [ActionStats(**row) for row in self._all("stats")]
 
-    def get_failed(self, ticket_id: int | None = None) -> Sequence[LogRow]:
+    def get_failed(
+        self, ticket_id: int | None = None, action_id: str | None = None
+    ) -> Sequence[LogRow]:
         """See `ActionStore.get_failed`."""
         order = [
             (row["ticket_id"], row["action_id"])
-            for row in self._all("failed_tickets", ticket_id=ticket_id)
+            for row in self._all("failed_tickets", ticket_id=ticket_id, action_id=action_id)
         ]
         rows = self.rows({ticket for ticket, _ in order})
         by_key = {(row.ticket_id, row.action_id): row for many in rows.values() for row in many}
         return [by_key[key] for key in order if key in by_key]
 
-    def clear_failed_actions(self, ticket_id: int | None = None) -> int:
+    def clear_failed_actions(
+        self, ticket_id: int | None = None, action_id: str | None = None
+    ) -> int:
         """See `ActionStore.clear_failed_actions`."""
+        values = {"ticket_id": ticket_id, "action_id": action_id}
         with self._transaction() as connection:
-            return connection.execute(QUERIES["clear_failed"], {"ticket_id": ticket_id}).rowcount
+            return connection.execute(QUERIES["clear_failed"], values).rowcount
 
 
 def _renew(connection: Connection, claim: Claim, lease_seconds: float) -> None:

@@ -134,6 +134,7 @@ FROM meta.daemon_action_log GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
 -- Tickets with a failed action, newest first.
 SELECT ticket_id, action_id FROM meta.daemon_action_log
 WHERE status = 'failed' AND (CAST(:ticket_id AS bigint) IS NULL OR ticket_id = :ticket_id)
+  AND (CAST(:action_id AS text) IS NULL OR action_id = :action_id)
 ORDER BY executed_at DESC, ticket_id, action_id;
 
 -- name: clear_failed
@@ -143,6 +144,7 @@ WITH chosen AS (
     SELECT log_id, ticket_id, action_id, pipeline, error_message, failure_kind
     FROM meta.daemon_action_log
     WHERE status = 'failed' AND (CAST(:ticket_id AS bigint) IS NULL OR ticket_id = :ticket_id)
+      AND (CAST(:action_id AS text) IS NULL OR action_id = :action_id)
     FOR UPDATE
 ), cleared AS (
     UPDATE meta.daemon_action_log AS log

@@ -147,10 +147,14 @@ class ActionStore(Protocol):
     def get_action_stats(self) -> Sequence[ActionStats]:
         """Count rows by type, name and status."""
 
-    def get_failed(self, ticket_id: int | None = None) -> Sequence[LogRow]:
-        """Give failed rows, newest first, of one ticket or of all."""
+    def get_failed(
+        self, ticket_id: int | None = None, action_id: str | None = None
+    ) -> Sequence[LogRow]:
+        """Give failed rows, newest first, of one ticket or of all, of one action or of all."""
 
-    def clear_failed_actions(self, ticket_id: int | None = None) -> int:
+    def clear_failed_actions(
+        self, ticket_id: int | None = None, action_id: str | None = None
+    ) -> int:
         """Make failed actions due at once with a fresh count of attempts; gives how many.
 
         Nothing is deleted: the clearing is itself an event in the attempts.

@@ -81,6 +81,11 @@ class Answer:
         return self.body[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<"
 
     @property
+    def begins_list(self) -> bool:
+        """Whether a JSON list begins here."""
+        return self.body[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"["
+
+    @property
     def text(self) -> str:
         """The body as text, whatever its bytes."""
         return self.body.decode("utf-8-sig", "replace")

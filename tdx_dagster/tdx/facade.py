@@ -5,7 +5,7 @@ blame for a 404. Does not: how a call is made (`transport`) or what a record loo
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import TypeVar
@@ -257,21 +257,25 @@ class Tdx:
             ValueError: A filter is so empty that it would find the whole inventory (case A33).
             TdxSettingError: The asset application is wrong.
         """
-        records = self.asset_records(search)
-        return parse_list(records, "assets", self._asset)
+        with self._blaming_asset_app():
+            return self._read(self._asset_search(search), _list_of("assets", self._asset))
 
-    def asset_records(self, search: AssetSearch) -> list[object]:
-        """All assets that match as TDX sent them, for whoever keeps out a bad one alone.
+    def asset_records(self, search: AssetSearch) -> Iterator[object]:
+        """All assets that match as TDX sent them, one by one, for whoever keeps out a bad one alone.
 
         Raises:
             ValueError: See `search_assets`.
             TdxSettingError: The asset application is wrong.
         """
-        values = {"app": self._asset_app}
-        body = _asset_search(search)
-        call = Call("POST", "/{app}/assets/search", values, body=body, slow=True)
-        with _blaming(f"{ASSET_APP} {self._asset_app} is no asset application"):
-            return list(self._read(call, _list_of("assets", _unread)))
+        with self._blaming_asset_app():
+            return self._transport.read_list(self._asset_search(search))
+
+    def _asset_search(self, search: AssetSearch) -> Call:
+        values, body = {"app": self._asset_app}, _asset_search(search)
+        return Call("POST", "/{app}/assets/search", values, body=body, slow=True)
+
+    def _blaming_asset_app(self) -> AbstractContextManager[None]:
+        return _blaming(f"{ASSET_APP} {self._asset_app} is no asset application")
 
     def asset_status_records(self) -> list[object]:
         """The statuses of the asset application as TDX sent them.
@@ -285,10 +289,9 @@ class Tdx:
         """A person as TDX sent them. See `person`."""
         return self._read(Call("GET", "/people/{uid}", {"uid": uid}), _unread)
 
-    def people_records(self) -> list[object]:
-        """Everybody as TDX sent them, without attributes."""
-        call = Call("POST", "/people/search", body={}, slow=True)
-        return list(self._read(call, _list_of("people", _unread)))
+    def people_records(self) -> Iterator[object]:
+        """Everybody as TDX sent them, one by one, without attributes."""
+        return self._transport.read_list(Call("POST", "/people/search", body={}, slow=True))
 
     @property
     def zone(self) -> tzinfo:

@@ -37,6 +37,7 @@ from tdx_dagster.tdx.errors import (
 )
 from tdx_dagster.tdx.exchange import Answer, Http, NoAnswer, Request
 from tdx_dagster.tdx.limiter import Limiter
+from tdx_dagster.tdx.long_list import iter_list
 from tdx_dagster.tdx.rate_headers import (
     LONGEST_HOLD,
     LONGEST_WAIT,
@@ -234,6 +235,17 @@ class Transport:
         """
         return self._repeat(call, lambda budget: self._json(call, self._signed(call, budget)))
 
+    def read_list(self, call: Call) -> Iterator[object]:
+        """Make a call that changes nothing and return the elements of the list it answers, one by one.
+
+        Raises:
+            TdxRetryLater: See `read`; also while the elements are gone through, where the list is broken.
+            TdxSettingError: See `read`.
+            TdxRefused: See `read`.
+        """
+        answer = self._repeat(call, lambda budget: self._list(call, self._signed(call, budget)))
+        return self._elements(call, answer)
+
     def write(self, call: Call) -> Answer:
         """Make a call that changes something and return its answer, any 2xx.
 
@@ -394,6 +406,27 @@ class Transport:
         if status == _UNAUTHORISED:
             text += ": not authorised, also with a fresh token; the account lacks the permission"
         raise TdxRefused(f"{call.shown} {text}.", call=call.name, status=status)
+
+    def _list(self, call: Call, answer: Answer) -> Answer:
+        """See that a list begins; what is no list is no answer, and may be asked for again."""
+        if not answer.begins_list:
+            self._json(call, answer)
+            raise TdxBadAnswer(
+                f"{call.shown} answered {answer.status}, but not with a list.",
+                call=call.name,
+                status=answer.status,
+            )
+        return answer
+
+    def _elements(self, call: Call, answer: Answer) -> Iterator[object]:
+        try:
+            yield from iter_list(answer.body)
+        except TdxBadAnswer as error:
+            raise TdxBadAnswer(
+                f"{call.shown} answered {answer.status}, but {error}.",
+                call=call.name,
+                status=answer.status,
+            ) from error
 
     def _json(self, call: Call, answer: Answer) -> Any:  # noqa: ANN401  JSON can be anything
         try:

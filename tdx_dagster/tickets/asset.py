@@ -81,7 +81,8 @@ def build_ticket_job(pipeline: Pipeline, asset: dg.AssetsDefinition) -> Any:  # 
     """Make the job of a pipeline, named after it."""
     return dg.define_asset_job(
         pipeline.name,
-        selection=[asset],
+        # A check of all tickets has its own schedule; it must not run with each few.
+        selection=dg.AssetSelection.assets(asset).without_checks(),
         executor_def=dg.in_process_executor,
         tags=NO_RUN_RETRIES,
         description=_description(pipeline),

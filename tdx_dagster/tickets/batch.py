@@ -106,15 +106,38 @@ def load_batch(
     if pending and all(ticket.view.is_missing for ticket in pending):
         # Perhaps it is not the tickets that are gone: a wrong app id would condemn them all.
         pending[0].view.tdx.ticket_statuses()
+    try:
+        _look_up_together(once, pipeline, read)
+    except InventoryUnavailable as error:
+        # The action that needs it finds that out by itself; the others go on without.
+        once.warn(str(error))
+    return Batch(tickets, is_rehearsal=dry_run)
+
+
+def _look_up_together(once: Once, pipeline: Pipeline, read: Sequence[TicketView]) -> None:
+    """Ask the inventory for what all tickets name in one statement."""
     once.inventory.prefetch(
         [passage.text for view in read for passage in opening_passages(view.ticket, Robot())],
         pipeline.identifier_settings(),
     )
-    if read and once.inventory.is_empty():
+    if read:
+        _warn_of_inventory(once, pipeline)
+
+
+def _warn_of_inventory(once: Once, pipeline: Pipeline) -> None:
+    """Say once a run what makes discovery slower or narrower than people expect."""
+    if once.inventory.is_empty():
         once.warn(
             "The inventory knows no computer: run `tdx-dagster ingest`. TDX is searched instead."
         )
-    return Batch(tickets, is_rehearsal=dry_run)
+    elif pipeline.active_statuses({}) and once.inventory.is_distrusted():
+        once.warn(
+            "The inventory is too old to be trusted (INVENTORY_DISTRUSTED_HOURS): TDX is asked about each "
+            "computer found in it. Run `tdx-dagster ingest`, or look at the job that loads it."
+        )
+    for active in pipeline.active_statuses(once.inventory.statuses()):
+        for doubt in active.doubts():
+            once.warn(doubt)
 
 
 def _read(ticket: TicketRun) -> TicketView | None:

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from tdx_dagster.inventory.identifiers import IdentifierSettings
+from tdx_dagster.inventory.statuses import ActiveStatuses, Listed
 from tdx_dagster.tickets.actions.action import Action, read_action
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 
@@ -60,6 +61,11 @@ class Pipeline:
         """Give what the pipeline's discovery adds to the rules about tokens."""
         found = [action for action in self.actions if isinstance(action, AddAsset)]
         return found[0].identifier_settings() if found else IdentifierSettings()
+
+    def active_statuses(self, listed: Listed) -> tuple[ActiveStatuses, ...]:
+        """Give which asset statuses count as active, for each action that asks; see `AddAsset`."""
+        found = [action for action in self.actions if isinstance(action, AddAsset)]
+        return tuple(action.active_statuses(listed) for action in found)
 
     def with_settings(self, overrides: Mapping[str, Mapping[str, Any]]) -> "Pipeline":
         """Give the pipeline with settings of its actions replaced, as the launchpad does.

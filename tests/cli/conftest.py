@@ -65,7 +65,7 @@ def shell(tmp_path: Path, database_url: str, dagster_database: str) -> Shell:
     environment = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("TDX_", "DAGSTER", "DAEMON_"))
+        if not name.startswith(("TDX_", "DAGSTER", "DAEMON_", "INVENTORY_"))
     }
     environment |= {
         "DATABASE_URL": libpq_url(database_url),

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tdx_dagster.inventory.computers import Computer
+from tdx_dagster.tdx.errors import TdxRefused
 from tdx_dagster.tdx.models import Asset, AssetSearch, FeedEntry, Reply, StatusClass, Ticket
 
 REQUESTOR = "11111111-2222-3333-4444-555555555555"
@@ -94,14 +95,25 @@ class ScriptedSearch:
     def __init__(self, *assets: Asset) -> None:
         self.assets = assets
         self.asked: list[AssetSearch] = []
+        self.read: list[int] = []
 
     def search_assets(self, search: AssetSearch) -> tuple[Asset, ...]:
         """Give assets with the text anywhere in a field."""
         self.asked.append(search)
         term = (search.search_text or search.serial_like or "").casefold()
+        owners = search.owner_uids
         hits = [
             one
             for one in self.assets
-            if term in f"{one.name}\n{one.serial_number}\n{one.tag}".casefold()
+            if (owners is None or one.owner_uid in owners)
+            and term in f"{one.name}\n{one.serial_number}\n{one.tag}".casefold()
         ]
         return tuple(hits[: search.max_results])
+
+    def asset(self, asset_id: int) -> Asset:
+        """Give one of them."""
+        self.read.append(asset_id)
+        for one in self.assets:
+            if one.id == asset_id:
+                return one
+        raise TdxRefused("GET asset answered 404.", status=404)

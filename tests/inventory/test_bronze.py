@@ -3,7 +3,12 @@
 import logging
 import math
 import random
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +22,8 @@ from tdx_dagster.inventory.bronze import (
     ingest_statuses,
 )
 from tests.inventory.listed import OWNER, Listed, asset
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def rows(database: Engine, statement: str) -> list[tuple[Any, ...]]:
@@ -257,3 +264,48 @@ def test_marks_of_copy_in_a_value_are_kept_as_they_are(database: Engine) -> None
     name = 'a\\b\tc\nd\\N"e'
     ingest_assets(database, Listed([asset(1, name)]))
     assert stored_names(database) == [("1", name)]
+
+
+def test_a_first_load_does_not_compare_every_asset_with_every_other(database: Engine) -> None:
+    """An empty table has no statistics: the plan must not hang on them (41,000 took minutes)."""
+    with database.begin() as connection:
+        name = connection.execute(text("SELECT current_database()")).scalar_one()
+        connection.execute(text(f'ALTER DATABASE "{name}" SET statement_timeout = 1500'))
+    database.dispose()
+    result = ingest_assets(database, Listed([{"ID": number + 1} for number in range(8000)]))
+    assert (result.created, result.gone) == (8000, 0)
+
+
+KILLED = """
+import os, signal, sys
+from tdx_dagster.inventory.bronze import ingest_assets
+from tdx_dagster.postgres.database import engine
+from tests.inventory.listed import Listed, asset
+
+def assets():
+    yield from (asset(number) for number in range(1, 2500))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+ingest_assets(engine(sys.argv[1]), Listed(assets()))
+"""
+
+
+def test_e15_a_load_that_is_killed_half_way_leaves_nothing_and_the_next_one_works(
+    database: Engine, database_url: str
+) -> None:
+    """A real kill: no rows, no lock, and a row of the run that the next load closes."""
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, database_url], cwd=ROOT, check=False, capture_output=True
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert rows(database, "SELECT count(*) FROM bronze.raw_entities") == [(0,)]
+    assert rows(database, "SELECT status FROM meta.ingestion_runs") == [("running",)]
+    # PostgreSQL notices within moments that nobody is there any more.
+    deadline = time.monotonic() + 20
+    while rows(database, "SELECT 1 FROM pg_locks WHERE locktype = 'advisory'"):
+        assert time.monotonic() < deadline
+    assert ingest_assets(database, Listed([asset(1)])).created == 1
+    assert rows(database, "SELECT status FROM meta.ingestion_runs ORDER BY started_at") == [
+        ("failed",),
+        ("completed",),
+    ]

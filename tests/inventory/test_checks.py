@@ -16,7 +16,8 @@ from tdx_dagster.inventory.checks import (
     check_unique_ids,
 )
 from tdx_dagster.inventory.freshness import AgeLimits, Freshness, inventory_age
-from tdx_dagster.inventory.silver import ASSET_TYPES, rebuild_computers
+from tdx_dagster.inventory.records import ASSET_TYPES
+from tdx_dagster.inventory.silver import rebuild_computers
 from tests.inventory.listed import Listed, asset
 
 NAMES = InventoryNames("tdx", ASSET_TYPES)

@@ -14,10 +14,10 @@ from tdx_dagster.inventory.assets import (
     COMPUTERS,
     PEOPLE,
     STATUSES,
-    InventorySettings,
     inventory_definitions,
 )
 from tdx_dagster.inventory.bronze import Mode
+from tdx_dagster.inventory.settings import InventorySettings
 from tdx_dagster.simulator.blank import blank_state
 from tdx_dagster.simulator.constants import (
     ASSET_APP_ID,
@@ -131,6 +131,8 @@ def test_an_incremental_load_asks_for_what_changed_alone(port: Port, simulator: 
         loaded = materialised(run_job(defs, "inventory_incremental", instance), ASSETS)
     assert loaded["mode"] == Mode.INCREMENTAL.value
     assert (loaded["records"], loaded["created"], loaded["updated"]) == (2, 1, 1)
+    # The plot of what is known must not drop to what was asked for.
+    assert loaded["dagster/row_count"] == 3
 
 
 def test_a_bad_record_of_tdx_is_shown_and_the_others_go_in(
@@ -187,6 +189,29 @@ def test_silver_follows_bronze_by_itself(port: Port) -> None:
         rebuild(defs, instance)
         again = dg.evaluate_automation_conditions(defs=defs, instance=instance, cursor=after.cursor)
         assert again.total_requested == 0
+
+
+def test_silver_follows_bronze_also_where_the_people_of_a_load_fail(port: Port) -> None:
+    """Assets came while people were still being loaded; nothing comes after that."""
+    defs = definitions(port)
+    with dg.DagsterInstance.ephemeral() as instance:
+        first = dg.evaluate_automation_conditions(defs=defs, instance=instance)
+        job = defs.resolve_implicit_global_asset_job_def()
+        going = instance.create_run_for_job(
+            job.get_subset(asset_selection={PEOPLE}),
+            status=dg.DagsterRunStatus.STARTED,
+            asset_selection=frozenset({PEOPLE}),
+        )
+        job.execute_in_process(instance=instance, asset_selection=[ASSETS])
+        during = dg.evaluate_automation_conditions(
+            defs=defs, instance=instance, cursor=first.cursor
+        )
+        assert during.total_requested == 0
+        instance.report_run_failed(going)
+        after = dg.evaluate_automation_conditions(
+            defs=defs, instance=instance, cursor=during.cursor
+        )
+        assert after.get_requested_partitions(COMPUTERS) == {None}
 
 
 def test_a_load_while_another_runs_fails_once_and_for_good(port: Port) -> None:
@@ -264,3 +289,24 @@ def test_with_an_external_source_silver_follows_an_observed_change(port: Port) -
             defs=defs, instance=instance, cursor=first.cursor
         )
         assert second.get_requested_partitions(COMPUTERS) == {None}
+
+
+def test_a_load_that_does_not_come_shows_in_the_morning(port: Port, database: Engine) -> None:
+    """No load is there to run the check with it."""
+    defs = definitions(port)
+    with dg.DagsterInstance.ephemeral() as instance:
+        run_job(defs, "inventory_full", instance)
+        good = run_job(defs, "morning_checks", instance)
+        with database.begin() as connection:
+            for table, column in (
+                ("meta.ingestion_runs", "completed_at"),
+                ("bronze.raw_entities", "ingested_at"),
+            ):
+                connection.execute(
+                    text(f"UPDATE {table} SET {column} = {column} - INTERVAL '30 hours'")  # noqa: S608
+                )
+        late = run_job(defs, "morning_checks", instance)
+    (before,) = good.get_asset_check_evaluations()
+    (after,) = late.get_asset_check_evaluations()
+    assert (before.check_name, before.passed) == ("is_fresh", True)
+    assert (after.passed, after.severity) == (False, dg.AssetCheckSeverity.WARN)

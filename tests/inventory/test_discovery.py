@@ -19,6 +19,7 @@ from tdx_dagster.inventory.discovery import (
 from tdx_dagster.inventory.identifiers import IdentifierSettings
 from tdx_dagster.inventory.lookup import MemoryInventory, RememberingInventory
 from tdx_dagster.inventory.passages import Robot
+from tdx_dagster.inventory.statuses import ActiveStatuses, Listed
 from tdx_dagster.tdx.errors import TdxRetryLater
 from tdx_dagster.tdx.models import Asset, AssetSearch, FeedEntry
 from tests.inventory.records import (
@@ -159,7 +160,7 @@ def test_a36_of_two_records_with_one_name_the_active_one_counts() -> None:
 
 def test_status_ids_decide_where_they_are_set() -> None:
     """Some places call it "In use"."""
-    settings = DiscoverySettings(active_status_ids=(50,))
+    settings = DiscoverySettings(active=ActiveStatuses(ids=(50,)))
     used = computer(asset_id=1, name="BIO-1", status_id=50, status_name="In use")
     assert ids(find("BIO-1 and PSYC-ZLAB08", known=[used, *KNOWN], settings=settings)) == [1]
     search = ScriptedSearch(asset(id=1, name="BIO-12", status_id=50, status_name="In use"))
@@ -269,6 +270,14 @@ class Broken:
 
     def is_empty(self) -> bool:
         raise InventoryUnavailable("away")
+
+    is_distrusted = is_empty
+
+    def statuses(self) -> Listed:
+        raise InventoryUnavailable("away")
+
+    def asset(self, asset_id: int) -> Asset:
+        raise TdxRetryLater("away", call=str(asset_id))
 
     def search_assets(self, search: AssetSearch) -> tuple[Asset, ...]:
         raise TdxRetryLater("away", call=str(search.search_text))

@@ -1,6 +1,8 @@
 """The typed inventory: one current row for each asset, keys folded, faults flagged."""
 
 import json
+import random
+import string
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,6 +20,11 @@ def computers(database: Engine) -> list[dict[str, Any]]:
     with database.connect() as connection:
         found = connection.execute(text("SELECT * FROM silver.computers ORDER BY asset_id"))
         return [dict(row) for row in found.mappings()]
+
+
+def row_of(database: Engine, asset_id: int) -> dict[str, Any]:
+    """The row of one asset."""
+    return next(row for row in computers(database) if row["asset_id"] == asset_id)
 
 
 def computer(
@@ -248,3 +255,72 @@ def test_readers_see_the_old_inventory_until_the_new_one_is_whole(database: Engi
         rebuild_computers(database)
         names = reader.execute(text("SELECT name FROM silver.computers")).scalars().all()
     assert names == ["NEW-PC1"]
+
+
+def test_what_tdx_says_now_counts_also_where_its_date_went_back(database: Engine) -> None:
+    """Somebody restored a record, or a clock was set: the last load is the truth."""
+    ingest_assets(database, Listed([asset(1, "NEW", ModifiedDate="2026-11-02T08:00:00Z")]))
+    row = computer(database, asset(1, "OLD", ModifiedDate="2026-10-01T08:00:00Z"))
+    assert row["name"] == "OLD"
+
+
+def test_an_asset_that_was_deleted_and_came_back_is_active_again(database: Engine) -> None:
+    """Although not a letter of it has changed."""
+    ingest_assets(database, Listed([asset(1), asset(2)]))
+    ingest_assets(database, Listed([asset(2)]))
+    rebuild_computers(database)
+    assert not row_of(database, 1)["is_active"]
+    ingest_assets(database, Listed([asset(1), asset(2)]))
+    rebuild_computers(database)
+    assert row_of(database, 1)["is_active"]
+    assert "gone" not in row_of(database, 1)["quality_flags"]
+
+
+@pytest.mark.parametrize("wall", ["2026-03-08T02:30:00", "2026-11-01T01:30:00"])
+def test_hours_that_do_not_exist_or_exist_twice_are_read(database: Engine, wall: str) -> None:
+    """The nights on which clocks change."""
+    zone = ZoneInfo("America/New_York")
+    ingest_assets(database, Listed([asset(1, ModifiedDate=wall)]), zone=zone)
+    rebuild_computers(database, zone=zone)
+    assert row_of(database, 1)["modified_at"].utcoffset() is not None
+
+
+def test_a_person_without_a_computer_and_a_computer_without_a_person_are_rows_of_their_own(
+    database: Engine,
+) -> None:
+    """Neither stops the other."""
+    ingest_assets(database, Listed([asset(1, OwningCustomerID=None), asset(2)]))
+    ingest_people(database, Listed())
+    ingest_assets(database, Listed([asset(1, OwningCustomerID=None)]))
+    rebuild_computers(database)
+    assert row_of(database, 1)["owner_uid"] is None
+    assert row_of(database, 2)["owner_email"] == "ada@example.edu"
+
+
+# No compression makes it fit into an index.
+LONG = "".join(random.Random(1).choices(string.ascii_uppercase + string.digits, k=10_000))
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        {"Name": LONG, "SerialNumber": LONG, "Tag": LONG, "ExternalID": LONG},
+        {"Name": "LIB\rPC", "SerialNumber": 'a"b\n\\N,\t', "Tag": "\\."},
+        {"Name": ["LIB-PC"], "SerialNumber": {"a": 1}, "Tag": True},
+        {"StatusID": 2**40, "FormID": "x", "AppID": [1], "ConfigurationItemID": 2**70},
+        {"ModifiedDate": "9999-12-31T23:59:59-14:00", "OwningCustomerID": "nobody"},
+        {"ModifiedDate": "2026-13-45", "StatusName": "Act\0ive"},
+    ],
+)
+def test_a_hostile_asset_harms_only_its_own_row(database: Engine, hostile: dict[str, Any]) -> None:
+    """One of them stopped the rebuild, and with it every change of the whole inventory."""
+    ingest_assets(database, Listed([asset(1, **hostile), asset(2)]))
+    assert rebuild_computers(database).computers == 2
+    assert row_of(database, 2)["name_key"] == "LIB-PC-1"
+
+
+def test_a_value_too_long_for_an_identifier_is_kept_and_found_by_nobody(database: Engine) -> None:
+    """A person sees what TDX has."""
+    row = computer(database, asset(1, LONG))
+    assert (row["name"], row["name_key"]) == (LONG, None)
+    assert "filler" in row["quality_flags"]

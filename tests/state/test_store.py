@@ -6,8 +6,10 @@ Whatever stands on the store stands on these sentences; a new backend passes the
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import Engine
 
 from tdx_dagster.postgres.database import engine
+from tdx_dagster.state import postgres_store
 from tdx_dagster.state.memory import MemoryStore
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.state.records import (
@@ -17,6 +19,7 @@ from tdx_dagster.state.records import (
     FailureKind,
     LogStatus,
     StaleClaim,
+    StoreUnavailable,
 )
 from tdx_dagster.state.store import ActionStore
 
@@ -311,3 +314,30 @@ def test_a_holder_that_was_overtaken_cannot_take_back_what_its_heir_has_done(
     assert store.effects(31)["e"].state is EffectState.DONE
     store.settle_effect(late, "e", "done", {"feed_id": 2})
     assert store.effects(31)["e"].detail == {"feed_id": 2}
+
+
+def test_one_failed_action_can_be_cleared_and_another_of_the_ticket_left(
+    store: ActionStore,
+) -> None:
+    """Where nobody knows whether one has happened, a person still wants the other done."""
+    for identity in (COMMENT, SUMMARY):
+        claim = must_take(store, identity=identity)
+        store.finish(claim, LogStatus.FAILED, failure_kind=FailureKind.UNCERTAIN)
+    assert len(store.get_failed(31, COMMENT.action_id)) == 1
+    assert store.clear_failed_actions(31, COMMENT.action_id) == 1
+    assert take(store, identity=SUMMARY) is None
+    assert take(store, identity=COMMENT) is not None
+
+
+def test_a_log_that_somebody_else_has_locked_is_unavailable_and_not_waited_for_without_end(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that was paused within a transaction keeps its locks (found by the chaos suite)."""
+    monkeypatch.setattr(postgres_store, "_BOUNDS", "SET LOCAL lock_timeout = '50ms'")
+    store = PostgresStore(database)
+    must_take(store, lease=OVER)
+    with database.begin() as paused:
+        paused.exec_driver_sql("SELECT 1 FROM meta.daemon_action_log FOR UPDATE")
+        with pytest.raises(StoreUnavailable):
+            take(store, run="run-2")
+    assert take(store, run="run-2") is not None

@@ -21,12 +21,15 @@ from tdx_dagster.inventory.discovery import (
     discover,
 )
 from tdx_dagster.inventory.identifiers import IdentifierSettings
+from tdx_dagster.inventory.statuses import ACTIVE, ActiveStatuses, Listed
 from tdx_dagster.inventory.summaries import summary_line
 from tdx_dagster.state.records import EffectRecord
 from tdx_dagster.tdx.errors import TdxRefused
 from tdx_dagster.tickets.actions.action import Action, Performed
 from tdx_dagster.tickets.actions.hands import attach_effect
 from tdx_dagster.tickets.actions.work import TicketView, Work
+
+NOTHING_LISTED: Listed = {}
 
 
 class AddAsset(Action):
@@ -53,6 +56,7 @@ class AddAsset(Action):
     max_api_searches: int = Field(default=5, ge=0)
     fallback_excluded_accounts: tuple[str, ...] = ()
     active_status_ids: tuple[int, ...] | None = None
+    active_status_names: tuple[str, ...] = ACTIVE
     identifier_patterns: tuple[str, ...] = ()
     ignore_identifiers: tuple[str, ...] = ()
 
@@ -69,22 +73,30 @@ class AddAsset(Action):
         """Give what this installation adds to the rules about tokens."""
         return IdentifierSettings(self.identifier_patterns, self.ignore_identifiers)
 
-    def discovery_settings(self) -> DiscoverySettings:
-        """Give how discovery decides."""
+    def active_statuses(self, listed: Listed) -> ActiveStatuses:
+        """Give which asset statuses count as active.
+
+        Args:
+            listed: TDX's own list of them; empty where it is not known.
+        """
+        return ActiveStatuses(self.active_status_ids, self.active_status_names, listed)
+
+    def discovery_settings(self, listed: Listed = NOTHING_LISTED) -> DiscoverySettings:
+        """Give how discovery decides; see `active_statuses`."""
         return DiscoverySettings(
             active_only=self.active_status_only,
             form_id=self.computer_form_id,
             max_assets=self.max_assets_to_add,
             max_api_searches=self.max_api_searches,
             fallback_excluded_accounts=self.fallback_excluded_accounts,
-            active_status_ids=self.active_status_ids,
+            active=self.active_statuses(listed),
             skip_fallback_if_ticket_has_assets=self.skip_if_requestor_asset_exists,
             identifiers=self.identifier_settings(),
         )
 
     def perform(self, work: Work) -> Performed:
         """Find and attach."""
-        settings = self.discovery_settings()
+        settings = self.discovery_settings(work.inventory.statuses())
         enquiry = enquiry_of(work.ticket, work.hands.effects(), work.robot_texts)
         found = discover(enquiry, work.inventory, work.search, settings)
         done = _attach_all(work, found, settings, self.identity().action_id)
@@ -153,6 +165,8 @@ def _attach_all(
 
 def _confirmed(work: Work, computer: Computer, settings: DiscoverySettings) -> str | None:
     """Read the asset once more: the inventory may be a night old."""
+    if computer.is_confirmed:
+        return None
     try:
         return confirm(computer, work.ticket.tdx.asset(computer.asset_id), settings)
     except TdxRefused as error:

@@ -1,0 +1,179 @@
+"""What came of a seed: TDX's own record against the action log.
+
+Belongs here: what must hold whatever has happened. Each effect once, none lost, no wrong computer, each
+result told once, and log and truth agree.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tdx_dagster.state.records import FailureKind, LogRow, LogStatus
+from tdx_dagster.state.store import ActionStore
+from tdx_dagster.tdx.text import normalised, visible_text
+from tdx_dagster.tickets.actions.action import Action
+from tdx_dagster.tickets.actions.add_asset import AddAsset
+from tdx_dagster.tickets.actions.comment import Comment
+from tdx_dagster.tickets.actions.summary_comment import SummaryComment
+from tdx_dagster.tickets.pipeline_spec import Pipeline
+from tests.chaos.actions import Blind, Marked
+from tests.chaos.schedule import Schedule
+
+COMMENTED = {1, 2}
+LINE = re.compile(r"^\d+\. (.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All there is to judge by."""
+
+    schedule: Schedule
+    state: Any
+    store: ActionStore
+    truth: Mapping[int, set[int]]
+    robot_uid: str
+
+    def texts(self, ticket: int) -> list[str]:
+        """What the robot wrote on a ticket, as people see it."""
+        return [
+            visible_text(entry["Body"])
+            for entry in self.state.feed_of_ticket(ticket)
+            if entry["CreatedUid"] == self.robot_uid and entry["UpdateType"] in COMMENTED
+        ]
+
+    def rows(self, ticket: int) -> dict[str, LogRow]:
+        """The log of a ticket by action id."""
+        return {row.action_id: row for row in self.store.get_ticket_actions(ticket)}
+
+    def actions(self) -> Iterator[tuple[int, Pipeline, Action]]:
+        """Everything that was to be done."""
+        for ticket in self.schedule.tickets:
+            for pipeline in self.schedule.pipelines:
+                for action in pipeline.actions:
+                    yield ticket, pipeline, action
+
+    def clear_as_a_person_would(self) -> None:
+        """Reset what failed for good; where nobody could look, look, and leave it if it is there."""
+        for ticket in self.schedule.tickets:
+            for row in self.store.get_failed(ticket):
+                is_there = row.failure_kind is FailureKind.UNCERTAIN and times(
+                    self, ticket, Blind()
+                )
+                if not is_there:
+                    self.store.clear_failed_actions(ticket, row.action_id)
+
+    def is_settled(self) -> bool:
+        """Whether nothing is left to do."""
+        return all(
+            (row := self.rows(ticket).get(action.identity().action_id)) is not None
+            and (row.status is LogStatus.COMPLETED and not row.is_untold)
+            for ticket, _, action in self.actions()
+        )
+
+    def totals(self) -> Counter[str]:
+        """What was done in TDX."""
+        counted: Counter[str] = Counter()
+        for ticket in self.schedule.tickets:
+            counted["effects"] += len(self.texts(ticket)) + len(self.state.asset_ids_of(ticket))
+            for row in self.rows(ticket).values():
+                counted[f"rows {row.failure_kind or row.status}"] += 1
+        return counted
+
+
+def times(evidence: Evidence, ticket: int, action: Action) -> int:
+    """How often the words of an action stand on a ticket."""
+    words = normalised(_words(action))
+    return sum(normalised(text).endswith(words) for text in evidence.texts(ticket))
+
+
+def _words(action: Action) -> str:
+    if isinstance(action, Comment):
+        return action.comment_text
+    assert isinstance(action, (Marked, Blind))
+    return action.text
+
+
+def judge(evidence: Evidence) -> Sequence[str]:
+    """Everything that is wrong."""
+    findings: list[str] = []
+    for ticket, pipeline, action in evidence.actions():
+        row = evidence.rows(ticket).get(action.identity().action_id)
+        where = f"ticket {ticket}, {pipeline.name}.{action.label}"
+        if isinstance(action, SummaryComment):
+            findings += (f"{where}: {it}" for it in _summary(evidence, ticket, pipeline, action))
+        elif isinstance(action, AddAsset):
+            findings += (f"{where}: {it}" for it in _assets(evidence, ticket, row))
+        else:
+            findings += (f"{where}: {it}" for it in _posted(evidence, ticket, action, row))
+        findings += (f"{where}: {it}" for it in _ended(row))
+    return [*findings, *_unexplained(evidence)]
+
+
+def _ended(row: LogRow | None) -> Iterator[str]:
+    if row is None:
+        yield "forgotten: no row"
+    elif row.status is LogStatus.FAILED and row.failure_kind is FailureKind.UNCERTAIN:
+        return
+    elif row.status is not LogStatus.COMPLETED:
+        yield f"not done in the end: {row.status} {row.failure_kind} {row.error_message}"
+
+
+def _posted(evidence: Evidence, ticket: int, action: Action, row: LogRow | None) -> Iterator[str]:
+    count = times(evidence, ticket, action)
+    if count > 1:
+        yield f"duplicate: {count} entries"
+    if row and row.status is LogStatus.COMPLETED and not count:
+        yield "lost: the log says done, TDX has no entry"
+    if row and row.failure_kind is FailureKind.UNCERTAIN and not isinstance(action, Blind):
+        yield "uncertain although it can be looked for"
+    if isinstance(action, Comment) and action.new_status_id and count:
+        status = evidence.state.tickets[ticket]["StatusID"]
+        if status != action.new_status_id:
+            yield f"lost: the status is {status}"
+
+
+def _assets(evidence: Evidence, ticket: int, row: LogRow | None) -> Iterator[str]:
+    linked = evidence.state.asset_ids_of(ticket)
+    wanted = evidence.truth[ticket]
+    if set(linked) - wanted:
+        yield f"wrong asset: {sorted(set(linked) - wanted)}"
+    if len(linked) != len(set(linked)):
+        yield f"duplicate: {linked}"
+    if row and row.status is LogStatus.COMPLETED and set(linked) != wanted:
+        yield f"lost: attached {linked}, not {sorted(wanted)}"
+
+
+def _summary(
+    evidence: Evidence, ticket: int, pipeline: Pipeline, action: SummaryComment
+) -> Iterator[str]:
+    prefix = normalised(action.comment_prefix)
+    notes = [text for text in evidence.texts(ticket) if normalised(text).startswith(prefix)]
+    told = Counter(line.strip() for note in notes for line in LINE.findall(note))
+    for line, count in told.items():
+        if count > 1:
+            yield f"duplicate: told {count} times: {line}"
+    rows = [row for row in evidence.rows(ticket).values() if row.pipeline == pipeline.name]
+    expected = sum(row.status is LogStatus.COMPLETED and _tells(pipeline, row) for row in rows)
+    if len(told) != expected:
+        yield f"{expected} results to tell, told {list(told)}"
+    if any(row.is_untold for row in rows if row.status is LogStatus.COMPLETED):
+        yield "lost: a result is still untold"
+
+
+def _tells(pipeline: Pipeline, row: LogRow) -> bool:
+    action = next(it for it in pipeline.actions if it.identity().action_id == row.action_id)
+    return isinstance(action, (AddAsset, Marked, Blind))
+
+
+def _unexplained(evidence: Evidence) -> Iterator[str]:
+    known = [
+        normalised(action.comment_prefix if isinstance(action, SummaryComment) else _words(action))
+        for _, _, action in evidence.actions()
+        if not isinstance(action, AddAsset)
+    ]
+    for ticket in evidence.schedule.tickets:
+        for text in evidence.texts(ticket):
+            if not any(words in normalised(text) for words in known):
+                yield f"ticket {ticket}: an entry nobody asked for: {text!r}"

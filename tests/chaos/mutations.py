@@ -1,0 +1,132 @@
+"""The product without one of its protections, to show that the chaos suite would notice.
+
+`make mutations` takes out each in turn and runs seeds until one fails. Nothing in the files of the product
+is changed: the worker's own copy is patched.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+
+from tdx_dagster.state.records import Claim, EffectRecord, EffectState, StaleClaim
+from tdx_dagster.tickets.actions.hands import RealHands
+
+if TYPE_CHECKING:
+    from tdx_dagster.tickets.tools import TicketTools
+    from tests.chaos.world import Result, World
+
+STEAL = text(
+    """
+    UPDATE meta.daemon_action_log
+    SET status = 'in_progress', claim_token = gen_random_uuid(), run_id = :run_id,
+        lease_until = clock_timestamp() + interval '5 minutes'
+    WHERE ticket_id = :ticket_id AND action_id = :action_id
+    RETURNING claim_token, attempts
+    """
+)
+
+
+def _without_claim(tools: "TicketTools", run_id: str) -> None:
+    """Everybody gets the action, whoever has it or has done it."""
+    store: Any = tools.store.real  # type: ignore[attr-defined]
+    granted = store.claim
+
+    def claim(ticket_id: int, identity: Any, **how: Any) -> Claim:
+        made = granted(ticket_id, identity, **how)
+        if made is not None:
+            return made  # type: ignore[no-any-return]
+        with store._engine.begin() as connection:
+            values = {"ticket_id": ticket_id, "action_id": identity.action_id, "run_id": run_id}
+            row = connection.execute(STEAL, values).one()
+        return Claim(ticket_id, identity, str(row[0]), row[1], how["pipeline"], run_id)
+
+    store.claim = claim
+
+
+def _without_fence(tools: "TicketTools", _: str) -> None:
+    """Nobody asks whether the claim is still ours, neither at the intent nor right before the write."""
+    store: Any = tools.store.real  # type: ignore[attr-defined]
+    begin = store.begin_effect
+
+    def begin_effect(claim: Claim, effect: str, detail: Any, **how: Any) -> EffectRecord:
+        try:
+            return begin(claim, effect, detail, **how)  # type: ignore[no-any-return]
+        except StaleClaim:
+            return EffectRecord(EffectState.BEGUN, 0, 0.0, detail)
+
+    store.begin_effect = begin_effect
+    RealHands._still_ours = lambda *_: None  # type: ignore[method-assign]
+
+
+def _without_intent(tools: "TicketTools", _: str) -> None:
+    """What is about to be written is not stored: only what was settled is known."""
+    store: Any = tools.store.real  # type: ignore[attr-defined]
+
+    def begin_effect(claim: Claim, effect: str, detail: Any, **how: Any) -> EffectRecord:
+        store.renew(claim, lease_seconds=how["lease_seconds"])
+        known = store.effects(claim.ticket_id).get(effect)
+        if known and known.state is EffectState.DONE:
+            return known  # type: ignore[no-any-return]
+        return EffectRecord(EffectState.BEGUN, 0, 0.0, detail)
+
+    store.begin_effect = begin_effect
+
+
+def _without_look(_: "TicketTools", __: str) -> None:
+    """What is not known to be there is believed absent."""
+    look = RealHands._look
+
+    def blind(self: RealHands, effect: Any, record: EffectRecord) -> Any:
+        old = replace(record, age_seconds=1e9)
+        return look(self, replace(effect, look=effect.look and (lambda *_: None)), old)
+
+    RealHands._look = blind  # type: ignore[method-assign]
+
+
+def _without_outbox(tools: "TicketTools", run_id: str) -> None:
+    """The summary is made of what this run has done, and says so once and for all."""
+    store: Any = tools.store.real  # type: ignore[attr-defined]
+    untold = store.untold
+
+    def of_this_run(ticket_id: int, pipeline: str) -> Any:
+        mine = {
+            row.action_id for row in store.get_ticket_actions(ticket_id) if row.run_id == run_id
+        }
+        return [result for result in untold(ticket_id, pipeline) if result.action_id in mine]
+
+    store.untold = of_this_run
+
+
+MUTATIONS: dict[str, Callable[["TicketTools", str], None]] = {
+    "claim": _without_claim,
+    "fence": _without_fence,
+    "intent": _without_intent,
+    "look before repeating": _without_look,
+    "outbox": _without_outbox,
+}
+
+
+# Seeds of the CI that are known to tell, so that they come first.
+TELLING = {
+    "claim": (11,),
+    "fence": (17,),
+    "intent": (1,),
+    "look before repeating": (10,),
+    "outbox": (3,),
+}
+
+
+def apply(name: str, tools: "TicketTools", run_id: str) -> None:
+    """Take a protection out of this process; none where the name is empty."""
+    if name:
+        MUTATIONS[name](tools, run_id)
+
+
+def first_failure(world: "World", name: str) -> "Result | None":
+    """Give the first CI seed that fails without a protection."""
+    from tests.chaos.world import CI_SEEDS  # noqa: PLC0415  the worker imports this module
+
+    results = (world.run(seed, mutation=name) for seed in (*TELLING.get(name, ()), *CI_SEEDS))
+    return next((result for result in results if result.findings), None)

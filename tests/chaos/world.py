@@ -1,0 +1,325 @@
+"""A seed from beginning to end: a TDX, a log, workers in processes of their own, time that passes.
+
+Belongs here: making a schedule happen on a real PostgreSQL and the HTTP simulator, and counting what
+struck. Time passes in the log alone: leases, pauses and ages are moved back, so nobody waits.
+"""
+
+import json
+import os
+import signal
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+from psycopg2 import sql
+
+from tdx_dagster.postgres import server
+from tdx_dagster.postgres.database import connect, engine, ensure_database
+from tdx_dagster.postgres.migrations import migrate
+from tdx_dagster.simulator import Simulator, blank_state
+from tdx_dagster.simulator.blank import ADMIN_UID
+from tdx_dagster.simulator.constants import ACTIVE_STATUS_ID, COMPUTER_FORM_ID
+from tdx_dagster.state.postgres_store import PostgresStore
+from tests.chaos.judge import Evidence, judge
+from tests.chaos.schedule import FAULTS, LATE_SECONDS, Round, Schedule, Trouble, draw
+from tests.chaos.worker import ROBOT, TIMES, Order, WorkerPlan, work
+
+CI_SEEDS = range(1, 31)
+CALM_PASSES = 3
+PATIENCE_SECONDS = 60.0
+TEMPLATE = "chaos_template"
+ANN, BOB = "a0000000-0000-4000-8000-000000000001", "b0000000-0000-4000-8000-000000000001"
+
+TRUTH = {31: {1002}, 32: {1001}, 33: {1001, 1002}, 34: set[int]()}
+"""What is right to attach: a name in the title, the requestor's only computer, two serials, nothing."""
+
+# What the server does itself to sessions that sleep within a transaction, once their time is over.
+END_IDLE = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = 'chaos' AND state LIKE 'idle in transaction%'
+"""
+
+PASS_TIME = """
+    SET session_replication_role = replica;
+    UPDATE meta.daemon_action_log SET lease_until = lease_until - make_interval(secs => %(seconds)s),
+        next_attempt_at = next_attempt_at - make_interval(secs => %(seconds)s);
+    UPDATE meta.action_attempt SET at = at - make_interval(secs => %(seconds)s);
+    SET session_replication_role = DEFAULT
+"""
+
+
+@dataclass
+class Result:
+    """What came of a seed.
+
+    Args:
+        schedule: What was to happen.
+        findings: What is wrong; empty where all is well.
+        totals: What happened, counted by name.
+    """
+
+    schedule: Schedule
+    findings: Sequence[str]
+    totals: Counter[str] = field(default_factory=Counter)
+
+    def shown(self) -> str:
+        """Everything one needs to replay a seed that failed."""
+        wrong = "\n".join(f"  {line}" for line in self.findings)
+        return (
+            f"seed {self.schedule.seed}:\n{wrong}\n{self.schedule.shown()}\n"
+            f"Replay: make chaos SEEDS=1 FIRST={self.schedule.seed}"
+        )
+
+
+@dataclass
+class World:
+    """A server and a place for workers; runs seeds one after the other."""
+
+    admin_url: str
+    context: Any
+
+    def run(self, seed: int, mutation: str = "") -> Result:
+        """Run a seed."""
+        schedule = draw(seed)
+        with self._database() as url, Simulator(_tenant()) as simulator:
+            return _Seed(self, schedule, simulator, url, mutation).run()
+
+    def admin(self, statement: str, name: str = "postgres") -> None:
+        """Say something to the server as its owner."""
+        connection = psycopg2.connect(self.admin_url.rpartition("/")[0] + f"/{name}")
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+        connection.close()
+
+    @contextmanager
+    def _database(self) -> Iterator[str]:
+        self.admin(f"CREATE DATABASE chaos TEMPLATE {TEMPLATE}")
+        try:
+            yield self.admin_url.rpartition("/")[0] + "/chaos"
+        finally:
+            self.admin("DROP DATABASE chaos WITH (FORCE)")
+
+
+@contextmanager
+def chaos_world() -> Iterator[World]:
+    """A server of its own in a temporary folder, stopped at the end."""
+    with tempfile.TemporaryDirectory() as folder:
+        base = Path(folder)
+        base.chmod(0o755)
+        url = server.start(base / "postgres")
+        try:
+            _prepare(url)
+            context = get_context("forkserver")
+            context.set_forkserver_preload(["tests.chaos.worker"])
+            yield World(url, context)
+        finally:
+            server.stop(base / "postgres")
+
+
+def _prepare(url: str) -> None:
+    template = ensure_database(url, TEMPLATE)
+    migrate(template)
+    admin = connect(url)
+    with admin.cursor() as cursor:
+        cursor.execute("ALTER SYSTEM SET fsync = off")
+        cursor.execute("SELECT pg_reload_conf()")
+        make = sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'robot'")
+        cursor.execute(make.format(sql.Identifier(ROBOT)))
+    admin.close()
+    rights = connect(template)
+    with rights.cursor() as cursor:
+        for schema in ("meta", "bronze", "silver"):
+            cursor.execute(
+                f"GRANT USAGE ON SCHEMA {schema} TO {ROBOT};"
+                f"GRANT ALL ON ALL TABLES IN SCHEMA {schema} TO {ROBOT};"
+                f"GRANT ALL ON ALL SEQUENCES IN SCHEMA {schema} TO {ROBOT}"
+            )
+    rights.close()
+
+
+def _tenant() -> Any:
+    state = blank_state()
+    for uid, name in ((ANN, "Ann Onimo"), (BOB, "Bob Obob")):
+        state.add_person(UID=uid, UserName=name.split()[0].lower(), FullName=name)
+    for number, (name, serial, owner) in enumerate(
+        (("MAC-WARD04", "C02ZK4QLMD6T", ANN), ("PSYC-GID08", "7K2QX93", BOB)), start=1001
+    ):
+        state.add_asset(
+            ID=number,
+            Name=name,
+            SerialNumber=serial,
+            FormID=COMPUTER_FORM_ID,
+            StatusID=ACTIVE_STATUS_ID,
+            StatusName="Active",
+            OwningCustomerID=owner,
+        )
+    state.add_ticket(ID=31, Title="psyc-gid08 is slow", RequestorUid=ANN)
+    state.add_ticket(ID=32, Title="Need help", RequestorUid=ANN)
+    state.add_ticket(ID=33, Title="Two", Description="c02zk4qlmd6t and 7K2QX93", RequestorUid=BOB)
+    state.add_ticket(ID=34, Title="Hello", RequestorUid=None)
+    return state
+
+
+@dataclass
+class _Seed:
+    """One seed under way."""
+
+    world: World
+    schedule: Schedule
+    simulator: Simulator
+    url: str
+    mutation: str
+    totals: Counter[str] = field(default_factory=Counter)
+    runs: int = 0
+
+    def run(self) -> Result:
+        findings: list[str] = []
+        for one in self.schedule.rounds:
+            findings += self._round(one)
+            self._pass_time()
+        made = engine(self.url)
+        store = PostgresStore(made)
+        evidence = Evidence(self.schedule, self.simulator.state, store, TRUTH, ADMIN_UID)
+        for _ in range(CALM_PASSES):
+            evidence.clear_as_a_person_would()
+            findings += self._calm_pass()
+            self._pass_time()
+            if evidence.is_settled():
+                break
+        findings += judge(evidence)
+        self.totals += evidence.totals()
+        self.totals["seeds"] += 1
+        made.dispose()
+        return Result(self.schedule, findings, self.totals)
+
+    def _round(self, one: Round) -> list[str]:
+        for fault in one.faults:
+            self.simulator.faults.add(
+                fault.method, fault.path, on=fault.on, **_answering(FAULTS[fault.name])
+            )
+        workers = [self._start(plan) for plan in one.workers]
+        findings = self._wait(workers)
+        late = 0
+        for fault, counted in zip(one.faults, self.simulator.faults._counted, strict=True):
+            struck = sum(1 for number in counted.fault.on if number <= counted.seen)
+            self.totals[f"fault: {fault.name}"] += struck
+            late += struck if counted.fault.delay_seconds else 0
+        self.simulator.faults.clear()
+        self._mend_database()
+        if late:
+            time.sleep(
+                LATE_SECONDS
+            )  # effects under way land before anybody may believe they never will
+        return findings
+
+    def _calm_pass(self) -> list[str]:
+        return self._wait([self._start(WorkerPlan(), is_calm=True)])
+
+    def _start(self, plan: WorkerPlan, *, is_calm: bool = False) -> "_Worker":
+        self.runs += 1
+        self.totals["passes"] += 1
+        host = self.url.rpartition("@")[2]
+        order = Order(
+            plan=plan,
+            tdx_url=self.simulator.url,
+            database_url=f"postgresql://{ROBOT}:robot@{host}",
+            admin_url=self.world.admin_url,
+            inventory=json.dumps(list(self.simulator.state.assets.values())),
+            pipelines=self.schedule.pipelines,
+            tickets=self.schedule.tickets,
+            run_id=f"run-{self.runs}",
+            is_calm=is_calm,
+            mutation=self.mutation,
+        )
+        process = self.world.context.Process(target=work, args=(order,), daemon=True)
+        process.start()
+        return _Worker(process, plan)
+
+    def _wait(self, workers: Sequence["_Worker"]) -> list[str]:
+        """Wait for all; one that is suspended sleeps until the others have ended and its lease is over."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while any(worker.is_running for worker in workers):
+            if time.monotonic() > deadline:
+                for worker in workers:
+                    worker.end()
+                return ["a worker did not end"]
+            if all(worker.is_suspended or not worker.is_running for worker in workers):
+                self._overtake([worker for worker in workers if worker.is_running])
+            time.sleep(0.005)
+        for worker in workers:
+            self._count(worker)
+        return []
+
+    def _overtake(self, sleepers: Sequence["_Worker"]) -> None:
+        """Let the leases of the sleepers run out, let somebody else do their work, and wake them."""
+        self._mend_database()
+        self.world.admin(END_IDLE)
+        self._pass_time()
+        for _ in range(2):
+            self._wait([self._start(WorkerPlan(), is_calm=True)])
+            self._pass_time()
+        for sleeper in sleepers:
+            sleeper.wake()
+
+    def _count(self, worker: "_Worker") -> None:
+        if worker.process.exitcode == -signal.SIGKILL:
+            [fatal] = [it for it in worker.plan.befalls if it.trouble is Trouble.KILLED]
+            self.totals[f"killed: {fatal.step}"] += 1
+        if worker.was_suspended:
+            self.totals["suspended past the lease"] += 1
+
+    def _mend_database(self) -> None:
+        self.world.admin("ALTER DATABASE chaos ALLOW_CONNECTIONS true")
+        self.world.admin(f"ALTER ROLE {ROBOT} CONNECTION LIMIT -1")
+
+    def _pass_time(self) -> None:
+        connection = psycopg2.connect(self.url)
+        with connection, connection.cursor() as cursor:
+            cursor.execute(PASS_TIME, {"seconds": 10 * TIMES.lease})
+        connection.close()
+
+
+@dataclass
+class _Worker:
+    """A worker's process."""
+
+    process: BaseProcess
+    plan: WorkerPlan
+    was_suspended: bool = False
+
+    @property
+    def is_running(self) -> bool:
+        return self.process.is_alive()
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether it is stopped, as the kernel says."""
+        try:
+            stat = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8")
+        except OSError:
+            return False
+        return stat.rpartition(")")[2].split()[0] == "T"
+
+    def wake(self) -> None:
+        """Go on."""
+        self.was_suspended = True
+        with suppress(ProcessLookupError):
+            os.kill(int(self.process.pid or 0), signal.SIGCONT)
+
+    def end(self) -> None:
+        """Kill it."""
+        self.process.kill()
+        self.process.join()
+
+
+def _answering(fault: Any) -> dict[str, Any]:
+    return dict(fault)
