@@ -53,11 +53,12 @@ def finish(simulator: Simulator, database: Engine) -> Callable[[range], None]:
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
-    """Every statement that is sent to any database, ours or Dagster's."""
+    """Every question that is sent to any database, ours or Dagster's."""
     sent: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        sent.append(statement)
+        if not statement.startswith("SET "):
+            sent.append(statement)
 
     event.listen(Engine, "before_cursor_execute", note)
     try:
