@@ -6,6 +6,7 @@ from settings (`tdx_dagster.resources`).
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol, cast
 
 from tdx_dagster.inventory.lookup import RememberingInventory
@@ -60,9 +61,13 @@ class TicketTools:
             warn=warn,
         )
 
+    @cached_property
+    def _reads(self) -> TdxReads:
+        return cast("TdxReads", ReadOnly(self.tdx))
+
     def view(self, ticket_id: int) -> TicketView:
         """Give a ticket to read, without a way to write."""
-        return TicketView(cast("TdxReads", ReadOnly(self.tdx)), ticket_id)
+        return TicketView(self._reads, ticket_id)
 
 
 class NotConfigured(Exception):

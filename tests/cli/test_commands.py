@@ -2,6 +2,7 @@
 
 import json
 import signal
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,15 @@ def summaries(simulator: Simulator, ticket: int) -> list[str]:
         for entry in simulator.state.feed_of_ticket(ticket)
         if "Automated Actions Summary" in entry["Body"]
     ]
+
+
+def calls_by_ticket(simulator: Simulator) -> Counter[tuple[str, str]]:
+    """How often each method was called for each ticket, attaching and its confirming read aside."""
+    return Counter(
+        (call.name, call.path.split("/tickets/")[1].split("/")[0])
+        for call in simulator.calls
+        if "/tickets/" in call.path and not call.template.endswith("/assets/{asset}")
+    )
 
 
 @pytest.mark.slow
@@ -45,6 +55,8 @@ def test_100_mixed_tickets_get_the_right_computers_and_one_summary_each_and_a_se
     linked = {ticket: sorted(simulator.state.asset_ids_of(ticket)) for ticket in truth}
     assert linked == truth
     assert {len(summaries(simulator, ticket)) for ticket in truth} == {1}
+    assert sum(first["calls"].values()) <= 5.5 * len(truth)
+    assert max(calls_by_ticket(simulator).values()) == 1
     simulator.calls.reset()
     second = shell.json("process")
     assert second["calls"] == {"GET /reports/{id}": 1}

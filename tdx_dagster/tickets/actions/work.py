@@ -4,8 +4,10 @@ Belongs here: caching reads for the length of a run, so that nothing is fetched 
 the objects an action gets have no way to write but `Work.hands`.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any, Protocol
 
 from tdx_dagster.inventory.computers import Inventory
@@ -53,7 +55,10 @@ class TdxReads(Protocol):
 
 
 class ReadOnly:
-    """A TDX facade without its writes, so that an action cannot pass by `Work.hands`.
+    """A TDX facade without its writes, so that an action cannot pass by `Work.hands`. One for each run.
+
+    A search is asked once a run, however many tickets name the same unknown thing: a number that stands in
+    every signature must not cost a call each time. Errors are not remembered. Safe for threads.
 
     Args:
         tdx: The facade.
@@ -63,6 +68,15 @@ class ReadOnly:
 
     def __init__(self, tdx: TdxReads) -> None:
         self._tdx = tdx
+        self._found: dict[AssetSearch, tuple[Asset, ...]] = {}
+        self._asking: defaultdict[AssetSearch, Lock] = defaultdict(Lock)
+
+    def search_assets(self, search: AssetSearch) -> tuple[Asset, ...]:
+        """See `TdxReads.search_assets`; who asks the same at the same time waits for the one answer."""
+        with self._asking[search]:
+            if search not in self._found:
+                self._found[search] = self._tdx.search_assets(search)
+            return self._found[search]
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  the type is that of the read asked for
         """Give a read; refuse everything else."""
