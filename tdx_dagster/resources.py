@@ -24,6 +24,7 @@ from tdx_dagster.state.store import ActionStore
 from tdx_dagster.tdx.facade import Connection, Tdx
 from tdx_dagster.tdx.limiter import PostgresLimiter
 from tdx_dagster.tdx.models import Report
+from tdx_dagster.tdx.shelf import PostgresShelf
 from tdx_dagster.tdx.transport import SENSOR_PATIENCE, Patience
 from tdx_dagster.tickets.asset import batch_io_manager
 from tdx_dagster.tickets.tools import NotConfigured, TicketTools
@@ -57,11 +58,8 @@ class TdxPort:
         """Give the client for runs; one for all ops of a run, so that its count of calls is the run's."""
         if self._client is None:
             settings = load_settings()
-            self._client = Tdx.create(
-                settings.connection(),
-                limiter=PostgresLimiter(self._database.engine()),
-                patience=Patience(max_wait_seconds=settings.longest_wait),
-            )
+            patience = Patience(max_wait_seconds=settings.longest_wait)
+            self._client = _client(settings.connection(), self._database.engine(), patience)
         return self._client
 
     def impatient_client(self) -> Tdx:
@@ -72,9 +70,19 @@ class TdxPort:
         return _impatient_client(load_settings().connection(), self._database.engine())
 
 
+def _client(connection: Connection, engine: Engine, patience: Patience) -> Tdx:
+    """A client that shares its rate limit and its token with all processes of the installation."""
+    return Tdx.create(
+        connection,
+        limiter=PostgresLimiter(engine),
+        shelf=PostgresShelf(engine, connection.base_url, connection.credentials),
+        patience=patience,
+    )
+
+
 @cache
 def _impatient_client(connection: Connection, engine: Engine) -> Tdx:
-    return Tdx.create(connection, limiter=PostgresLimiter(engine), patience=SENSOR_PATIENCE)
+    return _client(connection, engine, SENSOR_PATIENCE)
 
 
 class SettingsPolling:

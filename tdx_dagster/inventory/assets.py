@@ -34,9 +34,9 @@ from tdx_dagster.inventory.checks import (
     check_unique_ids,
 )
 from tdx_dagster.inventory.freshness import inventory_age
+from tdx_dagster.inventory.rebuilds import BronzeEmpty, RebuildResult
 from tdx_dagster.inventory.records import PERSON, STATUS
 from tdx_dagster.inventory.settings import InventorySettings
-from tdx_dagster.inventory.silver import BronzeEmpty, RebuildResult, rebuild_computers
 from tdx_dagster.inventory.source import TdxClient, TdxSource
 
 ASSETS = dg.AssetKey(["bronze", "tdx_assets"])
@@ -253,6 +253,8 @@ def _computers(settings: InventorySettings) -> dg.AssetsDefinition:
         required_resource_keys=DATABASE,
     )
     def computers(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        from tdx_dagster.inventory.silver import rebuild_computers  # noqa: PLC0415  brings pandas
+
         try:
             result = rebuild_computers(
                 context.resources.database.engine(),

@@ -12,7 +12,7 @@ from datetime import timedelta
 from sqlalchemy import Engine
 
 from tdx_dagster.inventory.freshness import SQL, AgeLimits, Freshness, inventory_age
-from tdx_dagster.inventory.silver import REBUILD
+from tdx_dagster.inventory.rebuilds import REBUILD
 
 PATIENCE = timedelta(days=1)
 """How long a failed action may wait for a person before the check speaks of it."""

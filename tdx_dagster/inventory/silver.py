@@ -8,7 +8,6 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +17,7 @@ from sqlalchemy import Connection, Engine
 
 from tdx_dagster.inventory.folding import fold_key
 from tdx_dagster.inventory.lookup import read_statuses
+from tdx_dagster.inventory.rebuilds import REBUILD, BronzeEmpty, RebuildResult
 from tdx_dagster.inventory.records import ASSET_TYPES, PERSON, SOURCE_SYSTEM
 from tdx_dagster.inventory.statuses import ActiveStatuses, Listed
 from tdx_dagster.postgres.database import copy_in
@@ -25,9 +25,6 @@ from tdx_dagster.postgres.queries import Queries
 from tdx_dagster.tdx.parse import parse_date, parse_guid, parse_id, parse_text
 
 SQL = Queries(Path(__file__).with_name("silver.sql"))
-
-REBUILD = "silver.tdx_computers"
-"""What rebuilds are called in `meta.ingestion_runs`."""
 
 FLAGS = (
     *("gone", "no name", "no serial", "filler", "not ascii", "shared name", "shared serial"),
@@ -43,33 +40,6 @@ COLUMNS = (
 )
 
 T = TypeVar("T")
-
-
-class BronzeEmpty(Exception):
-    """Bronze has no asset under these names although silver has rows: it would all be lost."""
-
-
-@dataclass(frozen=True, slots=True)
-class RebuildResult:
-    """What a rebuild did.
-
-    Args:
-        computers: Rows now.
-        active: Of them active ones.
-        written: Rows that are new or have changed.
-        removed: Rows that are no longer there.
-        unusable: Assets of bronze without a usable id.
-        repeated: Assets of bronze that it holds under another name too.
-        flags: How many rows have each quality flag.
-    """
-
-    computers: int
-    active: int
-    written: int
-    removed: int
-    unusable: int
-    repeated: int
-    flags: dict[str, int]
 
 
 def rebuild_computers(

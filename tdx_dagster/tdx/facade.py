@@ -40,7 +40,7 @@ from tdx_dagster.tdx.parse import (
     parse_ticket,
     parse_ticket_item,
 )
-from tdx_dagster.tdx.signin import Credentials, SignIn
+from tdx_dagster.tdx.signin import Credentials, Shelf, SignIn
 from tdx_dagster.tdx.transport import Call, Patience, Transport
 
 T = TypeVar("T")
@@ -114,6 +114,7 @@ class Tdx:
         connection: Connection,
         *,
         limiter: Limiter | None = None,
+        shelf: Shelf | None = None,
         patience: Patience | None = None,
         clock: Clock = REAL_CLOCK,
     ) -> "Tdx":
@@ -122,6 +123,7 @@ class Tdx:
         Args:
             connection: Where and who.
             limiter: Shared with all who call this TDX; without one, this client's own.
+            shelf: Where the token is shared with other processes; without one it is this client's own.
             patience: How long a call may take; `SENSOR_PATIENCE` for a sensor.
             clock: Time and waiting.
 
@@ -134,7 +136,7 @@ class Tdx:
         zone = _zone(connection.time_zone)
         transport = Transport(
             base_url,
-            SignIn(connection.credentials, clock),
+            SignIn(connection.credentials, clock, shelf),
             limiter=limiter or MemoryLimiter(clock),
             patience=patience or Patience(),
             clock=clock,

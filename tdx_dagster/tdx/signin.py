@@ -45,6 +45,16 @@ class Credentials:
         return text
 
 
+class Shelf(Protocol):
+    """Keeps a token for all processes that sign in with the same credentials at the same address."""
+
+    def take(self) -> tuple[str, float] | None:
+        """Give the token and for how many seconds it is good; None where there is none."""
+
+    def put(self, token: str, seconds: float) -> None:
+        """Keep a token that is good for so many seconds."""
+
+
 class AuthCall(Protocol):
     """Makes a call of the auth section, within the time of whoever needs the token."""
 
@@ -94,14 +104,18 @@ class SignIn:
     Args:
         credentials: Who we are.
         clock: Tells when the token runs out.
+        shelf: Where other processes leave theirs, and find ours.
 
     Raises:
         TdxSettingError: No way to sign in is complete, or the static token is malformed.
     """
 
-    def __init__(self, credentials: Credentials, clock: Clock = REAL_CLOCK) -> None:
+    def __init__(
+        self, credentials: Credentials, clock: Clock = REAL_CLOCK, shelf: Shelf | None = None
+    ) -> None:
         self._credentials = credentials
         self._clock = clock
+        self._shelf = shelf
         self._lock = threading.Lock()
         self._way = _way(credentials)
         self._token = ""
@@ -150,10 +164,19 @@ class SignIn:
             raise TdxRetryLater("Another thread is still signing in to TDX; try again later.")
         try:
             if not is_good():
+                self._take_shared()
+            if not is_good():
                 self._sign_in(self._way, call)
             return self._token
         finally:
             self._lock.release()
+
+    def _take_shared(self) -> None:
+        """Take what another process has left, unless it is what we have."""
+        shared = self._shelf.take() if self._shelf else None
+        if shared is not None and shared[0] != self._token:
+            self._token = shared[0]
+            self._good_until = self._clock.monotonic() + shared[1]
 
     def _sign_in(self, way: _Way, call: AuthCall) -> None:
         answer = call("POST", way.template, body=way.body)
@@ -171,7 +194,10 @@ class SignIn:
         life = (
             UNDATED_LIFE if ends is None else ends - server_time(answer.headers, self._clock.now())
         )
-        self._token, self._good_until = token, self._clock.monotonic() + life - LAST_MINUTE
+        life -= LAST_MINUTE
+        self._token, self._good_until = token, self._clock.monotonic() + life
+        if self._shelf is not None and life > 0:
+            self._shelf.put(token, life)
 
     def _judge(self, way: _Way, answer: Answer) -> None:
         name, status = f"POST {way.template}", answer.status

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from tdx_dagster.inventory.bronze import ingest_assets, ingest_people, ingest_statuses
-from tdx_dagster.inventory.silver import BronzeEmpty, rebuild_computers
+from tdx_dagster.inventory.rebuilds import BronzeEmpty
+from tdx_dagster.inventory.silver import rebuild_computers
 from tdx_dagster.postgres.database import engine
 from tests.inventory.listed import OWNER, Listed, asset
 
