@@ -17,7 +17,7 @@ from tdx_dagster.resources import ticket_tools
 from tdx_dagster.settings import SettingsError, load_settings
 from tdx_dagster.tickets.actions.once import Outcome, Result
 from tdx_dagster.tickets.asset import run_config
-from tdx_dagster.tickets.partitions import KeyRange, key_of, ranges
+from tdx_dagster.tickets.partitions import KeyRange, key_of, order_back_to, ranges
 from tdx_dagster.tickets.pipeline_spec import Pipeline
 from tdx_dagster.tickets.plan import Plan, plan_tickets
 from tdx_dagster.tickets.report import ReportTickets, read_tickets
@@ -191,7 +191,7 @@ def _run_all(made: Pass, tools: TicketTools, instance: dg.DagsterInstance) -> No
     pipeline = made.pipeline
     job = build_defs({"ticket_tools": tools}).resolve_job_def(pipeline.name)
     keys = [key_of(ticket) for ticket in made.chosen]
-    known = list(instance.get_dynamic_partitions(pipeline.partitions_name))
+    known = order_back_to(instance, pipeline.partitions_name, keys)
     runs = ranges(keys, known, pipeline.tickets_per_run)
     instance.add_dynamic_partitions(
         pipeline.partitions_name, [key for key in keys if key not in set(known)]

@@ -5,14 +5,19 @@ A range follows the order in which keys were added, so tickets added together in
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+
+import dagster as dg
 
 KEY = re.compile(r"^[1-9][0-9]{0,18}$")
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 SINGLE = "dagster/partition"
+
+# Tickets with something to do are young, so their partitions are nearly always among the last ones added.
+NEWEST = 1_000
 
 
 def key_of(ticket_id: int) -> str:
@@ -44,13 +49,31 @@ class KeyRange:
         return {RANGE_START: self.keys[0], RANGE_END: self.keys[-1]}
 
 
+def order_back_to(instance: dg.DagsterInstance, name: str, keys: Collection[str]) -> Sequence[str]:
+    """Give partitions in the order they were added, from some place before all these keys to the end.
+
+    Two queries whose cost does not grow with the history, unless one of the keys is an old partition.
+
+    Args:
+        instance: Who keeps the partitions.
+        name: Name of the partitions definition.
+        keys: Keys that must be in it if they exist.
+    """
+    page = instance.get_paginated_dynamic_partitions(name, limit=NEWEST, ascending=False)
+    newest = page.results[::-1]
+    missing = set(keys).difference(newest) if page.has_more else set()
+    if missing and instance.get_existing_dynamic_partitions(name, sorted(missing)):
+        return instance.get_dynamic_partitions(name)
+    return newest
+
+
 def ranges(wanted: Sequence[str], in_order: Sequence[str], most: int) -> list[KeyRange]:
     """Cut the wanted keys into runs of neighbours, none longer than `most`.
 
     Args:
         wanted: Keys to run.
-        in_order: All keys of the partitions definition, in the order they were added; wanted keys that
-            are missing are about to be added at the end, in the order given.
+        in_order: Keys of the partitions definition in the order they were added, back to the first
+            wanted one; wanted keys that are missing are about to be added at the end, in the order given.
         most: Keys a run takes at most.
     """
     chosen = set(wanted)
@@ -70,8 +93,13 @@ def ranges(wanted: Sequence[str], in_order: Sequence[str], most: int) -> list[Ke
     return made
 
 
+def range_ends(tags: Mapping[str, str]) -> AbstractSet[str]:
+    """Give the first and last key of the range that a run with these tags takes; nothing for one ticket."""
+    return {tags[end] for end in (RANGE_START, RANGE_END) if end in tags and SINGLE not in tags}
+
+
 def keys_in_tags(tags: Mapping[str, str], in_order: Sequence[str]) -> AbstractSet[str]:
-    """Give the partitions that a run with these tags takes."""
+    """Give the partitions that a run with these tags takes; `in_order` reaches back to its first."""
     if SINGLE in tags:
         return {tags[SINGLE]}
     start, end = tags.get(RANGE_START), tags.get(RANGE_END)

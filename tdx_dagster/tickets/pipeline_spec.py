@@ -6,6 +6,7 @@ asset and the command line.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from tdx_dagster.inventory.identifiers import IdentifierSettings
@@ -50,6 +51,11 @@ class Pipeline:
     def asset_key(self) -> tuple[str, str]:
         """Key of the partitioned asset."""
         return ("tickets", self.name)
+
+    @cached_property
+    def action_ids(self) -> Mapping[str, str]:
+        """The action ids by action name; hashed once, since a plan asks for them on every ticket."""
+        return {action.label: action.identity().action_id for action in self.actions}
 
     def identifier_settings(self) -> IdentifierSettings:
         """Give what the pipeline's discovery adds to the rules about tokens."""

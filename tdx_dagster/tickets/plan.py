@@ -5,7 +5,7 @@ no earlier one completed, DESIGN 4) and the choice of tickets to run. Nothing he
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from tdx_dagster.state.records import FailureKind, LogRow, LogStatus
@@ -48,15 +48,37 @@ class Plan:
 
     Args:
         tickets: One plan a ticket of the report, in its order.
-        pending: Tickets to run now.
-        new_partitions: Tickets that have no partition yet and need one.
-        in_flight: Pending tickets that a run has in hand already.
+        partitions: Tickets that have a partition, as far as they matter here.
+        in_hand: Tickets that a run has in hand already.
     """
 
     tickets: Sequence[TicketPlan]
-    pending: Sequence[int]
-    new_partitions: Sequence[int]
-    in_flight: Sequence[int]
+    partitions: Collection[int] = ()
+    in_hand: Collection[int] = ()
+
+    @property
+    def due(self) -> Sequence[int]:
+        """Tickets with something to do."""
+        return [ticket.ticket_id for ticket in self.tickets if ticket.is_pending]
+
+    @property
+    def pending(self) -> Sequence[int]:
+        """Tickets to run now."""
+        return [ticket_id for ticket_id in self.due if ticket_id not in self.in_hand]
+
+    @property
+    def new_partitions(self) -> Sequence[int]:
+        """Due tickets that have no partition yet and need one."""
+        return [ticket_id for ticket_id in self.due if ticket_id not in self.partitions]
+
+    @property
+    def in_flight(self) -> Sequence[int]:
+        """Due tickets that a run has in hand already."""
+        return [ticket_id for ticket_id in self.due if ticket_id in self.in_hand]
+
+    def beside(self, *, partitions: Collection[int], in_hand: Collection[int]) -> "Plan":
+        """Give the plan beside what Dagster has already."""
+        return replace(self, partitions=partitions, in_hand=in_hand)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Count tickets by action and where it stands."""
@@ -72,9 +94,6 @@ def plan_tickets(
     pipeline: Pipeline,
     ticket_ids: Sequence[int],
     log: Mapping[int, Sequence[LogRow]],
-    *,
-    partitions: Collection[int] = (),
-    in_flight: Collection[int] = (),
 ) -> Plan:
     """Decide which tickets to run.
 
@@ -82,16 +101,9 @@ def plan_tickets(
         pipeline: The pipeline.
         ticket_ids: Tickets of the report.
         log: Their rows of the action log.
-        partitions: Tickets that have a partition.
-        in_flight: Tickets that a run has in hand.
     """
-    tickets = [plan_ticket(pipeline, ticket_id, log.get(ticket_id, ())) for ticket_id in ticket_ids]
-    due = [ticket.ticket_id for ticket in tickets if ticket.is_pending]
     return Plan(
-        tickets=tickets,
-        pending=[ticket_id for ticket_id in due if ticket_id not in in_flight],
-        new_partitions=[ticket_id for ticket_id in due if ticket_id not in partitions],
-        in_flight=[ticket_id for ticket_id in due if ticket_id in in_flight],
+        [plan_ticket(pipeline, ticket_id, log.get(ticket_id, ())) for ticket_id in ticket_ids]
     )
 
 
@@ -115,7 +127,8 @@ def plan_ticket(pipeline: Pipeline, ticket_id: int, rows: Sequence[LogRow]) -> T
 def _stand(
     action: Action, pipeline: Pipeline, rows: Sequence[LogRow], earlier: Mapping[str, Due]
 ) -> Due:
-    own = next((row for row in rows if row.action_id == action.identity().action_id), None)
+    action_id = pipeline.action_ids[action.label]
+    own = next((row for row in rows if row.action_id == action_id), None)
     if own is not None and own.status in {LogStatus.FAILED, LogStatus.IN_PROGRESS}:
         return _unfinished(own)
     if action.is_summary:

@@ -4,8 +4,7 @@ Belongs here: glue. One TDX call and a fixed number of queries a tick, whatever 
 sleeping, no effect besides the answer (cases C04, C26). What is due is decided in `plan`, by the log.
 """
 
-from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -14,7 +13,14 @@ from tdx_dagster.failures import failure
 from tdx_dagster.state.records import StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError, TdxRetryLater
 from tdx_dagster.tickets.asset import partitions_of, run_config
-from tdx_dagster.tickets.partitions import KeyRange, key_of, keys_in_tags, ranges
+from tdx_dagster.tickets.partitions import (
+    KeyRange,
+    key_of,
+    keys_in_tags,
+    order_back_to,
+    range_ends,
+    ranges,
+)
 from tdx_dagster.tickets.pipeline_spec import Pipeline
 from tdx_dagster.tickets.plan import Plan, plan_tickets
 from tdx_dagster.tickets.report import ReportTickets, read_tickets
@@ -70,20 +76,32 @@ def _answer(
     report: ReportTickets,
     polling: Polling,
 ) -> dg.SensorResult | dg.SkipReason:
-    in_order = list(context.instance.get_dynamic_partitions(pipeline.partitions_name))
-    in_flight = keys_in_flight(context.instance, pipeline, in_order)
-    plan = plan_tickets(
-        pipeline,
-        report.ticket_ids,
-        polling.store().rows(report.ticket_ids),
-        partitions={int(key) for key in in_order if key.isdigit()},
-        in_flight={int(key) for key in in_flight if key.isdigit()},
-    )
+    log = polling.store().rows(report.ticket_ids)
+    plan = plan_tickets(pipeline, report.ticket_ids, log)
     _warn(context, report)
     _warn_of_temporary_home(context)
+    in_order: Sequence[str] = ()
+    # Most ticks find nothing due; Dagster is asked by the others only.
+    if plan.due:
+        plan, in_order = _beside_dagster(context.instance, pipeline, plan)
     if not plan.pending:
         return dg.SkipReason(_nothing(report, plan))
     return _launch(pipeline, plan, in_order)
+
+
+def _beside_dagster(
+    instance: dg.DagsterInstance, pipeline: Pipeline, plan: Plan
+) -> tuple[Plan, Sequence[str]]:
+    """Give the plan beside the partitions and runs there are, and the order of the partitions it needs."""
+    runs = tags_in_flight(instance, pipeline)
+    needed = {key_of(ticket) for ticket in plan.due}.union(*map(range_ends, runs))
+    in_order = order_back_to(instance, pipeline.partitions_name, needed)
+    in_hand = {key for tags in runs for key in keys_in_tags(tags, in_order)}
+    known = plan.beside(
+        partitions={int(key) for key in in_order if key.isdigit()},
+        in_hand={int(key) for key in in_hand if key.isdigit()},
+    )
+    return known, in_order
 
 
 def _launch(pipeline: Pipeline, plan: Plan, in_order: Sequence[str]) -> dg.SensorResult:
@@ -105,20 +123,18 @@ def run_request(pipeline: Pipeline, keys: KeyRange) -> dg.RunRequest:
     return dg.RunRequest(tags=keys.tags(), run_config=config)
 
 
-def keys_in_flight(
-    instance: dg.DagsterInstance, pipeline: Pipeline, in_order: Sequence[str]
-) -> AbstractSet[str]:
-    """Give the partitions that queued and running runs of this pipeline have in hand."""
+def tags_in_flight(instance: dg.DagsterInstance, pipeline: Pipeline) -> Sequence[Mapping[str, str]]:
+    """Give the tags of queued and running runs of this pipeline, which say what they have in hand."""
     asset = dg.AssetKey(list(pipeline.asset_key))
     records = instance.get_run_records(
         dg.RunsFilter(statuses=UNFINISHED), limit=MOST_RUNS_IN_FLIGHT
     )
-    keys: set[str] = set()
-    for record in records:
-        run = record.dagster_run
-        if run.job_name == pipeline.name or asset in (run.asset_selection or ()):
-            keys |= keys_in_tags(run.tags, in_order)
-    return keys
+    runs = [record.dagster_run for record in records]
+    return [
+        run.tags
+        for run in runs
+        if run.job_name == pipeline.name or asset in (run.asset_selection or ())
+    ]
 
 
 UNFINISHED = [

@@ -2,12 +2,20 @@
 
 import re
 
+import dagster as dg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tdx_dagster.tdx.parse import parse_id
-from tdx_dagster.tickets.partitions import key_of, keys_in_tags, ranges, ticket_of
+from tdx_dagster.tickets import partitions
+from tdx_dagster.tickets.partitions import (
+    key_of,
+    keys_in_tags,
+    order_back_to,
+    ranges,
+    ticket_of,
+)
 
 
 @given(st.one_of(st.integers(), st.text(), st.floats(), st.booleans(), st.none()))
@@ -53,3 +61,22 @@ def test_tags_of_a_single_run_and_of_unknown_ranges_name_what_they_can() -> None
         ["31"],
     ) == {"31", "99"}
     assert keys_in_tags({}, ["31"]) == set()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (["5"], ["4", "5"]),
+        (["4", "5", "99"], ["4", "5"]),
+        (["2"], ["1", "2", "3", "4", "5"]),
+        ([], ["4", "5"]),
+    ],
+)
+def test_the_order_reaches_back_to_the_oldest_key_there_is(
+    monkeypatch: pytest.MonkeyPatch, wanted: list[str], expected: list[str]
+) -> None:
+    """A key that is about to be added (99) is no reason to read everything."""
+    monkeypatch.setattr(partitions, "NEWEST", 2)
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("p", ["1", "2", "3", "4", "5"])
+        assert order_back_to(instance, "p", wanted) == expected

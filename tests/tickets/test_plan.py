@@ -133,7 +133,7 @@ def test_a_summary_that_posts_also_when_empty_is_due_once() -> None:
 
 def test_tickets_in_flight_are_not_asked_for_twice_and_known_partitions_are_not_added() -> None:
     """A slow run must not be joined by one a tick."""
-    plan = plan_tickets(
-        pipeline(Comment(comment_text="x")), [31, 32, 33], {}, partitions={31}, in_flight={32}
-    )
+    plan = plan_tickets(pipeline(Comment(comment_text="x")), [31, 32, 33], {})
+    assert plan.pending == [31, 32, 33]
+    plan = plan.beside(partitions={31}, in_hand={32})
     assert (plan.pending, plan.new_partitions, plan.in_flight) == ([31, 33], [32, 33], [32])
