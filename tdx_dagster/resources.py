@@ -22,7 +22,7 @@ from tdx_dagster.settings import (
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.state.store import ActionStore
 from tdx_dagster.tdx.facade import Connection, Tdx
-from tdx_dagster.tdx.limiter import PostgresLimiter
+from tdx_dagster.tdx.limiter import PostgresLimiter, ShareLimiter
 from tdx_dagster.tdx.models import Report
 from tdx_dagster.tdx.shelf import PostgresShelf
 from tdx_dagster.tdx.transport import SENSOR_PATIENCE, Patience
@@ -74,7 +74,7 @@ def _client(connection: Connection, engine: Engine, patience: Patience) -> Tdx:
     """A client that shares its rate limit and its token with all processes of the installation."""
     return Tdx.create(
         connection,
-        limiter=PostgresLimiter(engine),
+        limiter=ShareLimiter(PostgresLimiter(engine), load_settings().tdx_rate_share),
         shelf=PostgresShelf(engine, connection.base_url, connection.credentials),
         patience=patience,
     )

@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     tdx_lease_seconds: float = Field(300.0, gt=0)
     tdx_retry_pause_seconds: float = Field(60.0, ge=0)
     tdx_max_attempts: int = Field(8, ge=1)
+    tdx_rate_share: float = Field(1.0, gt=0, le=1)
 
     def times(self) -> Times:
         """Give how long things are believed."""

@@ -87,6 +87,18 @@ class _Window:
         held = [max(slot, freed) for slot in self.slots[:count]]
         self.slots = sorted(held + self.slots[count:])
 
+    def join(self, begun: float, now: float) -> None:
+        """Let all calls of the window that began then become free together, as they do in TDX.
+
+        The headers are cut to whole seconds: the window began with our first call in it, or up to a second
+        after what they say.
+        """
+        made = [slot for slot in self.slots if begun < slot <= now]
+        if made:
+            start = max(made[0], begun + 1.0)
+            joined = [min(slot, start) if begun < slot <= now else slot for slot in self.slots]
+            self.slots = sorted(joined)
+
 
 class MemoryLimiter:
     """A limiter for the threads of one process.
@@ -139,6 +151,8 @@ class MemoryLimiter:
             ours = sum(slot > now - window.period for slot in window.slots)
             reset = min(max(reset_in_seconds, 0.0), window.period)
             window.hold(max(window.learned - remaining - ours, 0), now + reset)
+            if 0 <= reset_in_seconds <= window.period + PERIOD_NEWS:
+                window.join(now + reset - window.period, now)
 
     def penalise(self, key: str, wait_seconds: float) -> None:
         """See `Limiter`."""
@@ -147,6 +161,42 @@ class MemoryLimiter:
             if window is not None:
                 window.learned = window.learned or max(len(window.slots), 1)
                 window.hold(len(window.slots), self._clock.monotonic() + wait_seconds)
+
+
+@dataclass(frozen=True)
+class ShareLimiter:
+    """A limiter that leaves a part of each limit to others behind the same address.
+
+    They are still noticed where they take more than theirs.
+
+    Args:
+        whole: Keeps the windows.
+        share: Ours, above 0 and at most 1.
+    """
+
+    whole: Limiter
+    share: float
+
+    def acquire(self, key: str, calls: int, period_seconds: float, max_wait: float) -> None:
+        """See `Limiter`."""
+        self.whole.acquire(key, self._ours(calls), period_seconds, max_wait)
+
+    def learn(
+        self, key: str, limit: int | None, remaining: int | None, reset_in_seconds: float | None
+    ) -> None:
+        """See `Limiter`."""
+        if limit and remaining is not None:
+            ours = self._ours(limit)
+            is_first = remaining == limit - 1
+            remaining = ours - 1 if is_first else min(remaining, ours)
+        self.whole.learn(key, self._ours(limit) if limit else limit, remaining, reset_in_seconds)
+
+    def penalise(self, key: str, wait_seconds: float) -> None:
+        """See `Limiter`."""
+        self.whole.penalise(key, wait_seconds)
+
+    def _ours(self, calls: int) -> int:
+        return max(1, int(calls * self.share))
 
 
 def _is_news(seen: float, known: float) -> bool:

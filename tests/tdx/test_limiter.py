@@ -10,7 +10,13 @@ from sqlalchemy import Engine, create_engine, text
 
 from tdx_dagster.tdx.clock import Clock
 from tdx_dagster.tdx.errors import TdxRateLimited, TdxRetryLater
-from tdx_dagster.tdx.limiter import MOST_SLOTS, Limiter, MemoryLimiter, PostgresLimiter
+from tdx_dagster.tdx.limiter import (
+    MOST_SLOTS,
+    Limiter,
+    MemoryLimiter,
+    PostgresLimiter,
+    ShareLimiter,
+)
 
 KEY = "GET /{app}/tickets/{id} at tdx.example.edu"
 
@@ -255,3 +261,57 @@ def test_a_grant_is_never_part_of_a_callers_transaction(database_url: str) -> No
         transaction.rollback()
     with pytest.raises(TdxRateLimited):
         PostgresLimiter(create_engine(database_url)).acquire(KEY, 1, 60, 0)
+
+
+def test_calls_of_one_window_become_free_together_when_it_ends(
+    limiter: Limiter, sleeps: Sleeps
+) -> None:
+    """TDX's windows are fixed: the last calls of one need not wait a minute more each (A05)."""
+    for left in (2, 1, 0):
+        limiter.acquire(KEY, 3, 60, 0)
+        limiter.learn(KEY, 3, left, 60 - 10 * (2 - left))
+        age(limiter, 10)
+    for _ in range(3):
+        limiter.acquire(KEY, 3, 60, 120)
+        assert sleeps.last == pytest.approx(60.6 - 30, abs=0.7)
+    limiter.acquire(KEY, 3, 60, 120)
+    assert sleeps.last == pytest.approx(60.6 - 30 + 60.6, abs=0.7)
+
+
+def age(limiter: Limiter, seconds: float) -> None:
+    """Let time pass for a limiter."""
+    if isinstance(limiter, MemoryLimiter):
+        for window in limiter._windows.values():
+            window.slots = [slot - seconds for slot in window.slots]
+        return
+    assert isinstance(limiter, PostgresLimiter)
+    statement = text(
+        "UPDATE meta.rate_window SET slots = (SELECT array_agg(slot - make_interval(secs => :seconds)"
+        " ORDER BY slot) FROM unnest(slots) AS slot)"
+    )
+    with limiter._engine.connect() as connection:
+        connection.execute(statement, {"seconds": seconds})
+
+
+def test_a_share_of_the_limit_is_ours_and_the_rest_is_left_to_others(
+    limiter: Limiter, sleeps: Sleeps
+) -> None:
+    """Two installations behind one address, told half each."""
+    ours = ShareLimiter(limiter, 0.5)
+    for left in (3, 2):
+        ours.acquire(KEY, 4, 60, 0)
+        ours.learn(KEY, 4, left, 60)
+    assert sleeps.asked == []
+    ours.acquire(KEY, 4, 60, 120)
+    assert sleeps.last == pytest.approx(60.6, abs=0.7)
+
+
+def test_others_who_take_more_than_their_share_are_noticed(
+    limiter: Limiter, sleeps: Sleeps
+) -> None:
+    """What TDX says is left counts, whoever was promised what."""
+    ours = ShareLimiter(limiter, 0.5)
+    ours.acquire(KEY, 4, 60, 0)
+    ours.learn(KEY, 4, 0, 20)
+    ours.acquire(KEY, 4, 60, 120)
+    assert sleeps.last == pytest.approx(20, abs=1)
