@@ -24,6 +24,7 @@ class CommandsByName(click.Group):
         "check": ("check", "Look at settings, database, TDX and report, and say what is wrong."),
         "ingest": ("ingest", "Load assets and people into the inventory."),
         "process": ("process", "Make one pass over a report now."),
+        "worker": ("worker", "Take runs from Celery on this machine, until stopped."),
         "plan": ("looks", "Say what a pass would do; nothing is written."),
         "explain": ("explain", "Show what discovery sees in a ticket or a text, and why."),
         "baseline": ("baseline", "Take all tickets now in a report as done."),

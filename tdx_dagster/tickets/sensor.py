@@ -5,12 +5,13 @@ sleeping, no effect besides the answer (cases C04, C26). What is due is decided 
 """
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import dagster as dg
 
 from tdx_dagster.failures import failure
-from tdx_dagster.state.records import StoreUnavailable
+from tdx_dagster.state.records import LogRow, LogStatus, StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError, TdxRetryLater
 from tdx_dagster.tickets.asset import partitions_of, run_config
 from tdx_dagster.tickets.partitions import (
@@ -83,17 +84,17 @@ def _answer(
     in_order: Sequence[str] = ()
     # Most ticks find nothing due; Dagster is asked by the others only.
     if plan.due:
-        plan, in_order = _beside_dagster(context.instance, pipeline, plan)
+        plan, in_order = _beside_dagster(context.instance, pipeline, plan, dead_runs(log))
     if not plan.pending:
         return dg.SkipReason(_nothing(report, plan))
     return _launch(pipeline, plan, in_order)
 
 
 def _beside_dagster(
-    instance: dg.DagsterInstance, pipeline: Pipeline, plan: Plan
+    instance: dg.DagsterInstance, pipeline: Pipeline, plan: Plan, dead: AbstractSet[str]
 ) -> tuple[Plan, Sequence[str]]:
     """Give the plan beside the partitions and runs there are, and the order of the partitions it needs."""
-    runs = tags_in_flight(instance, pipeline)
+    runs = tags_in_flight(instance, pipeline, dead)
     needed = {key_of(ticket) for ticket in plan.due}.union(*map(range_ends, runs))
     in_order = order_back_to(instance, pipeline.partitions_name, needed)
     in_hand = {key for tags in runs for key in keys_in_tags(tags, in_order)}
@@ -123,7 +124,22 @@ def run_request(pipeline: Pipeline, keys: KeyRange) -> dg.RunRequest:
     return dg.RunRequest(tags=keys.tags(), run_config=config)
 
 
-def tags_in_flight(instance: dg.DagsterInstance, pipeline: Pipeline) -> Sequence[Mapping[str, str]]:
+def dead_runs(log: Mapping[int, Sequence[LogRow]]) -> AbstractSet[str]:
+    """Give the runs that let a lease run out: a live one renews its own, whatever Dagster believes.
+
+    A worker on another machine may die without a word; its run counts as started until somebody ends it.
+    """
+    return {
+        row.run_id
+        for rows in log.values()
+        for row in rows
+        if row.status is LogStatus.IN_PROGRESS and row.is_due and row.run_id
+    }
+
+
+def tags_in_flight(
+    instance: dg.DagsterInstance, pipeline: Pipeline, dead: AbstractSet[str] = frozenset()
+) -> Sequence[Mapping[str, str]]:
     """Give the tags of queued and running runs of this pipeline, which say what they have in hand."""
     asset = dg.AssetKey(list(pipeline.asset_key))
     records = instance.get_run_records(
@@ -133,7 +149,8 @@ def tags_in_flight(instance: dg.DagsterInstance, pipeline: Pipeline) -> Sequence
     return [
         run.tags
         for run in runs
-        if run.job_name == pipeline.name or asset in (run.asset_selection or ())
+        if run.run_id not in dead
+        and (run.job_name == pipeline.name or asset in (run.asset_selection or ()))
     ]
 
 

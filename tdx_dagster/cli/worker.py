@@ -1,0 +1,92 @@
+"""`worker`: a Celery worker that takes Dagster's runs on this machine.
+
+Belongs here: looking at what it needs before it starts, so that nobody waits for a worker that never takes
+anything. The work itself is Dagster's and Celery's.
+"""
+
+import os
+import socket
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tdx_dagster.cli.runtime import dagster_home, dagster_instance, err, prepare
+from tdx_dagster.settings import SettingsError
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+HOW = "docs/scaling-out.md says how to set it up."
+
+
+@click.command()
+@click.option("--queue", default="dagster", show_default=True, help="Of runs to take.")
+@click.option(
+    "--concurrency", type=click.IntRange(1), default=2, show_default=True, help="Runs at a time."
+)
+@click.option("--name", help="Of this worker, unique; the default is the machine's with a number.")
+def worker(*, queue: str, concurrency: int, name: str | None) -> None:
+    """Take runs from Celery on this machine, until Ctrl-C or SIGTERM.
+
+    Runs that are under way are finished first; a second Ctrl-C ends them, and the next tick of the
+    sensor takes their tickets up again.
+    """
+    runtime = prepare()
+    os.environ["DAGSTER_HOME"] = str(dagster_home().resolve())
+    with dagster_instance(runtime) as instance:
+        app = celery_app(instance)
+        must_answer(app)
+        node = name or f"{socket.gethostname()}-{os.getpid()}"
+        err.print(f"Taking runs of queue {queue}, {concurrency} at a time, as {node}.")
+        words = ["worker", "--queues", queue, "--concurrency", str(concurrency)]
+        words += ["--hostname", node, "--loglevel", "warning", "--prefetch-multiplier", "1"]
+        # A child that has loaded the definitions serves many runs; one that grew too large is replaced.
+        words += ["--max-memory-per-child", "800000", "--without-gossip", "--without-mingle"]
+        app.worker_main(words)
+    sys.exit(0)
+
+
+def celery_app(instance: "DagsterInstance") -> Any:  # noqa: ANN401  Celery has no types
+    """Give the Celery application that the instance's launcher hands runs to, with its tasks.
+
+    Raises:
+        SettingsError: The extra is not installed, or the instance does not use Celery.
+    """
+    try:
+        from dagster_celery.launcher import CeleryRunLauncher  # noqa: PLC0415  an extra
+        from dagster_celery.tasks import (  # noqa: PLC0415  the same
+            create_execute_job_task,
+            create_resume_job_task,
+        )
+    except ImportError:
+        raise SettingsError(
+            f"Celery is not installed: pip install 'tdx-dagster[celery]'. {HOW}"
+        ) from None
+    launcher = instance.run_launcher
+    if not isinstance(launcher, CeleryRunLauncher):
+        raise SettingsError(
+            f"{dagster_home() / 'dagster.yaml'} launches runs with {type(launcher).__name__}, so no worker "
+            f"would ever get one: use dagster.celery.yaml as the dagster.yaml of DAGSTER_HOME. {HOW}"
+        )
+    create_execute_job_task(launcher.celery)
+    create_resume_job_task(launcher.celery)
+    return launcher.celery
+
+
+def must_answer(app: Any) -> None:  # noqa: ANN401  Celery has no types
+    """Ask the broker for a sign of life.
+
+    Raises:
+        SettingsError: It gives none.
+    """
+    try:
+        with app.connection_for_write(connect_timeout=5) as connection:
+            connection.ensure_connection(max_retries=1, timeout=5)
+            where = connection.as_uri()
+    except Exception as error:
+        raise SettingsError(
+            f"The broker does not answer ({type(error).__name__}): is Redis running where "
+            f"TDX_CELERY_URL says? {HOW}"
+        ) from error
+    err.print(f"Broker: {where}", highlight=False)
