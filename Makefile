@@ -57,8 +57,11 @@ format: $(STAMP) ## Format and mend what can be mended
 lock: $(STAMP) ## Write the lock files anew (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.lock
-	uv pip compile pyproject.toml --extra embedded --constraint requirements.lock --universal \
-	  --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+	$(BIN)/python -c 'import tomllib; \
+	  project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+	  print(*project["optional-dependencies"]["embedded"], sep="\n")' | \
+	uv pip compile - --constraint requirements.lock --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 	  --output-file requirements-embedded.lock
 
 down: $(STAMP) ## Stop the embedded PostgreSQL

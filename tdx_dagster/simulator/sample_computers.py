@@ -69,7 +69,7 @@ def _building_room(rng: Dice, _serial: str, _tag: str) -> str:
 
 
 def _room_inventory(rng: Dice, _serial: str, tag: str) -> str:
-    return f"{rng.randint(10, 49)}{rng.randint(100, 399)}{rng.choice(('LAP', 'DES', '000'))}-{tag}"
+    return f"{rng.randint(10, 49)}{rng.randint(100, 399)}{rng.choice(('LAP', 'DES', 'LAB'))}-{tag}"
 
 
 def _unit_kind_number(rng: Dice, _serial: str, tag: str) -> str:

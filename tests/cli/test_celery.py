@@ -1,0 +1,161 @@
+"""Runs on Celery workers: two processes as on two machines, one of which dies in the middle."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tdx_dagster.postgres.database import libpq_url
+from tdx_dagster.simulator import Simulator
+
+from .conftest import ROOT, Shell
+from .test_commands import summaries
+from .ui import free_port, until
+
+Desk = Callable[..., tuple[Shell, Simulator]]
+TICKETS = 24
+
+
+@contextmanager
+def service(shell: Shell, name: str, *command: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process with a group of its own, ended at the end."""
+    with (shell.folder / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            cwd=shell.folder,
+            env=shell.environment,
+            start_new_session=True,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=10)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[str]:
+    """A Redis of this test; gives its URL."""
+    if shutil.which("redis-server") is None:
+        pytest.skip("no redis-server on PATH: apt-get install redis-server")
+    port = free_port()
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    shell = Shell(tmp_path, dict(os.environ))
+    with service(shell, "redis", *command, "--dir", str(tmp_path)):
+        until(
+            "Redis", lambda: socket.create_connection(("127.0.0.1", port), timeout=1).close() or 1
+        )
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+@pytest.fixture
+def celery_desk(desk: Desk, cluster: Any, redis: str) -> Iterator[Desk]:
+    """Makes a shell whose Dagster hands runs to Celery."""
+    with cluster.database() as url:
+
+        def make(**how: Any) -> tuple[Shell, Simulator]:
+            shell, simulator = desk(**how)
+            home = shell.folder / "home"
+            home.mkdir()
+            shutil.copy(ROOT / "dagster.celery.yaml", home / "dagster.yaml")
+            more = {
+                "DAGSTER_HOME": str(home),
+                "DAGSTER_DATABASE_URL": libpq_url(url),
+                "TDX_CELERY_URL": redis,
+                "TDX_SENSORS": "on",
+                "TDX_POLL_SECONDS": "5",
+                "TDX_LEASE_SECONDS": "3",
+                "TDX_SETTLE_SECONDS": "1",
+            }
+            return Shell(shell.folder, shell.environment | more), simulator
+
+        yield make
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_in_the_middle_leaves_every_ticket_to_be_done_once(
+    celery_desk: Desk,
+) -> None:
+    """C12 on two machines: nobody tells Dagster, the lease runs out, the next tick goes on."""
+    shell, simulator = celery_desk(tickets=TICKETS, assets=200)
+    assert shell.run("ingest", DAGSTER_HOME=str(ROOT)).returncode == 0
+    truth = simulator.state.truths
+    # Long enough that both workers are in the middle of their runs.
+    simulator.faults.add("*", "/{app}/tickets/{id}/feed", delay_seconds=0.3)
+
+    def told() -> int:
+        return sum(bool(summaries(simulator, ticket)) for ticket in truth)
+
+    python = (sys.executable, "-m")
+    workspace = str(ROOT / "workspace.yaml")
+    names = ("first", "second")
+    with (
+        service(shell, names[0], *python, *worker(names[0])) as victim,
+        service(shell, names[1], *python, *worker(names[1])),
+        service(shell, "daemon", *python, "dagster._daemon", "run", "-w", workspace),
+    ):
+        # The run of twenty tickets is with one of them, that of four with the other.
+        until("first summaries", lambda: told() >= 1)
+        os.killpg(victim.pid, signal.SIGKILL)
+        before = told()
+        until("last summary", lambda: told() == TICKETS)
+    assert before < TICKETS
+    assert {ticket: len(summaries(simulator, ticket)) for ticket in truth} == dict.fromkeys(
+        truth, 1
+    )
+    assert {ticket: sorted(simulator.state.asset_ids_of(ticket)) for ticket in truth} == {
+        ticket: sorted(it["expected_asset_ids"]) for ticket, it in truth.items()
+    }
+
+
+def worker(name: str) -> tuple[str, ...]:
+    """The words that start one."""
+    return ("tdx_dagster", "worker", "--concurrency", "1", "--name", name)
+
+
+def test_a_worker_without_a_broker_or_beside_another_launcher_says_what_to_mend(
+    desk: Desk, tmp_path: Path
+) -> None:
+    """Else it would wait for runs that never come."""
+    shell, _ = desk(tickets=1, assets=10)
+    plain = shell.run("worker")
+    assert plain.returncode == 2
+    assert "dagster.celery.yaml" in plain.stderr
+    home = tmp_path / "home"
+    home.mkdir()
+    shutil.copy(ROOT / "dagster.celery.yaml", home / "dagster.yaml")
+    nowhere = f"redis://127.0.0.1:{free_port()}/0"
+    silent = shell.run("worker", DAGSTER_HOME=str(home), TDX_CELERY_URL=nowhere)
+    assert silent.returncode == 2
+    assert "TDX_CELERY_URL" in silent.stderr
+    assert "Traceback" not in silent.stderr
+
+
+def test_the_instance_for_celery_differs_from_the_other_in_its_launcher_alone() -> None:
+    """What one learns must reach the other."""
+    import yaml  # noqa: PLC0415  here alone
+
+    plain, celery = (
+        yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+        for name in ("dagster.yaml", "dagster.celery.yaml")
+    )
+    assert celery.pop("run_launcher")["class"] == "CeleryRunLauncher"
+    assert celery["concurrency"]["runs"].pop("max_concurrent_runs") > 0
+    assert celery["run_monitoring"].pop("max_runtime_seconds") > 0
+    plain["concurrency"]["runs"].pop("max_concurrent_runs")
+    assert celery == plain
