@@ -29,7 +29,7 @@ from tdx_dagster.simulator.blank import ADMIN_UID
 from tdx_dagster.simulator.constants import ACTIVE_STATUS_ID, COMPUTER_FORM_ID
 from tdx_dagster.state.postgres_store import PostgresStore
 from tests.chaos.judge import Evidence, judge
-from tests.chaos.schedule import FAULTS, LATE_SECONDS, Round, Schedule, Trouble, draw
+from tests.chaos.schedule import FAULTS, LATE_SECONDS, Fault, Round, Schedule, Trouble, draw
 from tests.chaos.worker import ROBOT, TIMES, Order, WorkerPlan, work
 
 CI_SEEDS = range(1, 31)
@@ -180,6 +180,7 @@ class _Seed:
     mutation: str
     totals: Counter[str] = field(default_factory=Counter)
     runs: int = 0
+    faults: Sequence[Fault] = ()
 
     def run(self) -> Result:
         findings: list[str] = []
@@ -202,24 +203,29 @@ class _Seed:
         return Result(self.schedule, findings, self.totals)
 
     def _round(self, one: Round) -> list[str]:
-        for fault in one.faults:
+        self.faults = one.faults
+        for fault in self.faults:
             self.simulator.faults.add(
                 fault.method, fault.path, on=fault.on, **_answering(FAULTS[fault.name])
             )
         workers = [self._start(plan) for plan in one.workers]
         findings = self._wait(workers)
-        late = 0
-        for fault, counted in zip(one.faults, self.simulator.faults._counted, strict=True):
-            struck = sum(1 for number in counted.fault.on if number <= counted.seen)
+        for fault, struck in self._struck():
             self.totals[f"fault: {fault.name}"] += struck
-            late += struck if counted.fault.delay_seconds else 0
+        self._let_late_effects_land()
         self.simulator.faults.clear()
+        self.faults = ()
         self._mend_database()
-        if late:
-            time.sleep(
-                LATE_SECONDS
-            )  # effects under way land before anybody may believe they never will
         return findings
+
+    def _struck(self) -> Iterator[tuple[Fault, int]]:
+        for fault, counted in zip(self.faults, self.simulator.faults._counted, strict=True):
+            yield fault, sum(1 for number in fault.on if number <= counted.seen)
+
+    def _let_late_effects_land(self) -> None:
+        """Wait in earnest: by the log's time nobody may believe in an absence before TDX has ended."""
+        if any("delay_seconds" in FAULTS[fault.name] and n for fault, n in self._struck()):
+            time.sleep(LATE_SECONDS)
 
     def _calm_pass(self) -> list[str]:
         return self._wait([self._start(WorkerPlan(), is_calm=True)])
@@ -262,6 +268,7 @@ class _Seed:
     def _overtake(self, sleepers: Sequence["_Worker"]) -> None:
         """Let the leases of the sleepers run out, let somebody else do their work, and wake them."""
         self._mend_database()
+        self._let_late_effects_land()
         self.world.admin(END_IDLE)
         self._pass_time()
         for _ in range(2):
