@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test chaos mutations check format lock down clean bench
+.PHONY: help install demo dev test chaos mutations bench check format lock down clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/'
@@ -40,6 +40,9 @@ chaos: $(STAMP) ## Try to break "exactly once": make chaos SEEDS=1000 FIRST=1
 
 mutations: $(STAMP) ## Show that the chaos suite notices each missing protection
 	@$(BIN)/python -m tests.chaos --mutations
+
+bench: $(STAMP) ## Measure everything: one table, and .tdx/bench.json (some 20 minutes)
+	@$(BIN)/python benchmarks/all.py
 
 check: $(STAMP) ## Format, lint, types, import rules, definitions
 	$(BIN)/ruff format --check .

@@ -1,18 +1,22 @@
 """How long discovery takes: the text step, a huge mail, and the question to a large inventory.
 
-Run from the top of the repository: `python benchmarks/discovery.py`. It starts an embedded PostgreSQL of
-its own in a temporary folder, fills it with 200,000 assets, and stops it. Nothing outside is touched.
+Run from the top of the repository: `python benchmarks/discovery.py [--plans] [--json FILE]`. It starts an
+embedded PostgreSQL of its own in a temporary folder, fills it with 200,000 assets, and stops it. Nothing
+outside is touched.
 """
 
 import base64
 import random
 import resource
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import click
+from rows import Row, at_most, show
 from sqlalchemy import Engine, text
 
 from tdx_dagster.inventory.identifiers import IdentifierSettings, candidates
@@ -26,6 +30,7 @@ from tdx_dagster.tdx.text import body_text
 ASSETS = 200_000
 CANDIDATES = 50
 ROUNDS = 200
+COMMAND = "python benchmarks/discovery.py"
 SETTINGS = IdentifierSettings()
 
 SENTENCE = (
@@ -68,32 +73,29 @@ def mail(size: int, chance: random.Random) -> str:
     return "".join([*parts, "</body></html>"])
 
 
-def measure_texts() -> None:
-    """The text step of an ordinary mail, and a mail with a large inline picture."""
+def measure_texts() -> list[Row]:
+    """The text step of an ordinary mail, and of mails of 5 MB with a large inline picture or of text alone."""
     chance = random.Random(1)  # noqa: S311  sample data
     small = mail(2_000, chance)
     step = milliseconds(lambda: candidates(body_text(small, is_html=True), SETTINGS), 500)
-    print(f"mail of {len(small):,} bytes: text and candidates {step:.3f} ms")
-
     picture = base64.b64encode(chance.randbytes(3_500_000)).decode()
     large = f'<p>see CHEM-A101 <img src="data:image/png;base64,{picture}"> thanks</p>' + mail(
         400_000, chance
     )
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
-    found = candidates(body_text(large, is_html=True), SETTINGS)
-    seconds = time.perf_counter() - start
+    pictured = milliseconds(lambda: candidates(body_text(large, is_html=True), SETTINGS), 1) / 1000
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    print(
-        f"mail of {len(large):,} bytes with a picture: {seconds:.2f} s, {grown:.0f} MB more at the "
-        f"peak, {len(found):,} candidates, first {found[0].token}"
-    )
-    start = time.perf_counter()
-    dense = candidates(body_text(mail(5_000_000, chance), is_html=True), SETTINGS)
-    print(f"mail of 5 MB of text: {time.perf_counter() - start:.2f} s, {len(dense):,} candidates")
+    dense = mail(5_000_000, chance)
+    wordy = milliseconds(lambda: candidates(body_text(dense, is_html=True), SETTINGS), 1) / 1000
+    return [
+        at_most("text step, mail of 2 kB", step, 2, "ms", COMMAND),
+        at_most("… mail of 5 MB with a picture", pictured, 2, "s", COMMAND),
+        at_most("… its memory", grown, 200, "MB more", COMMAND),
+        Row("… mail of 5 MB of text", wordy, "s", COMMAND),
+    ]
 
 
-def measure_lookup(engine: Engine) -> None:
+def measure_lookup(engine: Engine, *, plans: bool) -> list[Row]:
     """One question about many candidates, with the plan that answers it."""
     with engine.begin() as connection:
         connection.execute(FILL, {"assets": ASSETS})
@@ -106,12 +108,18 @@ def measure_lookup(engine: Engine) -> None:
         keys = {f"LIB-PC-{chance.randrange(2 * ASSETS)}" for _ in range(CANDIDATES)}
         return inventory.find(keys, active_only=True, form_id=2448)
 
-    median = milliseconds(ask, ROUNDS)
-    print(f"{ASSETS:,} assets, {CANDIDATES} candidates, one statement: median {median:.2f} ms")
     many = {f"LIB-PC-{chance.randrange(2 * ASSETS)}" for _ in range(1000)}
-    print(f"the same for 1,000: median {milliseconds(lambda: inventory.find(many), 20):.2f} ms")
+    name = f"inventory of {ASSETS:,}, {CANDIDATES} candidates"
+    rows = [
+        at_most(name, milliseconds(ask, ROUNDS), 5, "ms", COMMAND),
+        Row("… 1,000 candidates", milliseconds(lambda: inventory.find(many), 20), "ms", COMMAND),
+    ]
+    if plans:
+        _explain(engine, [f"LIB-PC-{chance.randrange(2 * ASSETS)}" for _ in range(CANDIDATES)])
+    return rows
 
-    keys = [f"LIB-PC-{chance.randrange(2 * ASSETS)}" for _ in range(CANDIDATES)]
+
+def _explain(engine: Engine, keys: list[str]) -> None:
     explain = text("EXPLAIN (ANALYZE, BUFFERS) " + QUERIES["find_computers"].text)
     with engine.connect() as connection:
         values = {"keys": keys, "active_only": True, "form_id": 2448}
@@ -119,9 +127,9 @@ def measure_lookup(engine: Engine) -> None:
             print("   ", line)
 
 
-def main() -> None:
-    """Measure and print."""
-    measure_texts()
+def measure(*, plans: bool = False) -> list[Row]:
+    """Everything."""
+    rows = measure_texts()
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder) / "server"
         Path(folder).chmod(0o755)
@@ -130,10 +138,19 @@ def main() -> None:
             database = ensure_database(url, "benchmark")
             migrate(database)
             engine = make_engine(database)
-            measure_lookup(engine)
+            rows += measure_lookup(engine, plans=plans)
             engine.dispose()
         finally:
             server.stop(base)
+    return rows
+
+
+@click.command()
+@click.option("--plans", is_flag=True, help="Show how PostgreSQL answers.")
+@click.option("--json", "target", type=click.Path(path_type=Path), help="Write the rows here too.")
+def main(*, plans: bool, target: Path | None) -> None:
+    """Measure and show."""
+    sys.exit(show(measure(plans=plans), "Discovery", target))
 
 
 if __name__ == "__main__":

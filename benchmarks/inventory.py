@@ -6,7 +6,6 @@ both. Each step runs as its Dagster job in a fresh process, whose whole memory i
 touched.
 """
 
-import json
 import multiprocessing
 import os
 import resource
@@ -14,13 +13,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.table import Table
+from rows import Row, at_least, at_most, write
 
 from tdx_dagster.postgres import server
 from tdx_dagster.postgres.database import ensure_database
@@ -28,6 +28,7 @@ from tdx_dagster.postgres.migrations import migrate
 from tdx_dagster.simulator import Simulator, sample_state, settings_for
 
 ASSETS = 41_000
+COMMAND = "python benchmarks/inventory.py"
 CHANGED = 0.01
 MOST_MEGABYTES = 600
 CHEAPER = 20
@@ -85,17 +86,18 @@ class Measured:
         peak = max(step.megabytes for step in self.steps)
         return peak < MOST_MEGABYTES and self.cheaper >= CHEAPER
 
-    def as_json(self) -> dict[str, object]:
-        """One object for programs."""
-        steps = [asdict(step) | {"per_second": step.per_second} for step in self.steps]
-        return {
-            "assets": self.assets,
-            "steps": steps,
-            "times_fewer_rows": round(self.cheaper, 1),
-            "peak_megabytes": max(step.megabytes for step in self.steps),
-            "limits": {"megabytes": MOST_MEGABYTES, "times_fewer_rows": CHEAPER},
-            "is_good": self.is_good,
-        }
+    def rows(self) -> list[Row]:
+        """The numbers, for the table of all benchmarks."""
+        peak = max(step.megabytes for step in self.steps)
+        of = f"{self.assets:,} assets: "
+        return [
+            *(
+                Row(of + one.name, one.per_second, f"records/s, {one.seconds:.1f} s", COMMAND)
+                for one in self.steps
+            ),
+            at_least(of + "rows for 1 %", self.cheaper, CHEAPER, "times fewer than full", COMMAND),
+            at_most(of + "peak memory", peak, MOST_MEGABYTES, "MB", COMMAND),
+        ]
 
 
 def measure(assets: int = ASSETS) -> Measured:
@@ -228,7 +230,7 @@ def main(assets: int, file: Path | None) -> None:
         highlight=False,
     )
     if file:
-        file.write_text(json.dumps(measured.as_json(), indent=2) + "\n")
+        write(measured.rows(), file)
     raise SystemExit(0 if measured.is_good else 1)
 
 

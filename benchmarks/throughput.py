@@ -24,7 +24,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rows import Row, show
+from rows import Row, at_least, at_most, show
 
 from tdx_dagster.postgres import server
 from tdx_dagster.postgres.database import ensure_database, libpq_url
@@ -129,12 +129,15 @@ def bench(tickets: int, *, limits: LimitMode = "off", latency: float = 0.0) -> I
 
 
 def _environment(url: str, simulator: Simulator) -> dict[str, str]:
+    """What `tdx-dagster env` and the simulator's settings give; modules are kept compiled, as at users'."""
+    ours = ("TDX_", "DAGSTER", "PYTHONDONTWRITEBYTECODE")
     return {
-        **{k: v for k, v in os.environ.items() if not k.startswith(("TDX_", "DAGSTER"))},
+        **{k: v for k, v in os.environ.items() if not k.startswith(ours)},
         **settings_for(simulator),
         "DATABASE_URL": libpq_url(url),
         "DAGSTER_DATABASE_URL": libpq_url(ensure_database(url, "dagster")),
         "DAGSTER_HOME": str(ROOT),
+        "DAGSTER_EVENT_BATCH_SIZE": "200",
         "PYTHONPATH": str(ROOT),
         "TDX_SENSORS": "on",
     }
@@ -201,18 +204,20 @@ def at_the_limit(tickets: int) -> list[Row]:
     floor = WINDOW_SECONDS * (ceil(tickets / CALLS_A_WINDOW) - 1)
     most = SLACK * floor + START_SECONDS
     work = sum(count for name, count in calls.items() if "/auth" not in name)
+    unit = f"s; floor {floor} s, ratio {seconds / floor:.2f}"
     return [
-        Row(f"{tickets} tickets at 60 calls a minute", seconds, f"≤ {most:.0f} s", seconds <= most,
-            f"s; floor {floor} s, ratio {seconds / floor:.2f}", COMMAND),
-        Row("… tickets a minute", 60 * tickets / seconds, "", met=True, unit="tickets/min", command=COMMAND),
-        Row("… answers 429", refused, "0", refused == 0, "", COMMAND),
-        Row("… calls a ticket, ticks included", work / tickets, f"≤ {MOST_CALLS}",
-            work / tickets <= MOST_CALLS, "", COMMAND),
-    ]  # fmt: skip
+        at_most(f"{tickets} tickets at 60 calls a minute", seconds, most, unit, COMMAND),
+        Row("… tickets a minute", 60 * tickets / seconds, "tickets/min", COMMAND),
+        at_most("… answers 429", refused, 0, "", COMMAND),
+        at_most("… calls a ticket, ticks included", work / tickets, MOST_CALLS, "", COMMAND),
+    ]
 
 
-def without_limits(tickets: int = 300) -> list[Row]:
-    """The same with 50 ms latency and no limits: what is ours costs time."""
+def without_limits(tickets: int = 500) -> list[Row]:
+    """The same with 50 ms latency and no limits: what is ours costs time.
+
+    So many that Dagster's own pause before it picks up a backfill, up to 30 s, is not most of it.
+    """
     rows = []
     err.print(f"{tickets} tickets without limits, by the sensor …")
     seconds, _, _ = by_sensor(tickets, latency=LATENCY_SECONDS)
@@ -223,9 +228,10 @@ def without_limits(tickets: int = 300) -> list[Row]:
 
 
 def _rate(how: str, tickets: int, seconds: float) -> Row:
-    rate = tickets / seconds
-    return Row(f"{tickets} tickets without limits, 50 ms, {how}", rate, f"≥ {FEWEST_A_SECOND:g}",
-               rate >= FEWEST_A_SECOND, f"tickets/s in {seconds:.0f} s", COMMAND)  # fmt: skip
+    name = f"{tickets} tickets without limits, 50 ms, {how}"
+    return at_least(
+        name, tickets / seconds, FEWEST_A_SECOND, f"tickets/s in {seconds:.0f} s", COMMAND
+    )
 
 
 def measure(*, quick: bool = False) -> list[Row]:

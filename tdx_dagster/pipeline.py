@@ -38,7 +38,7 @@ class TicketPipeline(dg.Component, dg.Model, dg.Resolvable):
     report_id: int | None = Field(None, ge=1, description="The report; left out: DAEMON_REPORT_ID.")
     ticket_column: str | None = Field(None, description="The ticket column; left out: found.")
     interval_seconds: int = Field(300, ge=SHORTEST_INTERVAL, description="Between two looks.")
-    tickets_per_run: int = Field(20, ge=1, le=500, description="At most so many in one run.")
+    tickets_per_run: int = Field(30, ge=1, le=500, description="At most so many in one run.")
     act_on_closed: bool = Field(default=False, description="Act on closed tickets too.")
     actions: Annotated[
         Sequence[Mapping[str, Any]],

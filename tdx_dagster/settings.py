@@ -57,6 +57,8 @@ class Settings(BaseSettings):
     tdx_time_zone: str = Field("UTC", description="zone of TDX dates that have none")
     database_url: SecretStr | None = None
     dagster_database_url: SecretStr | None = None
+    dagster_home: Path | None = None
+    tdx_celery_url: SecretStr | None = Field(None, description="the broker of Celery workers")
     daemon_report_id: int | None = None
 
     tdx_settle_seconds: float = Field(120.0, ge=0)

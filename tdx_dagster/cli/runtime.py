@@ -43,10 +43,14 @@ class Runtime:
 
     def exports(self) -> dict[str, str]:
         """Give the variables that Dagster's commands need."""
+        broker = load_settings().tdx_celery_url
         return {
+            **({"TDX_CELERY_URL": broker.get_secret_value()} if broker else {}),
             "DATABASE_URL": self.database,
             "DAGSTER_DATABASE_URL": self.dagster_database,
             "DAGSTER_HOME": str(self.dagster_home),
+            # What Dagster knows of many tickets at once it stores at once, instead of one by one.
+            "DAGSTER_EVENT_BATCH_SIZE": os.environ.get("DAGSTER_EVENT_BATCH_SIZE", "200"),
         }
 
 
@@ -99,8 +103,8 @@ def dagster_url(url: str) -> str:
 
 def dagster_home() -> Path:
     """Give the folder with `dagster.yaml`: DAGSTER_HOME, here, or the project's own."""
-    if os.environ.get("DAGSTER_HOME"):
-        return Path(os.environ["DAGSTER_HOME"])
+    if (given := load_settings().dagster_home) is not None:
+        return given
     for folder in (Path.cwd(), Path(__file__).resolve().parents[2]):
         if (folder / "dagster.yaml").exists():
             return folder.resolve()

@@ -4,6 +4,7 @@ Belongs here: everything between the setting DATABASE_URL and a connection, and 
 the driver's errors become ours. Does not: SQL about any table of the project.
 """
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -13,7 +14,8 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as DriverConnection  # noqa: N812  a class, whatever its name
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import URL, Engine, ExceptionContext, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from tdx_dagster.postgres import server
 from tdx_dagster.postgres.errors import DatabaseError, DatabaseSettingError, DatabaseUnavailable
@@ -21,6 +23,9 @@ from tdx_dagster.postgres.errors import DatabaseError, DatabaseSettingError, Dat
 DRIVER = "postgresql+psycopg2"
 SCHEMES = ("postgres", "postgresql", DRIVER)
 CONNECT_SECONDS = 10
+
+PING_AFTER_SECONDS = 1.0
+RESTS_SINCE = "rests_since"
 
 # Classes of SQLSTATE by which the server says "not now": connection, resources, operator
 # intervention.
@@ -79,7 +84,7 @@ def _parsed(url: str) -> URL:
     return known.set(drivername=DRIVER)
 
 
-def engine(url: str, *, application_name: str = "tdx-dagster", pool_size: int = 2) -> Engine:
+def engine(url: str, *, application_name: str = "tdx-dagster", pool_size: int = 4) -> Engine:
     """An engine with a small pool, whose sessions keep time in UTC.
 
     Many processes share one server (case C14), so each keeps few connections. Errors of the driver
@@ -89,20 +94,44 @@ def engine(url: str, *, application_name: str = "tdx-dagster", pool_size: int = 
     Args:
         url: Any form `normalise_url` takes.
         application_name: Shown in the server's list of sessions.
-        pool_size: Connections kept; three more are opened for a moment where needed.
+        pool_size: Connections kept, one for each thread of a run; one more is opened for a moment where needed.
     """
     known = _parsed(url)
     made = create_engine(
         known,
         pool_size=pool_size,
-        max_overflow=3,
-        pool_pre_ping=True,
+        max_overflow=1,
         connect_args=connect_arguments(known, application_name),
         # Parameters are people's data; they stay out of error texts and so out of logs.
         hide_parameters=True,
     )
     event.listen(made, "handle_error", _raise_ours)
+    event.listen(made, "checkin", _note_rest)
+    event.listen(made, "checkout", _ping_rested)
     return made
+
+
+def _note_rest(_: object, record: ConnectionPoolEntry) -> None:
+    record.info[RESTS_SINCE] = time.monotonic()
+
+
+def _ping_rested(connection: Any, record: ConnectionPoolEntry, _: object) -> None:  # noqa: ANN401  DBAPI
+    """Ask a connection that has rested for a sign of life, so that a restart of the server goes unnoticed.
+
+    One that was used a moment ago is taken at its word: asking costs three round trips, as much as the work.
+
+    Raises:
+        DisconnectionError: It is dead; the pool takes another.
+    """
+    since = record.info.get(RESTS_SINCE)
+    if since is None or time.monotonic() - since < PING_AFTER_SECONDS:
+        return
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        connection.rollback()
+    except connection.Error as error:
+        raise DisconnectionError("The connection broke while it rested.") from error
 
 
 def connect_arguments(url: URL | str, application_name: str) -> dict[str, Any]:

@@ -167,5 +167,10 @@ class Faults:
                     struck = counted.fault
         return struck
 
+    def seen(self, fault: Fault) -> int:
+        """Tell how many calls have come by a fault in force, struck or not."""
+        with self._lock:
+            return next(counted.seen for counted in self._counted if counted.fault is fault)
+
     def __iter__(self) -> Iterator[Fault]:
         return iter([counted.fault for counted in self._counted])

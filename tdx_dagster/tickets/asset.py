@@ -201,8 +201,9 @@ def _record_part(
 
 def _fresh_batch(context: dg.OpExecutionContext, pipeline: Pipeline) -> Batch:
     tools: TicketTools = context.resources.ticket_tools
-    keys = [key for key in context.partition_keys if KEY.match(key)]
-    refused = [key for key in context.partition_keys if not KEY.match(key)]
+    given = context.partition_keys
+    keys = [key for key in given if KEY.match(key)]
+    refused = [key for key in given if not KEY.match(key)]
     if refused:
         context.log.warning(f"Partitions that are no ticket id, left out: {', '.join(refused)}")
     try:

@@ -34,7 +34,7 @@ class Pipeline:
     report_id: int | None = None
     ticket_column: str | None = None
     interval_seconds: int = 300
-    tickets_per_run: int = 20
+    tickets_per_run: int = 30
     act_on_closed: bool = False
 
     @property

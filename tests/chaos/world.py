@@ -219,8 +219,10 @@ class _Seed:
         return findings
 
     def _struck(self) -> Iterator[tuple[Fault, int]]:
-        for fault, counted in zip(self.faults, self.simulator.faults._counted, strict=True):
-            yield fault, sum(1 for number in fault.on if number <= counted.seen)
+        in_force = self.simulator.faults
+        for fault, set_fault in zip(self.faults, in_force, strict=True):
+            seen = in_force.seen(set_fault)
+            yield fault, sum(1 for number in fault.on if number <= seen)
 
     def _let_late_effects_land(self) -> None:
         """Wait in earnest: by the log's time nobody may believe in an absence before TDX has ended."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tdx_dagster.postgres.database import libpq_url
 from tdx_dagster.simulator import Simulator
@@ -146,10 +147,48 @@ def test_a_worker_without_a_broker_or_beside_another_launcher_says_what_to_mend(
     assert "Traceback" not in silent.stderr
 
 
+def test_a_machine_finds_its_broker_and_its_instance_in_its_env_file(
+    desk: Desk, tmp_path: Path
+) -> None:
+    """Each machine has its settings in one place, and Dagster's own services get them from there."""
+    shell, _ = desk(tickets=1, assets=10)
+    home = tmp_path / "home"
+    home.mkdir()
+    shutil.copy(ROOT / "dagster.celery.yaml", home / "dagster.yaml")
+    nowhere = f"redis://127.0.0.1:{free_port()}/0"
+    own = f"DAGSTER_HOME={home}\nTDX_CELERY_URL={nowhere}\n"
+    (shell.folder / ".env").write_text(own, encoding="utf-8")
+    plain = {k: v for k, v in shell.environment.items() if k != "DAGSTER_HOME"}
+    shell = Shell(shell.folder, plain)
+    assert f"TDX_CELERY_URL={nowhere}" in shell.run("env").stdout
+    assert "The broker does not answer" in shell.run("worker").stderr
+
+
+def test_the_values_for_kubernetes_set_the_limits_of_the_other_instances() -> None:
+    """Dagster's chart has other names for them, and no file of ours."""
+    plain, chart = (
+        yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+        for name in ("dagster.celery.yaml", "deploy/kubernetes/values.yaml")
+    )
+    daemon = chart["dagsterDaemon"]
+    queue = daemon["runCoordinator"]["config"]["queuedRunCoordinator"]
+    runs = plain["concurrency"]["runs"]
+    assert queue["maxConcurrentRuns"] == runs["max_concurrent_runs"]
+    assert queue["tagConcurrencyLimits"] == runs["tag_concurrency_limits"]
+    assert (
+        queue["dequeueIntervalSeconds"]
+        == plain["run_coordinator"]["config"]["dequeue_interval_seconds"]
+    )
+    watch = plain["run_monitoring"]
+    assert daemon["runMonitoring"]["startTimeoutSeconds"] == watch["start_timeout_seconds"]
+    assert daemon["runMonitoring"]["pollIntervalSeconds"] == watch["poll_interval_seconds"]
+    assert daemon["runRetries"]["enabled"] is plain["run_retries"]["enabled"] is False
+    kept = plain["retention"]["sensor"]["purge_after_days"]
+    assert chart["retention"]["sensor"]["purgeAfterDays"] == kept
+
+
 def test_the_instance_for_celery_differs_from_the_other_in_its_launcher_alone() -> None:
     """What one learns must reach the other."""
-    import yaml  # noqa: PLC0415  here alone
-
     plain, celery = (
         yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
         for name in ("dagster.yaml", "dagster.celery.yaml")
