@@ -39,7 +39,7 @@ AREAS = (
 )  # fmt: skip
 
 CREATE = """
-import sys, dagster as dg
+import os, sys, dagster as dg
 from dagster._core.code_pointer import ModuleCodePointer
 from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
 from dagster._grpc.types import ExecuteRunArgs
@@ -47,7 +47,7 @@ from dagster_shared.serdes import serialize_value
 
 module, attribute, job_name, *keys = sys.argv[1:]
 instance = dg.DagsterInstance.get()
-pointer = ModuleCodePointer(module, attribute, None)
+pointer = ModuleCodePointer(module, attribute, os.getcwd())
 definitions = pointer.load_target()
 job = definitions.resolve_job_def(job_name)
 tags = {}

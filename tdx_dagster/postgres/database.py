@@ -7,6 +7,7 @@ the driver's errors become ours. Does not: SQL about any table of the project.
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from select import select
 from typing import Any, TextIO
 
 import psycopg2
@@ -116,15 +117,18 @@ def _note_rest(_: object, record: ConnectionPoolEntry) -> None:
 
 
 def _ping_rested(connection: Any, record: ConnectionPoolEntry, _: object) -> None:  # noqa: ANN401  DBAPI
-    """Ask a connection that has rested for a sign of life, so that a restart of the server goes unnoticed.
+    """Ask a connection for a sign of life where it may be dead, so that a restart of the server goes unnoticed.
 
-    One that was used a moment ago is taken at its word: asking costs three round trips, as much as the work.
+    One that was used a moment ago, and from which nothing has come since, is taken at its word: asking costs
+    three round trips, as much as most work does. The end of a connection arrives like data.
 
     Raises:
         DisconnectionError: It is dead; the pool takes another.
     """
     since = record.info.get(RESTS_SINCE)
-    if since is None or time.monotonic() - since < PING_AFTER_SECONDS:
+    if since is None:
+        return
+    if time.monotonic() - since < PING_AFTER_SECONDS and not _has_unread(connection):
         return
     try:
         with connection.cursor() as cursor:
@@ -132,6 +136,13 @@ def _ping_rested(connection: Any, record: ConnectionPoolEntry, _: object) -> Non
         connection.rollback()
     except connection.Error as error:
         raise DisconnectionError("The connection broke while it rested.") from error
+
+
+def _has_unread(connection: Any) -> bool:  # noqa: ANN401  DBAPI
+    try:
+        return bool(select([connection], [], [], 0)[0])
+    except ValueError:  # a process with so many files open that this cannot be told
+        return True
 
 
 def connect_arguments(url: URL | str, application_name: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, make_url, text
 
+from tdx_dagster.postgres import database as database_module
 from tdx_dagster.postgres import server
 from tdx_dagster.postgres.database import (
     connect,
@@ -96,8 +97,12 @@ def test_a_refused_sign_in_is_a_setting_to_mend(database_url: str) -> None:
             engine(url).connect()
 
 
-def test_a_connection_that_died_in_the_pool_is_replaced_unseen(database: Engine) -> None:
-    """A restarted server must not cost a failed run."""
+@pytest.mark.parametrize("ping_after", [0.0, 60.0])
+def test_a_connection_that_died_in_the_pool_is_replaced_unseen(
+    database: Engine, monkeypatch: pytest.MonkeyPatch, ping_after: float
+) -> None:
+    """A restarted server must not cost a failed run, whether it rested long or was used a moment ago."""
+    monkeypatch.setattr(database_module, "PING_AFTER_SECONDS", ping_after)
     with database.connect() as connection:
         pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
     other = engine(str(database.url.render_as_string(hide_password=False)))
