@@ -39,7 +39,7 @@ SENTENCE = (
 )
 WORDS = SENTENCE.split()
 
-FILL = text(
+FILL_COMPUTERS = text(
     """
     INSERT INTO silver.tdx_computers (asset_id, name, serial_number, tag, name_key, serial_key, tag_key,
                                       form_id, status_id, status_name, is_active, owner_uid)
@@ -98,7 +98,7 @@ def measure_texts() -> list[Row]:
 def measure_lookup(engine: Engine, *, plans: bool) -> list[Row]:
     """One question about many candidates, with the plan that answers it."""
     with engine.begin() as connection:
-        connection.execute(FILL, {"assets": ASSETS})
+        connection.execute(FILL_COMPUTERS, {"assets": ASSETS})
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE silver.tdx_computers"))
     chance = random.Random(2)  # noqa: S311  sample data

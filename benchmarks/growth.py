@@ -20,6 +20,7 @@ from typing import Any
 
 import click
 import dagster as dg
+from discovery import FILL_COMPUTERS
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -87,16 +88,6 @@ FILL_ATTEMPTS = text(
            jsonb_build_object('attempt', 1), executed_at
     FROM meta.daemon_action_log CROSS JOIN unnest(ARRAY['claimed', 'intent', 'done']) AS past
     ORDER BY executed_at, action_id
-    """
-)
-FILL_COMPUTERS = text(
-    """
-    INSERT INTO silver.tdx_computers (asset_id, name, serial_number, tag, name_key, serial_key, tag_key,
-                                      form_id, status_id, status_name, is_active, owner_uid)
-    SELECT n, 'Lib-Pc-' || n, '5cg' || to_char(n, 'FM0000000'), '9' || to_char(n, 'FM000000'),
-           'LIB-PC-' || n, '5CG' || to_char(n, 'FM0000000'), '9' || to_char(n, 'FM000000'),
-           2448, 38, 'Active', n % 10 <> 0, CAST(md5(CAST(n / 2 AS text)) AS uuid)
-    FROM generate_series(1, :assets) AS n
     """
 )
 FILL_PARTITIONS = text(

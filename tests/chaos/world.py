@@ -24,19 +24,18 @@ from psycopg2 import sql
 from tdx_dagster.postgres import server
 from tdx_dagster.postgres.database import connect, engine, ensure_database
 from tdx_dagster.postgres.migrations import migrate
-from tdx_dagster.simulator import Simulator, blank_state
+from tdx_dagster.simulator import Simulator
 from tdx_dagster.simulator.blank import ADMIN_UID
-from tdx_dagster.simulator.constants import ACTIVE_STATUS_ID, COMPUTER_FORM_ID
 from tdx_dagster.state.postgres_store import PostgresStore
 from tests.chaos.judge import Evidence, judge
 from tests.chaos.schedule import FAULTS, LATE_SECONDS, Fault, Round, Schedule, Trouble, draw
 from tests.chaos.worker import ROBOT, TIMES, Order, WorkerPlan, work
+from tests.tenant import small_tenant
 
 CI_SEEDS = range(1, 31)
 CALM_PASSES = 3
 PATIENCE_SECONDS = 60.0
 TEMPLATE = "chaos_template"
-ANN, BOB = "a0000000-0000-4000-8000-000000000001", "b0000000-0000-4000-8000-000000000001"
 
 TRUTH = {31: {1002}, 32: {1001}, 33: {1001, 1002}, 34: set[int]()}
 """What is right to attach: a name in the title, the requestor's only computer, two serials, nothing."""
@@ -147,24 +146,7 @@ def _prepare(url: str) -> None:
 
 
 def _tenant() -> Any:
-    state = blank_state()
-    for uid, name in ((ANN, "Ann Onimo"), (BOB, "Bob Obob")):
-        state.add_person(UID=uid, UserName=name.split()[0].lower(), FullName=name)
-    for number, (name, serial, owner) in enumerate(
-        (("MAC-WARD04", "C02ZK4QLMD6T", ANN), ("PSYC-GID08", "7K2QX93", BOB)), start=1001
-    ):
-        state.add_asset(
-            ID=number,
-            Name=name,
-            SerialNumber=serial,
-            FormID=COMPUTER_FORM_ID,
-            StatusID=ACTIVE_STATUS_ID,
-            StatusName="Active",
-            OwningCustomerID=owner,
-        )
-    state.add_ticket(ID=31, Title="psyc-gid08 is slow", RequestorUid=ANN)
-    state.add_ticket(ID=32, Title="Need help", RequestorUid=ANN)
-    state.add_ticket(ID=33, Title="Two", Description="c02zk4qlmd6t and 7K2QX93", RequestorUid=BOB)
+    state = small_tenant()
     state.add_ticket(ID=34, Title="Hello", RequestorUid=None)
     return state
 

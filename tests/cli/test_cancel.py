@@ -10,8 +10,7 @@ from tdx_dagster.simulator import Simulator
 
 from .conftest import Shell
 from .test_commands import summaries
-from .test_together import dagster
-from .ui import free_port, until
+from .ui import dagster, free_port, until
 
 REPOSITORY = {"repositoryLocationName": "tdx_dagster", "repositoryName": "__repository__"}
 ADD = """

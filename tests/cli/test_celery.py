@@ -4,10 +4,8 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,34 +17,10 @@ from tdx_dagster.simulator import Simulator
 
 from .conftest import ROOT, Shell
 from .test_commands import summaries
-from .ui import free_port, until
+from .ui import free_port, service, until
 
 Desk = Callable[..., tuple[Shell, Simulator]]
-TICKETS = 24
-
-
-@contextmanager
-def service(shell: Shell, name: str, *command: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """A process with a group of its own, ended at the end."""
-    with (shell.folder / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(
-            command,
-            cwd=shell.folder,
-            env=shell.environment,
-            start_new_session=True,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        yield process
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=10)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+TICKETS = 40
 
 
 @pytest.fixture
@@ -110,7 +84,7 @@ def test_a_worker_that_dies_in_the_middle_leaves_every_ticket_to_be_done_once(
         service(shell, names[1], *python, *worker(names[1])),
         service(shell, "daemon", *python, "dagster._daemon", "run", "-w", workspace),
     ):
-        # The run of twenty tickets is with one of them, that of four with the other.
+        # The run of thirty tickets is with one of them, that of ten with the other.
         until("first summaries", lambda: told() >= 1)
         os.killpg(victim.pid, signal.SIGKILL)
         before = told()
@@ -197,4 +171,7 @@ def test_the_instance_for_celery_differs_from_the_other_in_its_launcher_alone() 
     assert celery["concurrency"]["runs"].pop("max_concurrent_runs") > 0
     assert celery["run_monitoring"].pop("max_runtime_seconds") > 0
     plain["concurrency"]["runs"].pop("max_concurrent_runs")
+    for instance in (plain, celery):
+        for limit in instance["concurrency"]["runs"]["tag_concurrency_limits"]:
+            limit.pop("limit")
     assert celery == plain

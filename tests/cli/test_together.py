@@ -1,11 +1,6 @@
 """Everything that can start work on a ticket, at the same time on the same tickets, in real processes."""
 
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,9 +8,9 @@ import pytest
 from tdx_dagster.postgres.database import libpq_url
 from tdx_dagster.simulator import Simulator
 
-from .conftest import ROOT, Shell
+from .conftest import Shell
 from .test_commands import summaries
-from .ui import BACKFILL, BACKFILL_STATUS, TICKS, Ui, free_port, until
+from .ui import BACKFILL, BACKFILL_STATUS, TICKS, dagster, free_port, until
 
 TICKETS = 50
 PARTITIONS = """
@@ -25,31 +20,6 @@ query { assetNodeOrError(assetKey: {path: ["tickets", "compliance"]}) {
 UNFINISHED = """
 query { runsOrError(filter: {statuses: [NOT_STARTED, QUEUED, STARTING, STARTED]}, limit: 1) {
   ... on Runs { results { id } } } }"""
-
-
-@contextmanager
-def dagster(shell: Shell, port: int) -> Iterator[Ui]:
-    """Dagster's UI and daemon with the sensor switched on, as `dagster dev` runs them."""
-    command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
-    log = shell.folder / "dagster.log"
-    with log.open("wb") as sink:
-        process = subprocess.Popen(
-            [*command, "-w", str(ROOT / "workspace.yaml"), "--log-level", "warning"],
-            cwd=shell.folder,
-            env=shell.environment,
-            start_new_session=True,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        yield Ui(port)
-    finally:
-        os.killpg(process.pid, signal.SIGINT)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=20)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 @pytest.mark.slow

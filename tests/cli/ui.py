@@ -1,12 +1,19 @@
 """Dagster's UI for tests that run it: its questions, and waiting for its processes."""
 
 import json
+import os
+import signal
 import socket
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
+
+from .conftest import ROOT, Shell
 
 PATIENCE = 120.0
 
@@ -52,6 +59,39 @@ class Ui:
         """Materialised tickets by partition, the latest of each."""
         found = self.ask(MATERIALISED)["assetNodeOrError"]["assetMaterializations"]
         return {one["partition"]: one for one in reversed(found)}
+
+
+@contextmanager
+def service(shell: Shell, name: str, *command: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process with a group of its own, ended at the end as by Ctrl-C; it writes to a file of its name."""
+    with (shell.folder / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            cwd=shell.folder,
+            env=shell.environment,
+            start_new_session=True,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=20)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@contextmanager
+def dagster(shell: Shell, port: int) -> Iterator[Ui]:
+    """Dagster's UI and daemon, as `dagster dev` runs them."""
+    command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
+    command += ["-w", str(ROOT / "workspace.yaml"), "--log-level", "warning"]
+    with service(shell, "dagster", *command):
+        yield Ui(port)
 
 
 def until(what: str, probe: Callable[[], Any]) -> Any:
