@@ -243,6 +243,8 @@ class Simulator:
         self._control = Control(self.app)
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
+        self._counting = threading.Lock()
+        self._under_way = 0
 
     @property
     def state(self) -> State:
@@ -278,8 +280,19 @@ class Simulator:
         Returns:
             The answer.
         """
-        answer = self._control.handle(incoming)
-        return self.app.handle(incoming) if answer is None else answer
+        with self._counting:
+            self._under_way += 1
+        try:
+            answer = self._control.handle(incoming)
+            return self.app.handle(incoming) if answer is None else answer
+        finally:
+            with self._counting:
+                self._under_way -= 1
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no call is under way: one whose client has given up may still have its effect."""
+        return self._under_way == 0
 
     def token(self, user_name: str = USER_NAME) -> str:
         """A token for a user, as if they had signed in.
