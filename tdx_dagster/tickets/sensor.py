@@ -4,8 +4,10 @@ Belongs here: glue. One TDX call and a fixed number of queries a tick, whatever 
 sleeping, no effect besides the answer (cases C04, C26). What is due is decided in `plan`, by the log.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
@@ -30,12 +32,49 @@ from tdx_dagster.tickets.tools import NotConfigured, Polling
 # Runs in hand at the same time are few by configuration; more than this are not looked through.
 MOST_RUNS_IN_FLIGHT = 1000
 
+# A run holds a claim nearly all the time. One that holds none so long after its start has died before its first
+# claim, or waits so long for TDX that a second run does no harm.
+SILENT_SECONDS = 600.0
+
 # A tick asks for at most this many runs; the rest is asked for by the next.
 MOST_RUNS_PER_TICK = 200
 
 # How `dagster dev` names the home it makes where DAGSTER_HOME is not set.
 TEMPORARY_HOME = ".tmp_dagster_home_"
 _homes_warned_of: set[Path] = set()
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """What the log says of the runs that work on tickets; each renews the leases of what it has claimed.
+
+    A worker on another machine may die without a word, and Dagster counts its run as started until somebody
+    ends it.
+
+    Args:
+        living: Runs that hold a claim.
+        dead: Runs that let a lease run out.
+    """
+
+    living: AbstractSet[str]
+    dead: AbstractSet[str]
+
+    @classmethod
+    def of(cls, log: Mapping[int, Sequence[LogRow]]) -> "Pulse":
+        """Read it from the rows of the report's tickets."""
+        held = [row for rows in log.values() for row in rows if row.status is LogStatus.IN_PROGRESS]
+        return cls(
+            living={row.run_id for row in held if row.run_id and not row.is_due},
+            dead={row.run_id for row in held if row.run_id and row.is_due},
+        )
+
+    def is_lost(self, run: dg.RunRecord) -> bool:
+        """Whether nobody works on this run any more, whatever Dagster believes."""
+        run_id, started = run.dagster_run.run_id, run.start_time
+        if run_id in self.dead:
+            return True
+        is_old = started is not None and time.time() - started > SILENT_SECONDS
+        return is_old and run_id not in self.living
 
 
 def build_sensor(
@@ -84,17 +123,17 @@ def _answer(
     in_order: Sequence[str] = ()
     # Most ticks find nothing due; Dagster is asked by the others only.
     if plan.due:
-        plan, in_order = _beside_dagster(context.instance, pipeline, plan, dead_runs(log))
+        plan, in_order = _beside_dagster(context.instance, pipeline, plan, Pulse.of(log))
     if not plan.pending:
         return dg.SkipReason(_nothing(report, plan))
     return _launch(pipeline, plan, in_order)
 
 
 def _beside_dagster(
-    instance: dg.DagsterInstance, pipeline: Pipeline, plan: Plan, dead: AbstractSet[str]
+    instance: dg.DagsterInstance, pipeline: Pipeline, plan: Plan, pulse: Pulse
 ) -> tuple[Plan, Sequence[str]]:
     """Give the plan beside the partitions and runs there are, and the order of the partitions it needs."""
-    runs = tags_in_flight(instance, pipeline, dead)
+    runs = tags_in_flight(instance, pipeline, pulse)
     needed = {key_of(ticket) for ticket in plan.due}.union(*map(range_ends, runs))
     in_order = order_back_to(instance, pipeline.partitions_name, needed)
     in_hand = {key for tags in runs for key in keys_in_tags(tags, in_order)}
@@ -124,33 +163,19 @@ def run_request(pipeline: Pipeline, keys: KeyRange) -> dg.RunRequest:
     return dg.RunRequest(tags=keys.tags(), run_config=config)
 
 
-def dead_runs(log: Mapping[int, Sequence[LogRow]]) -> AbstractSet[str]:
-    """Give the runs that let a lease run out: a live one renews its own, whatever Dagster believes.
-
-    A worker on another machine may die without a word; its run counts as started until somebody ends it.
-    """
-    return {
-        row.run_id
-        for rows in log.values()
-        for row in rows
-        if row.status is LogStatus.IN_PROGRESS and row.is_due and row.run_id
-    }
-
-
 def tags_in_flight(
-    instance: dg.DagsterInstance, pipeline: Pipeline, dead: AbstractSet[str] = frozenset()
+    instance: dg.DagsterInstance, pipeline: Pipeline, pulse: Pulse
 ) -> Sequence[Mapping[str, str]]:
     """Give the tags of queued and running runs of this pipeline, which say what they have in hand."""
     asset = dg.AssetKey(list(pipeline.asset_key))
     records = instance.get_run_records(
         dg.RunsFilter(statuses=UNFINISHED), limit=MOST_RUNS_IN_FLIGHT
     )
-    runs = [record.dagster_run for record in records]
+    runs = [record.dagster_run for record in records if not pulse.is_lost(record)]
     return [
         run.tags
         for run in runs
-        if run.run_id not in dead
-        and (run.job_name == pipeline.name or asset in (run.asset_selection or ()))
+        if run.job_name == pipeline.name or asset in (run.asset_selection or ())
     ]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tdx_dagster.postgres.database import libpq_url
+from tdx_dagster.postgres.database import connect, libpq_url
 from tdx_dagster.simulator import Simulator
 
 from .conftest import ROOT, Shell
@@ -71,7 +71,7 @@ def test_a_worker_that_dies_in_the_middle_leaves_every_ticket_to_be_done_once(
     assert shell.run("ingest", DAGSTER_HOME=str(ROOT)).returncode == 0
     truth = simulator.state.truths
     # Long enough that both workers are in the middle of their runs.
-    simulator.faults.add("*", "/{app}/tickets/{id}/feed", delay_seconds=0.3)
+    simulator.faults.add("*", "/{app}/tickets/{id}/feed", delay_seconds=1.0)
 
     def told() -> int:
         return sum(bool(summaries(simulator, ticket)) for ticket in truth)
@@ -84,8 +84,8 @@ def test_a_worker_that_dies_in_the_middle_leaves_every_ticket_to_be_done_once(
         service(shell, names[1], *python, *worker(names[1])),
         service(shell, "daemon", *python, "dagster._daemon", "run", "-w", workspace),
     ):
-        # The run of thirty tickets is with one of them, that of ten with the other.
-        until("first summaries", lambda: told() >= 1)
+        # The run of thirty tickets is with one of them, that of ten with the other; both hold claims.
+        until("two runs at work", lambda: runs_at_work(shell) == len(names))
         os.killpg(victim.pid, signal.SIGKILL)
         before = told()
         until("last summary", lambda: told() == TICKETS)
@@ -96,6 +96,17 @@ def test_a_worker_that_dies_in_the_middle_leaves_every_ticket_to_be_done_once(
     assert {ticket: sorted(simulator.state.asset_ids_of(ticket)) for ticket in truth} == {
         ticket: sorted(it["expected_asset_ids"]) for ticket, it in truth.items()
     }
+
+
+def runs_at_work(shell: Shell) -> int:
+    """How many runs hold a claim."""
+    with connect(shell.environment["DATABASE_URL"]) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(DISTINCT run_id) FROM meta.daemon_action_log "
+            "WHERE status = 'in_progress' AND lease_until > clock_timestamp()"
+        )
+        [found] = cursor.fetchone() or (0,)
+    return int(found)
 
 
 def worker(name: str) -> tuple[str, ...]:

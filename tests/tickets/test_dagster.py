@@ -13,6 +13,7 @@ from tdx_dagster.simulator import REPORT_ID, Simulator
 from tdx_dagster.state.store import ActionStore
 from tdx_dagster.tdx.errors import TdxRateLimited
 from tdx_dagster.tdx.models import Report
+from tdx_dagster.tickets import sensor
 from tdx_dagster.tickets.actions.action import Action, Performed
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.comment import Comment
@@ -261,6 +262,29 @@ def test_c12_tickets_of_a_run_whose_lease_ran_out_are_launched_though_dagster_be
     assert working.store.claim(32, AddAsset().identity(), **dead) is not None
     [request] = tick(desk(*LINE), instance).run_requests
     assert request.tags["dagster/asset_partition_range_end"] == "33"
+
+
+def test_c12_tickets_of_a_run_that_died_before_its_first_claim_are_launched_after_a_while(
+    desk: Callable[..., Desk], instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It leaves no lease that could run out; one that holds a claim is left alone however old it is."""
+    working = desk(*LINE)
+    instance.add_dynamic_partitions("p_tickets", ["31", "32", "33"])
+    tags = {
+        "dagster/asset_partition_range_start": "31",
+        "dagster/asset_partition_range_end": "33",
+    }
+    job = definitions(working).resolve_job_def("p")
+    run_id = instance.create_run_for_job(job, tags=tags).run_id
+    start = dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, "p")
+    instance.report_dagster_event(start, run_id)
+    assert isinstance(tick(desk(*LINE), instance), dg.SkipReason)
+    monkeypatch.setattr(sensor, "SILENT_SECONDS", -1.0)
+    [request] = tick(desk(*LINE), instance).run_requests
+    assert request.tags["dagster/asset_partition_range_end"] == "33"
+    claim = {"pipeline": "p", "run_id": run_id, "lease_seconds": 300.0}
+    assert working.store.claim(32, AddAsset().identity(), **claim) is not None
+    assert isinstance(tick(desk(*LINE), instance), dg.SkipReason)
 
 
 def test_c07_a_run_whose_partition_is_gone_writes_nothing_and_the_others_are_worked_on(
