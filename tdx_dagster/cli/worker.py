@@ -40,7 +40,9 @@ def worker(*, queue: str, concurrency: int, name: str | None) -> None:
         node = name or f"{socket.gethostname()}-{os.getpid()}"
         err.print(f"Taking runs of queue {queue}, {concurrency} at a time, as {node}.")
         words = ["worker", "--queues", queue, "--concurrency", str(concurrency)]
-        words += ["--hostname", node, "--loglevel", "warning", "--prefetch-multiplier", "1"]
+        words += ["--hostname", node, "--loglevel", "warning"]
+        # Else a worker that is at work takes one more run and keeps it from those that are idle.
+        words += ["--disable-prefetch"]
         # A child that has loaded the definitions serves many runs; one that grew too large is replaced.
         words += ["--max-memory-per-child", "800000", "--without-gossip", "--without-mingle"]
         app.worker_main(words)
