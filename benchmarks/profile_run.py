@@ -3,7 +3,7 @@
 Run from the top of the repository: `python benchmarks/profile_run.py [--functions N] [--json FILE]`. It
 makes an installation as `throughput` does, creates the run that the sensor would ask for, and starts its
 process as a launcher does: as it is, beside a run of an empty job for what is Dagster's own, and under py-spy,
-which samples all threads from outside while they compute.
+which samples from outside the thread that has the interpreter: those that wait for it cost nothing.
 """
 
 import re
@@ -125,9 +125,9 @@ def timed(made: Bench, command: Sequence[str]) -> Spent:
 
 
 def sampled(made: Bench, command: Sequence[str]) -> list[tuple[list[str], int]]:
-    """Run a process under py-spy; gives the stacks of all threads that computed, outermost frame first."""
+    """Run a process under py-spy; gives the stacks of the thread that computed, outermost frame first."""
     target = made.folder / "stacks"
-    spy = ["py-spy", "record", "--format", "raw", "--rate", str(SAMPLES_A_SECOND)]
+    spy = ["py-spy", "record", "--gil", "--format", "raw", "--rate", str(SAMPLES_A_SECOND)]
     spy[:1] = [str(Path(sys.executable).with_name("py-spy"))]
     subprocess.run(
         [*spy, "--output", str(target), "--", *command],

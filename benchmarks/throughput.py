@@ -213,7 +213,7 @@ def at_the_limit(tickets: int) -> list[Row]:
     ]
 
 
-def without_limits(tickets: int = 500) -> list[Row]:
+def without_limits(tickets: int = 1000) -> list[Row]:
     """The same with 50 ms latency and no limits: what is ours costs time.
 
     So many that Dagster's own pause before it picks up a backfill, up to 30 s, is not most of it.

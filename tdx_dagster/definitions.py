@@ -4,6 +4,7 @@
 Dagster loads; it needs no setting and no database to load.
 """
 
+import gc
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,3 +39,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
 
 
 defs = build_defs()
+
+# All that is loaded by now stays for as long as the process. The garbage collector need not look through it
+# again and again: a run of 20 tickets takes 4.2 s of processor time instead of 5.0 (benchmarks/README.md).
+gc.freeze()
