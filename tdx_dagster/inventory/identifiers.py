@@ -167,11 +167,10 @@ def _tokens(bare: str, labelled: frozenset[int]) -> Iterator[tuple[str, int, boo
     judged: set[tuple[str, bool]] = set()
     for match in TOKEN.finditer(bare):
         token, is_labelled = match[0], match.start() in labelled
-        if (token, is_labelled) in judged:
+        if (_is_plain_word(token) and not is_labelled) or (token, is_labelled) in judged:
             continue
         judged.add((token, is_labelled))
-        if is_labelled or not _is_plain_word(token):
-            yield token.strip("_"), match.start(), is_labelled
+        yield token.strip("_"), match.start(), is_labelled
 
 
 def _each_once(found: Iterator[Candidate]) -> Iterator[Candidate]:
@@ -219,22 +218,24 @@ def _why_not(
     token: str, names: Sequence[str], keys: Sequence[str], wanted: Sequence[str]
 ) -> Reason | None:
     """Why a token does not count, given what is left of it after each rule."""
-    against = {
-        Reason.TOO_LONG: len(token) > MAX_KEY_LENGTH,
-        Reason.NOT_ASCII: not token.isascii(),
-        Reason.HEX_NUMBER: _HEX_NUMBER.fullmatch(token) is not None,
-        Reason.WORD: token.isalpha(),
-        Reason.NUMBER: not names,
-        Reason.FILLER: not keys,
-        Reason.IGNORED: not wanted,
-    }
-    return next((reason for reason, applies in against.items() if applies), None)
+    against = (
+        (len(token) > MAX_KEY_LENGTH, Reason.TOO_LONG),
+        (not token.isascii(), Reason.NOT_ASCII),
+        (_HEX_NUMBER.fullmatch(token) is not None, Reason.HEX_NUMBER),
+        (token.isalpha(), Reason.WORD),
+        (not names, Reason.NUMBER),
+        (not keys, Reason.FILLER),
+        (not wanted, Reason.IGNORED),
+    )
+    return next((reason for applies, reason in against if applies), None)
 
 
 def _names(token: str) -> list[str]:
     """A token as a whole and, where it reads as a host name, its first label (rule 3)."""
+    if "." not in token:
+        return [token]
     first, *later = (label.strip("_") for label in token.split("."))
-    if later and all(label[:1].isalpha() for label in later):
+    if all(label[:1].isalpha() for label in later):
         return [token, first]
     return [token]
 
