@@ -15,7 +15,7 @@ from dagster.components.core.component_tree import ComponentTree
 from pydantic import Field
 
 import tdx_dagster.defs
-from tdx_dagster.settings import SensorSettings
+from tdx_dagster.settings import load_sensor_settings
 from tdx_dagster.tickets.actions.action import read_actions
 from tdx_dagster.tickets.asset import build_ticket_asset, build_ticket_job
 from tdx_dagster.tickets.pipeline_spec import Pipeline
@@ -74,7 +74,7 @@ def pipeline_definitions(pipeline: Pipeline) -> dg.Definitions:
     """Make asset, job and sensor of a pipeline."""
     asset = build_ticket_asset(pipeline)
     job = build_ticket_job(pipeline, asset)
-    given = SensorSettings()
+    given = load_sensor_settings()
     is_on = given.tdx_sensors == "on"
     status = dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED
     seconds = given.tdx_poll_seconds or pipeline.interval_seconds

@@ -255,6 +255,18 @@ def load_settings() -> Settings:
         raise _unreadable(error) from None
 
 
+def load_sensor_settings() -> SensorSettings:
+    """Read whether and how often sensors look by themselves.
+
+    Raises:
+        SettingsError: A value is malformed.
+    """
+    try:
+        return SensorSettings()
+    except ValidationError as error:
+        raise _unreadable(error, {"tdx_sensors": ("on", "off")}) from None
+
+
 def load_inventory_settings() -> InventorySettings:
     """Read how the inventory is filled and judged.
 

@@ -18,7 +18,12 @@ from tdx_dagster.pipeline import load_pipelines
 from tdx_dagster.postgres.database import shown_url
 from tdx_dagster.postgres.migrations import schema_state
 from tdx_dagster.resources import DatabasePort, TdxPort
-from tdx_dagster.settings import find_database, load_inventory_settings, load_settings
+from tdx_dagster.settings import (
+    find_database,
+    load_inventory_settings,
+    load_sensor_settings,
+    load_settings,
+)
 from tdx_dagster.tdx.address import is_sandbox, normalise_base_url
 from tdx_dagster.tdx.errors import TdxRetryLater
 from tdx_dagster.tdx.facade import Tdx
@@ -78,7 +83,7 @@ def look_at_all() -> Iterator[Finding]:
     if schema.verdict is Verdict.OK:
         yield _look("inventory", _inventory)
     yield _look("dagster.yaml", lambda: str(dagster_home()))
-    pipelines = _look("pipelines", lambda: ", ".join(load_pipelines()) or "none")
+    pipelines = _look("pipelines", _pipelines)
     yield pipelines
     if Verdict.WRONG in {settings.verdict, schema.verdict}:
         return
@@ -132,6 +137,11 @@ def _settings() -> str:
 def _schema() -> str:
     runtime = prepare()
     return f"{len(schema_state(runtime.database).applied)} migrations applied"
+
+
+def _pipelines() -> str:
+    load_sensor_settings()  # read wherever pipelines become definitions
+    return ", ".join(load_pipelines()) or "none"
 
 
 def _inventory() -> str:

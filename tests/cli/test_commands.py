@@ -162,6 +162,19 @@ def test_check_finds_what_is_wrong_from_the_top_and_says_how_to_mend_it(desk: De
     assert shell.run("check", TDX_BASE_URL=None).returncode == 2
 
 
+def test_a_wrong_setting_of_the_sensors_is_named_by_check_and_by_what_loads_definitions(
+    desk: Desk,
+) -> None:
+    """It is read while definitions load, where Dagster would bury it in its own error."""
+    shell, _ = desk(tickets=1, assets=10)
+    found = shell.json("check", TDX_POLL_SECONDS="soon")
+    by_about = {one["about"]: one for one in found["findings"]}
+    assert by_about["pipelines"]["verdict"] == "wrong"
+    assert "TDX_POLL_SECONDS: input should be a valid integer" in by_about["pipelines"]["text"]
+    done = shell.run("process", TDX_SENSORS="onn")
+    assert (done.returncode, "did you mean on?" in done.stderr) == (2, True), done.stderr
+
+
 def test_plan_dry_run_limit_baseline_stats_and_failed_tell_the_same_story(desk: Desk) -> None:
     """The commands that look agree with those that act."""
     shell, simulator = desk(tickets=4, assets=40)
