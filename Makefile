@@ -41,7 +41,7 @@ chaos: $(STAMP) ## Try to break "exactly once": make chaos SEEDS=1000 FIRST=1
 mutations: $(STAMP) ## Show that the chaos suite notices each missing protection
 	@$(BIN)/python -m tests.chaos --mutations
 
-bench: $(STAMP) ## Measure everything: one table, and .tdx/bench.json (some 20 minutes)
+bench: $(STAMP) ## Measure everything: one table, and .tdx/bench.json (some 15 minutes)
 	@$(BIN)/python benchmarks/all.py
 
 check: $(STAMP) ## Format, lint, types, import rules, definitions

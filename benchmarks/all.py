@@ -2,7 +2,7 @@
 
 Each runs in a process of its own, one after the other, so that none disturbs another or inherits its
 memory. The rows are written to `.tdx/bench.json` beside the table, with the machine they come from. It takes
-some 20 minutes.
+some 15 minutes.
 """
 
 import json

@@ -73,11 +73,22 @@ def mail(size: int, chance: random.Random) -> str:
     return "".join([*parts, "</body></html>"])
 
 
+def list_of_computers() -> str:
+    """An HTML mail of 2 kB in which every line names a computer, a room and a telephone number."""
+    lines = (
+        f"<p>The machine <b>LIB-PC</b>-{number} in room 2{number} is slow since Monday, "
+        f"please call 734-555-01{number}. Thanks &amp; regards</p>"
+        for number in range(10, 26)
+    )
+    return f"<div><p>Hello team,</p>{''.join(lines)}</div>"
+
+
 def measure_texts() -> list[Row]:
-    """The text step of an ordinary mail, and of mails of 5 MB with a large inline picture or of text alone."""
+    """The text step of mails of 2 kB, and of mails of 5 MB with a large inline picture or of text alone."""
     chance = random.Random(1)  # noqa: S311  sample data
-    small = mail(2_000, chance)
+    small, full = mail(2_000, chance), list_of_computers()
     step = milliseconds(lambda: candidates(body_text(small, is_html=True), SETTINGS), 500)
+    listed = milliseconds(lambda: candidates(body_text(full, is_html=True), SETTINGS), 500)
     picture = base64.b64encode(chance.randbytes(3_500_000)).decode()
     large = f'<p>see CHEM-A101 <img src="data:image/png;base64,{picture}"> thanks</p>' + mail(
         400_000, chance
@@ -89,6 +100,7 @@ def measure_texts() -> list[Row]:
     wordy = milliseconds(lambda: candidates(body_text(dense, is_html=True), SETTINGS), 1) / 1000
     return [
         at_most("text step, mail of 2 kB", step, 2, "ms", COMMAND),
+        Row("… mail of 2 kB, 16 computers and 32 numbers", listed, "ms", COMMAND),
         at_most("… mail of 5 MB with a picture", pictured, 2, "s", COMMAND),
         at_most("… its memory", grown, 200, "MB more", COMMAND),
         Row("… mail of 5 MB of text", wordy, "s", COMMAND),
