@@ -19,13 +19,13 @@ import click
 from rows import Row, at_most, show
 from sqlalchemy import Engine, text
 
-from tdx_dagster.inventory.identifiers import IdentifierSettings, candidates
+from tdx_dagster.discovery.identifiers import IdentifierSettings, candidates
 from tdx_dagster.inventory.lookup import QUERIES, PostgresInventory
 from tdx_dagster.postgres import server
 from tdx_dagster.postgres.database import engine as make_engine
 from tdx_dagster.postgres.database import ensure_database
 from tdx_dagster.postgres.migrations import migrate
-from tdx_dagster.tdx.text import body_text
+from tdx_dagster.tdx.html import body_text
 
 ASSETS = 200_000
 CANDIDATES = 50

@@ -27,8 +27,8 @@ from rich.table import Table
 from rows import Row, at_most, write
 from sqlalchemy import Connection, Engine, event, text
 
+from tdx_dagster.component import pipeline_definitions, suppress_preview_warnings
 from tdx_dagster.inventory.lookup import PostgresInventory
-from tdx_dagster.pipeline import pipeline_definitions, quiet_about_previews
 from tdx_dagster.postgres import server
 from tdx_dagster.postgres.database import engine as make_engine
 from tdx_dagster.postgres.database import ensure_database, libpq_url
@@ -38,7 +38,7 @@ from tdx_dagster.tdx.models import Report
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.comment import Comment
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
-from tdx_dagster.tickets.pipeline_spec import Pipeline
+from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.plan import plan_tickets
 
 TIMES_LARGER = 10
@@ -161,12 +161,12 @@ class Reports:
     log: PostgresStore
 
     def report(self, report_id: int | None) -> Report:
-        """See `Polling.report`."""
+        """See `SensorServices.report`."""
         rows = tuple({"TicketID": ticket} for ticket in self.tickets)
         return Report(report_id or 1, "Open tickets", 0, (), rows)
 
     def store(self) -> PostgresStore:
-        """See `Polling.store`."""
+        """See `SensorServices.store`."""
         return self.log
 
 
@@ -185,7 +185,7 @@ class Installation:
         self._inventory = PostgresInventory(engine)
         self._size = size
         self._chance = random.Random(2)  # noqa: S311  sample data
-        with quiet_about_previews():
+        with suppress_preview_warnings():
             [self._sensor] = pipeline_definitions(PIPELINE).sensors or ()
         newest = FIRST_TICKET + size.tickets
         self._open = range(newest - DUE_AGAIN + 1, newest + NEW + 1)

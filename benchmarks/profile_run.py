@@ -29,9 +29,9 @@ TICKETS, SAMPLES_A_SECOND, MOST_MEGABYTES = 20, 200, 300
 # What a sample is counted as: the first of these that any of its frames is in, innermost first.
 AREAS = (
     ("Dagster's events in PostgreSQL", ("dagster_postgres/", "_core/storage/", "_core/instance/")),
-    ("rate limiter", ("tdx_dagster/tdx/limiter.py",)),
+    ("rate limiter", ("tdx_dagster/tdx/rate_limit.py",)),
     ("action log", ("tdx_dagster/state/",)),
-    ("inventory and the text step", ("tdx_dagster/inventory/", "tdx_dagster/tdx/text.py")),
+    ("inventory and the text step", ("tdx_dagster/inventory/", "tdx_dagster/tdx/html.py")),
     ("calls to TDX", ("tdx_dagster/tdx/",)),
     ("deciding and acting", ("tdx_dagster/tickets/",)),
     ("rest of ours", ("tdx_dagster/",)),

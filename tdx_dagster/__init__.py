@@ -12,7 +12,7 @@ start at once. `TicketPipeline` is loaded on first use.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tdx_dagster.pipeline import TicketPipeline
+    from tdx_dagster.component import TicketPipeline
 
 __all__ = ["TicketPipeline"]
 
@@ -20,7 +20,7 @@ __all__ = ["TicketPipeline"]
 def __getattr__(name: str) -> Any:  # noqa: ANN401  the type is that of the attribute asked for
     """Load `TicketPipeline` when a defs.yaml asks for it; Dagster takes a second to import."""
     if name == "TicketPipeline":
-        from tdx_dagster.pipeline import TicketPipeline  # noqa: PLC0415  see above
+        from tdx_dagster.component import TicketPipeline  # noqa: PLC0415  see above
 
         return TicketPipeline
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

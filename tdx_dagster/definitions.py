@@ -10,8 +10,8 @@ from typing import Any
 
 import dagster as dg
 
+from tdx_dagster.component import component_tree, load_pipelines, suppress_preview_warnings
 from tdx_dagster.inventory.assets import inventory_definitions
-from tdx_dagster.pipeline import component_tree, load_pipelines, quiet_about_previews
 from tdx_dagster.resources import DEFAULT_RESOURCES
 from tdx_dagster.settings import load_inventory_settings
 
@@ -30,7 +30,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
         # A run's ops hand each other live objects; one process a run.
         executor=dg.in_process_executor,
     )
-    with quiet_about_previews():
+    with suppress_preview_warnings():
         tree = component_tree()
         inventory = inventory_definitions(
             load_inventory_settings(), pipelines=tuple(load_pipelines(tree))

@@ -9,8 +9,9 @@ from functools import cache
 import dagster as dg
 from sqlalchemy import Engine
 
+from tdx_dagster.discovery.remembered import RememberingInventory
 from tdx_dagster.failures import failure
-from tdx_dagster.inventory.lookup import PostgresInventory, RememberingInventory
+from tdx_dagster.inventory.lookup import PostgresInventory
 from tdx_dagster.postgres.database import engine as make_engine
 from tdx_dagster.postgres.errors import DatabaseError
 from tdx_dagster.settings import (
@@ -21,13 +22,13 @@ from tdx_dagster.settings import (
 )
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.state.store import ActionStore
-from tdx_dagster.tdx.facade import Connection, Tdx
-from tdx_dagster.tdx.limiter import PostgresLimiter, ShareLimiter
+from tdx_dagster.tdx.client import Connection, Tdx
 from tdx_dagster.tdx.models import Report
+from tdx_dagster.tdx.rate_limit import PostgresLimiter, ShareLimiter
 from tdx_dagster.tdx.shelf import PostgresShelf
-from tdx_dagster.tdx.transport import SENSOR_PATIENCE, Patience
-from tdx_dagster.tickets.asset import batch_io_manager
-from tdx_dagster.tickets.tools import NotConfigured, TicketTools
+from tdx_dagster.tdx.transport import SENSOR_LIMITS, CallLimits
+from tdx_dagster.tickets.job import batch_io_manager
+from tdx_dagster.tickets.services import NotConfigured, RunServices
 
 # Dagster opens a connection for each event it stores, and signing in costs ten times what storing does: a
 # quarter of a run's time. A connection that is kept no longer than this is hardly ever one that broke.
@@ -35,7 +36,7 @@ KEEP_CONNECTION_SECONDS = 5
 MOST_SPARE_CONNECTIONS = 4
 
 
-class DatabasePort:
+class DatabaseProvider:
     """Gives the database that settings name, or the embedded one."""
 
     def engine(self) -> Engine:
@@ -48,14 +49,14 @@ def _engine(url: str) -> Engine:
     return make_engine(url)
 
 
-class TdxPort:
+class TdxProvider:
     """Gives the TDX client that settings name.
 
     Args:
         database: Where the shared rate limiter is kept.
     """
 
-    def __init__(self, database: DatabasePort) -> None:
+    def __init__(self, database: DatabaseProvider) -> None:
         self._database = database
         self._client: Tdx | None = None
 
@@ -63,19 +64,19 @@ class TdxPort:
         """Give the client for runs; one for all ops of a run, so that its count of calls is the run's."""
         if self._client is None:
             settings = load_settings()
-            patience = Patience(max_wait_seconds=settings.longest_wait)
+            patience = CallLimits(max_wait_seconds=settings.longest_wait)
             self._client = _client(settings.connection(), self._database.engine(), patience)
         return self._client
 
-    def impatient_client(self) -> Tdx:
+    def non_waiting_client(self) -> Tdx:
         """Give a client that never waits, for sensor ticks and checks (case C04).
 
         All ticks of a process share it, so that a tick is one call and not also a sign-in.
         """
-        return _impatient_client(load_settings().connection(), self._database.engine())
+        return _non_waiting_client(load_settings().connection(), self._database.engine())
 
 
-def _client(connection: Connection, engine: Engine, patience: Patience) -> Tdx:
+def _client(connection: Connection, engine: Engine, patience: CallLimits) -> Tdx:
     """A client that shares its rate limit and its token with all processes of the installation."""
     return Tdx.create(
         connection,
@@ -86,11 +87,11 @@ def _client(connection: Connection, engine: Engine, patience: Patience) -> Tdx:
 
 
 @cache
-def _impatient_client(connection: Connection, engine: Engine) -> Tdx:
-    return _client(connection, engine, SENSOR_PATIENCE)
+def _non_waiting_client(connection: Connection, engine: Engine) -> Tdx:
+    return _client(connection, engine, SENSOR_LIMITS)
 
 
-class SettingsPolling:
+class SettingsSensorServices:
     """What a sensor needs, from settings.
 
     Args:
@@ -98,35 +99,37 @@ class SettingsPolling:
         database: Gives the action log.
     """
 
-    def __init__(self, tdx: TdxPort, database: DatabasePort) -> None:
+    def __init__(self, tdx: TdxProvider, database: DatabaseProvider) -> None:
         self._tdx = tdx
         self._database = database
 
     def report(self, report_id: int | None) -> Report:
-        """See `Polling.report`."""
+        """See `SensorServices.report`."""
         try:
-            return self._tdx.impatient_client().report(load_settings().report_id(report_id))
+            return self._tdx.non_waiting_client().report(load_settings().report_id(report_id))
         except (SettingsError, DatabaseError) as error:
             raise NotConfigured(str(error)) from error
 
     def store(self) -> ActionStore:
-        """See `Polling.store`."""
+        """See `SensorServices.store`."""
         try:
             return PostgresStore(self._database.engine())
         except (SettingsError, DatabaseError) as error:
             raise NotConfigured(str(error)) from error
 
 
-def ticket_tools(tdx: TdxPort | None = None, database: DatabasePort | None = None) -> TicketTools:
+def ticket_tools(
+    tdx: TdxProvider | None = None, database: DatabaseProvider | None = None
+) -> RunServices:
     """Put together what a run needs, from settings where nothing else is given.
 
     Raises:
         SettingsError: Something is missing.
     """
-    database = database or DatabasePort()
-    tdx = tdx or TdxPort(database)
+    database = database or DatabaseProvider()
+    tdx = tdx or TdxProvider(database)
     engine = database.engine()
-    return TicketTools(
+    return RunServices(
         tdx=tdx.client(),
         store=PostgresStore(engine),
         inventory=RememberingInventory(
@@ -138,25 +141,25 @@ def ticket_tools(tdx: TdxPort | None = None, database: DatabasePort | None = Non
 
 
 @dg.resource(description="The database: DATABASE_URL, or an embedded PostgreSQL.")
-def database_resource(_: dg.InitResourceContext) -> DatabasePort:
-    """Make a `DatabasePort`."""
-    return DatabasePort()
+def database_resource(_: dg.InitResourceContext) -> DatabaseProvider:
+    """Make a `DatabaseProvider`."""
+    return DatabaseProvider()
 
 
 @dg.resource(
     description="The TeamDynamix client, from TDX_* settings.", required_resource_keys={"database"}
 )
-def tdx_resource(context: dg.InitResourceContext) -> TdxPort:
-    """Make a `TdxPort`."""
-    return TdxPort(context.resources.database)
+def tdx_resource(context: dg.InitResourceContext) -> TdxProvider:
+    """Make a `TdxProvider`."""
+    return TdxProvider(context.resources.database)
 
 
 @dg.resource(
     description="What runs on tickets need: TDX, the action log, the inventory.",
     required_resource_keys={"tdx", "database"},
 )
-def ticket_tools_resource(context: dg.InitResourceContext) -> TicketTools:
-    """Make a `TicketTools`, or fail the run with the name of what is missing."""
+def ticket_tools_resource(context: dg.InitResourceContext) -> RunServices:
+    """Make a `RunServices`, or fail the run with the name of what is missing."""
     if context.instance is not None:
         keep_connections(context.instance)
     try:
@@ -181,9 +184,9 @@ def keep_connections(instance: dg.DagsterInstance) -> None:
     description="What sensors need: the report, without waiting, and the action log.",
     required_resource_keys={"tdx", "database"},
 )
-def polling_resource(context: dg.InitResourceContext) -> SettingsPolling:
-    """Make a `SettingsPolling`."""
-    return SettingsPolling(context.resources.tdx, context.resources.database)
+def polling_resource(context: dg.InitResourceContext) -> SettingsSensorServices:
+    """Make a `SettingsSensorServices`."""
+    return SettingsSensorServices(context.resources.tdx, context.resources.database)
 
 
 DEFAULT_RESOURCES = {

@@ -19,9 +19,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from tdx_dagster.inventory.freshness import AgeLimits
 from tdx_dagster.inventory.settings import InventorySettings
 from tdx_dagster.postgres.database import database_url
-from tdx_dagster.tdx.facade import Connection
-from tdx_dagster.tdx.signin import Credentials
-from tdx_dagster.tickets.actions.hands import Times
+from tdx_dagster.tdx.client import Connection
+from tdx_dagster.tdx.sign_in import Credentials
+from tdx_dagster.tickets.once.writer import Times
 
 # A call may wait for a rate limit and then for its answer; a claim must outlive both (DESIGN 4).
 LONGEST_WAIT_SECONDS = 120.0

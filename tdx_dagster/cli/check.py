@@ -12,12 +12,12 @@ from rich.table import Table
 
 from tdx_dagster.cli.errors import exit_code_and_text
 from tdx_dagster.cli.runtime import dagster_home, out, prepare, print_json
+from tdx_dagster.component import load_pipelines
 from tdx_dagster.inventory.freshness import Freshness, inventory_age
 from tdx_dagster.inventory.statuses import listed_by_tdx
-from tdx_dagster.pipeline import load_pipelines
 from tdx_dagster.postgres.database import shown_url
 from tdx_dagster.postgres.migrations import schema_state
-from tdx_dagster.resources import DatabasePort, TdxPort
+from tdx_dagster.resources import DatabaseProvider, TdxProvider
 from tdx_dagster.settings import (
     find_database,
     load_inventory_settings,
@@ -25,9 +25,9 @@ from tdx_dagster.settings import (
     load_settings,
 )
 from tdx_dagster.tdx.address import is_sandbox, normalise_base_url
+from tdx_dagster.tdx.client import Tdx
 from tdx_dagster.tdx.errors import TdxRetryLater
-from tdx_dagster.tdx.facade import Tdx
-from tdx_dagster.tickets.pipeline_spec import Pipeline
+from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.report import read_tickets
 
 
@@ -87,7 +87,7 @@ def look_at_all() -> Iterator[Finding]:
     yield pipelines
     if Verdict.WRONG in {settings.verdict, schema.verdict}:
         return
-    tdx = TdxPort(DatabasePort()).impatient_client()
+    tdx = TdxProvider(DatabaseProvider()).non_waiting_client()
     yield _look("sign-in", lambda: f"as {tdx.whoami().full_name or 'a service account'}")
     yield _look("TDX_TICKET_APP_ID", lambda: f"{len(tdx.ticket_statuses())} ticket statuses")
     yield _look("TDX_ASSET_APP_ID", lambda: f"{len(tdx.asset_statuses())} asset statuses")
@@ -147,7 +147,7 @@ def _pipelines() -> str:
 def _inventory() -> str:
     settings = load_inventory_settings()
     age, computers = inventory_age(
-        DatabasePort().engine(),
+        DatabaseProvider().engine(),
         source_system=settings.source_system,
         entity_types=settings.entity_types,
     )

@@ -11,7 +11,7 @@ from tdx_dagster.postgres.errors import DatabaseError
 from tdx_dagster.settings import SettingsError
 from tdx_dagster.state.records import StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError, TdxSettingError
-from tdx_dagster.tickets.actions.action import BadAction, nearest
+from tdx_dagster.tickets.actions.registry import BadAction, nearest
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -74,7 +74,7 @@ def _fault(fault: "ErrorDetails") -> str:
     name = path.removeprefix("attributes.").split(".")[0]
     said = f"{name} = {fault['input']!r}: {fault['msg']}."
     if fault["type"] == "extra_forbidden":
-        from tdx_dagster.pipeline import TicketPipeline  # noqa: PLC0415  loaded already where this happens
+        from tdx_dagster.component import TicketPipeline  # noqa: PLC0415  loaded already where this happens
 
         known = sorted(TicketPipeline.model_fields)
         said = f"unknown attribute {name!r}.{nearest(name, known)} Its attributes are {', '.join(known)}."

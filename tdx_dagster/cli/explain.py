@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 import click
 
 from tdx_dagster.cli.runtime import out, prepare, print_json
+from tdx_dagster.discovery.explain import Explanation, explain_text, explain_ticket
 from tdx_dagster.inventory.computers import Inventory
-from tdx_dagster.inventory.explain import Explanation, explain_text, explain_ticket
 from tdx_dagster.inventory.lookup import MemoryInventory, PostgresInventory
 from tdx_dagster.settings import SettingsError
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 
 if TYPE_CHECKING:
-    from tdx_dagster.tickets.pipeline_spec import Pipeline
+    from tdx_dagster.tickets.pipeline import Pipeline
 
 FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 
@@ -73,7 +73,7 @@ def _explain_ticket(ticket: int, pipeline: str | None, inventory_file: Path | No
     chosen = choose_pipeline(pipeline)
     tools = ticket_tools()
     view = tools.view(ticket)
-    words = [text for action in chosen.actions for text in action.own_words()]
+    words = [text for action in chosen.actions for text in action.posted_texts()]
     enquiry = enquiry_of(view, tools.store.effects(ticket), words)
     inventory = _inventory(inventory_file) if inventory_file else tools.inventory
     settings = _add_asset(chosen).discovery_settings(inventory.statuses())

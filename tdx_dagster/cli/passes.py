@@ -11,17 +11,17 @@ from typing import Any
 
 import dagster as dg
 
+from tdx_dagster.component import load_pipelines
 from tdx_dagster.definitions import build_defs
-from tdx_dagster.pipeline import load_pipelines
 from tdx_dagster.resources import ticket_tools
 from tdx_dagster.settings import SettingsError, load_settings
-from tdx_dagster.tickets.actions.once import Outcome, Result
-from tdx_dagster.tickets.asset import run_config
-from tdx_dagster.tickets.partitions import KeyRange, key_of, order_back_to, ranges
-from tdx_dagster.tickets.pipeline_spec import Pipeline
+from tdx_dagster.tickets.job import run_config
+from tdx_dagster.tickets.once.runner import Outcome, Result
+from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.plan import Plan, plan_tickets
 from tdx_dagster.tickets.report import ReportTickets, read_tickets
-from tdx_dagster.tickets.tools import TicketTools
+from tdx_dagster.tickets.runs import KeyRange, key_of, order_back_to, ranges
+from tdx_dagster.tickets.services import RunServices
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -129,7 +129,7 @@ class Preparation:
     report_id: int | None
     report: ReportTickets
     plan: Plan
-    tools: TicketTools
+    tools: RunServices
 
 
 def prepare_pass(wanted: Wanted) -> Preparation:
@@ -187,7 +187,7 @@ def make_pass(
     return made
 
 
-def _run_all(made: Pass, tools: TicketTools, instance: dg.DagsterInstance) -> None:
+def _run_all(made: Pass, tools: RunServices, instance: dg.DagsterInstance) -> None:
     pipeline = made.pipeline
     job = build_defs({"ticket_tools": tools}).resolve_job_def(pipeline.name)
     keys = [key_of(ticket) for ticket in made.chosen]

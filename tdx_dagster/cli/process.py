@@ -11,7 +11,7 @@ from rich.table import Table
 
 from tdx_dagster.cli.passes import Pass, Wanted, make_pass
 from tdx_dagster.cli.runtime import dagster_instance, err, out, prepare, print_json
-from tdx_dagster.tickets.actions.once import Outcome, Result
+from tdx_dagster.tickets.once.runner import Outcome, Result
 
 STYLES = {
     Result.COMPLETED: "green",

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from tdx_dagster.inventory.folding import fold_key
+from tdx_dagster.inventory.keys import fold_key
 from tdx_dagster.inventory.statuses import ActiveStatuses, Listed
 from tdx_dagster.tdx.models import Asset
 

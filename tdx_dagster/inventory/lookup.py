@@ -1,4 +1,4 @@
-"""Asking the inventory: PostgreSQL, its twin in memory, and a layer that asks nothing twice.
+"""Asking the inventory: PostgreSQL, and its twin in memory.
 
 Belongs here: implementations of `Inventory`, proved alike by one contract test. Does not: what is
 done with the answers (`discovery`).
@@ -6,10 +6,9 @@ done with the answers (`discovery`).
 
 import json
 import logging
-import threading
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,24 +20,20 @@ from sqlalchemy.exc import SQLAlchemyError
 from tdx_dagster.inventory.computers import (
     Computer,
     Field,
-    Inventory,
     InventoryUnavailable,
     keys_of,
 )
 from tdx_dagster.inventory.freshness import Freshness, inventory_age
-from tdx_dagster.inventory.identifiers import IdentifierSettings, candidates
 from tdx_dagster.inventory.records import STATUS
 from tdx_dagster.inventory.settings import InventorySettings
-from tdx_dagster.inventory.statuses import ActiveStatuses, AssetStatus, Listed, listed_by_tdx
+from tdx_dagster.inventory.statuses import ActiveStatuses, AssetStatus, Listed
 from tdx_dagster.postgres.errors import DatabaseError
 from tdx_dagster.postgres.queries import Queries
-from tdx_dagster.tdx.errors import TdxError
-from tdx_dagster.tdx.models import Status
 from tdx_dagster.tdx.parse import parse_flag, parse_id
 
 log = logging.getLogger(__name__)
 
-QUERIES = Queries(Path(__file__).with_name("queries.sql"))
+QUERIES = Queries(Path(__file__).with_name("lookup.sql"))
 
 Found = Mapping[str, tuple[Computer, ...]]
 
@@ -206,7 +201,7 @@ class MemoryInventory:
     ) -> Found:
         """See `Inventory`."""
         found = ((key, self._by_key.get(key, ())) for key in sorted(set(keys)))
-        return _kept(found, active_only=active_only, form_id=form_id)
+        return filtered(found, active_only=active_only, form_id=form_id)
 
     def owned_by(
         self, uids: Collection[str], *, active_only: bool = True, form_id: int | None = None
@@ -218,7 +213,7 @@ class MemoryInventory:
             for computer in self._computers
             if (guid := as_guid(computer.owner_uid)) in wanted and guid
         )
-        return _kept(owned.items(), active_only=active_only, form_id=form_id)
+        return filtered(owned.items(), active_only=active_only, form_id=form_id)
 
     def is_empty(self) -> bool:
         """See `Inventory`."""
@@ -260,9 +255,10 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _kept(
+def filtered(
     found: Iterable[tuple[str, tuple[Computer, ...]]], *, active_only: bool, form_id: int | None
 ) -> Found:
+    """Keep the computers that are active, where asked for, and of the form, where one is given."""
     kept = {
         key: tuple(
             computer
@@ -289,94 +285,3 @@ def as_guid(uid: object) -> str | None:
     except ValueError:
         return None
     return str(known) if known.int else None
-
-
-class RememberingInventory:
-    """An inventory that asks another one nothing twice, and for a batch of tickets all at once.
-
-    Made anew for each batch: what it remembers is not looked at again.
-
-    Args:
-        inventory: Whom to ask. It is asked without filters, which are applied to what is remembered.
-        ask_statuses: Gives TDX's list of asset statuses where the inventory does not know it; one call.
-    """
-
-    def __init__(
-        self, inventory: Inventory, ask_statuses: Callable[[], Iterable[Status]] = tuple
-    ) -> None:
-        self._inventory = inventory
-        self._ask_statuses = ask_statuses
-        self._lock = threading.Lock()
-        self._distrusted: bool | None = None
-        self._statuses: Listed | None = None
-        self._found: dict[str, tuple[Computer, ...]] = {}
-        self._owned: dict[str, tuple[Computer, ...]] = {}
-
-    def prefetch(
-        self, texts: Iterable[str], settings: IdentifierSettings, uids: Iterable[str] = ()
-    ) -> None:
-        """Ask for all candidates of many texts in one statement, for people's computers in another.
-
-        Args:
-            texts: Visible texts of a batch of tickets.
-            settings: What the installation adds to the rules.
-            uids: Requestors whose computers will be asked for.
-
-        Raises:
-            InventoryUnavailable: It could not be asked.
-        """
-        seen = (candidate for text in texts for candidate in candidates(text, settings))
-        self._learn({key for candidate in seen for key in candidate.keys})
-        self._learn_owners({guid for uid in uids if (guid := as_guid(uid))})
-
-    def find(
-        self, keys: Collection[str], *, active_only: bool = False, form_id: int | None = None
-    ) -> Found:
-        """See `Inventory`."""
-        self._learn(set(keys))
-        found = ((key, self._found[key]) for key in sorted(set(keys)))
-        return _kept(found, active_only=active_only, form_id=form_id)
-
-    def owned_by(
-        self, uids: Collection[str], *, active_only: bool = True, form_id: int | None = None
-    ) -> Found:
-        """See `Inventory`."""
-        wanted = {guid for uid in uids if (guid := as_guid(uid))}
-        self._learn_owners(wanted)
-        owned = ((uid, self._owned[uid]) for uid in sorted(wanted))
-        return _kept(owned, active_only=active_only, form_id=form_id)
-
-    def is_empty(self) -> bool:
-        """See `Inventory`."""
-        return self._inventory.is_empty()
-
-    def is_distrusted(self) -> bool:
-        """See `Inventory`."""
-        with self._lock:
-            if self._distrusted is None:
-                self._distrusted = self._inventory.is_distrusted()
-            return self._distrusted
-
-    def statuses(self) -> Listed:
-        """See `Inventory`. Where neither knows it, names are those on the records."""
-        with self._lock:
-            if self._statuses is None:
-                self._statuses = self._inventory.statuses() or self._asked_statuses()
-            return self._statuses
-
-    def _asked_statuses(self) -> Listed:
-        try:
-            return listed_by_tdx(self._ask_statuses())
-        except TdxError as error:
-            log.warning("The list of asset statuses could not be read: %s", error)
-            return {}
-
-    def _learn(self, keys: set[str]) -> None:
-        if unknown := keys - self._found.keys():
-            found = self._inventory.find(unknown)
-            self._found |= {key: found.get(key, ()) for key in unknown}
-
-    def _learn_owners(self, uids: set[str]) -> None:
-        if unknown := uids - self._owned.keys():
-            owned = self._inventory.owned_by(unknown, active_only=False)
-            self._owned |= {uid: owned.get(uid, ()) for uid in unknown}

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import pandas as pd
 from sqlalchemy import Connection, Engine
 
-from tdx_dagster.inventory.folding import fold_key
+from tdx_dagster.inventory.keys import fold_key
 from tdx_dagster.inventory.lookup import read_statuses
 from tdx_dagster.inventory.rebuilds import REBUILD, BronzeEmpty, RebuildResult
 from tdx_dagster.inventory.records import ASSET_TYPES, PERSON, SOURCE_SYSTEM

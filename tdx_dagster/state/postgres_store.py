@@ -29,7 +29,7 @@ from tdx_dagster.state.records import (
     LogStatus,
     StaleClaim,
     StoreUnavailable,
-    UntoldResult,
+    UnsummarisedResult,
 )
 
 QUERIES = Queries(Path(__file__).with_name("queries.sql"))
@@ -180,13 +180,13 @@ class PostgresStore:
                 )
             _note(connection, claim, status.value, None, {"message": message} if message else {})
 
-    def untold(self, ticket_id: int, pipeline: str) -> Sequence[UntoldResult]:
-        """See `ActionStore.untold`."""
+    def unsummarised(self, ticket_id: int, pipeline: str) -> Sequence[UnsummarisedResult]:
+        """See `ActionStore.unsummarised`."""
         return [
-            UntoldResult(
+            UnsummarisedResult(
                 row["action_id"], row["name"], tuple(row["summary_lines"]), row["executed_at"]
             )
-            for row in self._all("untold", ticket_id=ticket_id, pipeline=pipeline)
+            for row in self._all("unsummarised", ticket_id=ticket_id, pipeline=pipeline)
         ]
 
     def effects(self, ticket_id: int) -> Mapping[str, EffectRecord]:

@@ -7,7 +7,7 @@ SELECT log.ticket_id, log.action_type, COALESCE(log.action_name, log.action_type
          OR (log.status = 'failed' AND COALESCE(log.failure_kind, 'retryable') = 'retryable'
              AND COALESCE(log.next_attempt_at, '-infinity') <= clock_timestamp())
          OR (log.status = 'skipped' AND log.next_attempt_at <= clock_timestamp()) AS is_due,
-       log.summary_lines IS NOT NULL AND log.summarised_at IS NULL AS is_untold
+       log.summary_lines IS NOT NULL AND log.summarised_at IS NULL AS is_unsummarised
 FROM meta.daemon_action_log AS log
 WHERE log.ticket_id = ANY(CAST(:ticket_ids AS bigint[]))
 ORDER BY log.executed_at, log.action_id;
@@ -86,7 +86,7 @@ RETURNING log_id;
 UPDATE meta.daemon_action_log SET summarised_at = clock_timestamp()
 WHERE ticket_id = :ticket_id AND action_id = ANY(CAST(:action_ids AS text[])) AND summarised_at IS NULL;
 
--- name: untold
+-- name: unsummarised
 -- Results of a pipeline on a ticket that no summary has told yet.
 SELECT action_id, COALESCE(action_name, action_type) AS name, summary_lines, executed_at
 FROM meta.daemon_action_log

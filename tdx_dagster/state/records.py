@@ -61,7 +61,7 @@ class LogRow:
     Args:
         is_due: It may be claimed now: a failure whose pause is over, a skip to look at again, a claim
             whose lease ran out.
-        is_untold: It has summary lines that no summary has posted yet.
+        is_unsummarised: It has summary lines that no summary has posted yet.
     """
 
     ticket_id: int
@@ -77,7 +77,7 @@ class LogRow:
     pipeline: str | None = None
     run_id: str | None = None
     is_due: bool = False
-    is_untold: bool = False
+    is_unsummarised: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -146,7 +146,7 @@ class EffectRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class UntoldResult:
+class UnsummarisedResult:
     """A stored result that a summary still has to tell."""
 
     action_id: str

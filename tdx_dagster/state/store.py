@@ -17,7 +17,7 @@ from tdx_dagster.state.records import (
     FailureKind,
     LogRow,
     LogStatus,
-    UntoldResult,
+    UnsummarisedResult,
 )
 
 
@@ -116,7 +116,7 @@ class ActionStore(Protocol):
             StaleClaim: The claim is no longer ours; nothing is stored.
         """
 
-    def untold(self, ticket_id: int, pipeline: str) -> Sequence[UntoldResult]:
+    def unsummarised(self, ticket_id: int, pipeline: str) -> Sequence[UnsummarisedResult]:
         """Give the results of this pipeline on a ticket that no summary has told, oldest first."""
 
     def effects(self, ticket_id: int) -> Mapping[str, EffectRecord]:

@@ -13,7 +13,7 @@ from functools import cached_property
 from cryptography.fernet import Fernet, InvalidToken
 from sqlalchemy import Engine, text
 
-from tdx_dagster.tdx.signin import Credentials
+from tdx_dagster.tdx.sign_in import Credentials
 
 log = logging.getLogger(__name__)
 

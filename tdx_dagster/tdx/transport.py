@@ -10,8 +10,6 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
@@ -35,9 +33,8 @@ from tdx_dagster.tdx.errors import (
     TdxSettingError,
     TdxUnclear,
 )
-from tdx_dagster.tdx.exchange import Answer, Http, NoAnswer, Request
-from tdx_dagster.tdx.limiter import Limiter
-from tdx_dagster.tdx.long_list import iter_list
+from tdx_dagster.tdx.http import Answer, Http, NoAnswer, Request
+from tdx_dagster.tdx.json_list import iter_list
 from tdx_dagster.tdx.rate_headers import (
     LONGEST_HOLD,
     LONGEST_WAIT,
@@ -45,7 +42,8 @@ from tdx_dagster.tdx.rate_headers import (
     RateHeaders,
     wait_after_429,
 )
-from tdx_dagster.tdx.signin import SignIn
+from tdx_dagster.tdx.rate_limit import Limiter
+from tdx_dagster.tdx.sign_in import SignIn
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +63,7 @@ _UNAUTHORISED, _TIMED_OUT, _TOO_MANY = 401, 408, 429
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class CallLimits:
     """How long a call may take. See `bound`.
 
     Args:
@@ -92,7 +90,7 @@ class Patience:
 
 # A sensor's tick must end, limited or not: no waiting, no repeats, and half of Dagster's 60 s a
 # tick.
-SENSOR_PATIENCE = Patience(
+SENSOR_LIMITS = CallLimits(
     max_wait_seconds=0, connect_seconds=5, answer_seconds=30, slow_answer_seconds=30
 )
 
@@ -109,6 +107,8 @@ class Call:
         body: JSON.
         writes: Whether it changes something, so that it must not be repeated blindly.
         slow: Whether its answer may take long.
+        before_send: Called once its turn has come, right before each attempt is sent; what it raises reaches
+            the caller, and nothing is sent.
     """
 
     method: str
@@ -118,6 +118,7 @@ class Call:
     body: object = None
     writes: bool = False
     slow: bool = False
+    before_send: Callable[[], None] | None = None
 
     @property
     def name(self) -> str:
@@ -139,7 +140,7 @@ class Call:
 class _Budget:
     """The time one call has left, across all its requests."""
 
-    def __init__(self, clock: Clock, patience: Patience, call: Call) -> None:
+    def __init__(self, clock: Clock, patience: CallLimits, call: Call) -> None:
         self._clock = clock
         started = clock.monotonic()
         self._waits_until = started + patience.max_wait_seconds
@@ -165,23 +166,6 @@ class _stop_before_overtime(stop_base):  # noqa: N801  named as tenacity names i
         return retry_state.upcoming_sleep > self._budget.wait_left
 
 
-_right_to_write: ContextVar[Callable[[], None]] = ContextVar("right_to_write", default=lambda: None)
-
-
-@contextmanager
-def guarded_writes(check: Callable[[], None]) -> Iterator[None]:
-    """Ask before each write of this thread, after it has waited for its turn and right before it is sent.
-
-    Args:
-        check: Raises where the right to write was lost meanwhile; what it raises reaches the caller.
-    """
-    before = _right_to_write.set(check)
-    try:
-        yield
-    finally:
-        _right_to_write.reset(before)
-
-
 class Transport:
     """Makes calls. Safe to share between threads.
 
@@ -200,7 +184,7 @@ class Transport:
         sign_in: SignIn,
         *,
         limiter: Limiter,
-        patience: Patience,
+        patience: CallLimits,
         clock: Clock,
         http: Http,
     ) -> None:
@@ -315,8 +299,8 @@ class Transport:
         key = f"{call.name} at {self._host}"
         request = self._prepare(call, token)
         self._limiter.acquire(key, *LIMITS.get(call.name, DEFAULT_LIMIT), budget.wait_left)
-        if call.writes:
-            _right_to_write.get()()
+        if call.before_send is not None:
+            call.before_send()
         if budget.time_left <= 0:
             raise TdxRetryLater(f"Out of time before {call.shown} was sent.", call=call.name)
         with self._lock:

@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from tdx_dagster.discovery.passages import Robot, opening_passages
 from tdx_dagster.inventory.computers import InventoryUnavailable
-from tdx_dagster.inventory.passages import Robot, opening_passages
-from tdx_dagster.state.records import StoreUnavailable, UntoldResult
+from tdx_dagster.state.records import StoreUnavailable, UnsummarisedResult
 from tdx_dagster.tdx.errors import TdxError, TdxSettingError
 from tdx_dagster.tickets.actions.action import Action
-from tdx_dagster.tickets.actions.once import Once, Outcome, Result, outcome_of
-from tdx_dagster.tickets.actions.work import TicketView
-from tdx_dagster.tickets.pipeline_spec import Pipeline
+from tdx_dagster.tickets.once.runner import ActionRunner, Outcome, Result, outcome_of
+from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.plan import Due, plan_ticket
+from tdx_dagster.tickets.ticket_view import TicketView
 
 # Tickets of a batch worked on at the same time: TDX answers in some 100 ms, so waiting is most of the work,
 # and each worker may hold a database connection.
@@ -83,7 +83,7 @@ class Batch:
 
 
 def load_batch(
-    once: Once,
+    once: ActionRunner,
     pipeline: Pipeline,
     ticket_ids: Sequence[int],
     new_view: Callable[[int], TicketView],
@@ -114,7 +114,7 @@ def load_batch(
     return Batch(tickets, is_rehearsal=dry_run)
 
 
-def _look_up_together(once: Once, pipeline: Pipeline, read: Sequence[TicketView]) -> None:
+def _look_up_together(once: ActionRunner, pipeline: Pipeline, read: Sequence[TicketView]) -> None:
     """Ask the inventory for what all tickets name in one statement."""
     once.inventory.prefetch(
         [passage.text for view in read for passage in opening_passages(view.ticket, Robot())],
@@ -124,7 +124,7 @@ def _look_up_together(once: Once, pipeline: Pipeline, read: Sequence[TicketView]
         _warn_of_inventory(once, pipeline)
 
 
-def _warn_of_inventory(once: Once, pipeline: Pipeline) -> None:
+def _warn_of_inventory(once: ActionRunner, pipeline: Pipeline) -> None:
     """Say once a run what makes discovery slower or narrower than people expect."""
     if once.inventory.is_empty():
         once.warn(
@@ -151,7 +151,7 @@ def _read(ticket: TicketRun) -> TicketView | None:
     return ticket.view
 
 
-def run_action(once: Once, action: Action, batch: Batch) -> Iterator[Outcome]:
+def run_action(once: ActionRunner, action: Action, batch: Batch) -> Iterator[Outcome]:
     """Run one action over a batch, several tickets at a time, each on its own.
 
     An error on one ticket never touches another. Outcomes come as they are ready.
@@ -170,7 +170,7 @@ def run_action(once: Once, action: Action, batch: Batch) -> Iterator[Outcome]:
 
 
 def _run_one(
-    once: Once, action: Action, ticket: TicketRun, *, is_rehearsal: bool
+    once: ActionRunner, action: Action, ticket: TicketRun, *, is_rehearsal: bool
 ) -> Outcome | None:
     due = ticket.due[action.label]
     if not due.runs and not (action.is_summary and is_rehearsal and _planned_lines(ticket)):
@@ -183,10 +183,12 @@ def _run_one(
         return outcome_of(action, ticket.view, Result.FAILED, str(error), stops_ticket=True)
 
 
-def _planned_lines(ticket: TicketRun) -> Sequence[UntoldResult]:
+def _planned_lines(ticket: TicketRun) -> Sequence[UnsummarisedResult]:
     """Give what earlier actions of a rehearsal would leave for the summary."""
     return [
-        UntoldResult(one.action_id, one.action_name, tuple(one.summary_lines), datetime.now(UTC))
+        UnsummarisedResult(
+            one.action_id, one.action_name, tuple(one.summary_lines), datetime.now(UTC)
+        )
         for one in ticket.outcomes
         if one.summary_lines
     ]

@@ -10,12 +10,12 @@ from typing import Any
 
 import dagster as dg
 
-from tdx_dagster.tickets.actions.once import Outcome
 from tdx_dagster.tickets.batch import Batch, TicketRun
-from tdx_dagster.tickets.tools import TicketTools
+from tdx_dagster.tickets.once.runner import Outcome
+from tdx_dagster.tickets.services import RunServices
 
 
-def ticket_metadata(ticket: TicketRun, batch: Batch, tools: TicketTools) -> dict[str, Any]:
+def ticket_metadata(ticket: TicketRun, batch: Batch, tools: RunServices) -> dict[str, Any]:
     """Give the metadata of one ticket's materialisation or, in a rehearsal, observation."""
     seconds = (datetime.now(UTC) - batch.started_at).total_seconds()
     shown: dict[str, Any] = {
@@ -61,7 +61,7 @@ def _cells(outcome: Outcome) -> str:
     return " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells)
 
 
-def _computers(ticket: TicketRun, tools: TicketTools) -> str:
+def _computers(ticket: TicketRun, tools: RunServices) -> str:
     attached: Sequence[dict[str, Any]] = [
         computer for outcome in ticket.outcomes for computer in outcome.evidence.get("attached", ())
     ]

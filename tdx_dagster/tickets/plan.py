@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from tdx_dagster.state.records import FailureKind, LogRow, LogStatus
 from tdx_dagster.tickets.actions.action import Action
-from tdx_dagster.tickets.pipeline_spec import Pipeline
+from tdx_dagster.tickets.pipeline import Pipeline
 
 
 class Due(StrEnum):
@@ -173,8 +173,8 @@ def _summary(
     """A summary is due where there is something to tell, or will be once the others have run."""
     if own is not None and own.status is LogStatus.SKIPPED and not own.is_due:
         return Due.WAITING if own.next_attempt_at else Due.DONE
-    untold = any(row.is_untold and row.pipeline == pipeline.name for row in rows)
-    if untold or any(due.runs for due in earlier.values()):
+    unsummarised = any(row.is_unsummarised and row.pipeline == pipeline.name for row in rows)
+    if unsummarised or any(due.runs for due in earlier.values()):
         return Due.NEW if own is None else Due.AGAIN
     posts_empty = not getattr(action, "skip_if_empty", True)
     return _unseen(action, rows) if own is None and posts_empty else Due.DONE

@@ -15,8 +15,11 @@ import dagster as dg
 from tdx_dagster.failures import failure
 from tdx_dagster.state.records import LogRow, LogStatus, StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError, TdxRetryLater
-from tdx_dagster.tickets.asset import partitions_of, run_config
-from tdx_dagster.tickets.partitions import (
+from tdx_dagster.tickets.job import partitions_of, run_config
+from tdx_dagster.tickets.pipeline import Pipeline
+from tdx_dagster.tickets.plan import Plan, plan_tickets
+from tdx_dagster.tickets.report import ReportTickets, read_tickets
+from tdx_dagster.tickets.runs import (
     KeyRange,
     key_of,
     keys_in_tags,
@@ -24,10 +27,7 @@ from tdx_dagster.tickets.partitions import (
     range_ends,
     ranges,
 )
-from tdx_dagster.tickets.pipeline_spec import Pipeline
-from tdx_dagster.tickets.plan import Plan, plan_tickets
-from tdx_dagster.tickets.report import ReportTickets, read_tickets
-from tdx_dagster.tickets.tools import NotConfigured, Polling
+from tdx_dagster.tickets.services import NotConfigured, SensorServices
 
 # Runs in hand at the same time are few by configuration; more than this are not looked through.
 MOST_RUNS_IN_FLIGHT = 1000
@@ -45,7 +45,7 @@ _homes_warned_of: set[Path] = set()
 
 
 @dataclass(frozen=True)
-class Pulse:
+class RunLiveness:
     """What the log says of the runs that work on tickets; each renews the leases of what it has claimed.
 
     A worker on another machine may die without a word, and Dagster counts its run as started until somebody
@@ -60,7 +60,7 @@ class Pulse:
     dead: AbstractSet[str]
 
     @classmethod
-    def of(cls, log: Mapping[int, Sequence[LogRow]]) -> "Pulse":
+    def of(cls, log: Mapping[int, Sequence[LogRow]]) -> "RunLiveness":
         """Read it from the rows of the report's tickets."""
         held = [row for rows in log.values() for row in rows if row.status is LogStatus.IN_PROGRESS]
         return cls(
@@ -97,7 +97,7 @@ def build_sensor(
         description=f"Polls the report of {pipeline.name} and launches the tickets that are due.",
     )
     def report_sensor(
-        context: dg.SensorEvaluationContext, polling: dg.ResourceParam[Polling]
+        context: dg.SensorEvaluationContext, polling: dg.ResourceParam[SensorServices]
     ) -> dg.SensorResult | dg.SkipReason:
         try:
             report = read_tickets(polling.report(pipeline.report_id), pipeline.ticket_column)
@@ -114,7 +114,7 @@ def _answer(
     context: dg.SensorEvaluationContext,
     pipeline: Pipeline,
     report: ReportTickets,
-    polling: Polling,
+    polling: SensorServices,
 ) -> dg.SensorResult | dg.SkipReason:
     log = polling.store().rows(report.ticket_ids)
     plan = plan_tickets(pipeline, report.ticket_ids, log)
@@ -123,14 +123,14 @@ def _answer(
     in_order: Sequence[str] = ()
     # Most ticks find nothing due; Dagster is asked by the others only.
     if plan.due:
-        plan, in_order = _beside_dagster(context.instance, pipeline, plan, Pulse.of(log))
+        plan, in_order = _beside_dagster(context.instance, pipeline, plan, RunLiveness.of(log))
     if not plan.pending:
         return dg.SkipReason(_nothing(report, plan))
     return _launch(pipeline, plan, in_order)
 
 
 def _beside_dagster(
-    instance: dg.DagsterInstance, pipeline: Pipeline, plan: Plan, pulse: Pulse
+    instance: dg.DagsterInstance, pipeline: Pipeline, plan: Plan, pulse: RunLiveness
 ) -> tuple[Plan, Sequence[str]]:
     """Give the plan beside the partitions and runs there are, and the order of the partitions it needs."""
     runs = tags_in_flight(instance, pipeline, pulse)
@@ -164,7 +164,7 @@ def run_request(pipeline: Pipeline, keys: KeyRange) -> dg.RunRequest:
 
 
 def tags_in_flight(
-    instance: dg.DagsterInstance, pipeline: Pipeline, pulse: Pulse
+    instance: dg.DagsterInstance, pipeline: Pipeline, pulse: RunLiveness
 ) -> Sequence[Mapping[str, str]]:
     """Give the tags of queued and running runs of this pipeline, which say what they have in hand."""
     asset = dg.AssetKey(list(pipeline.asset_key))

@@ -4,9 +4,10 @@ from typing import Any
 
 from tdx_dagster.state.records import EffectRecord
 from tdx_dagster.tdx.models import FeedPost
-from tdx_dagster.tickets.actions.action import Action, Performed
-from tdx_dagster.tickets.actions.hands import Effect, TdxWrites
-from tdx_dagster.tickets.actions.work import Work
+from tdx_dagster.tickets.actions.action import Action
+from tdx_dagster.tickets.actions.context import ActionContext
+from tdx_dagster.tickets.actions.effects import Effect, TdxWrites
+from tdx_dagster.tickets.actions.outcome import Performed
 
 
 class Marked(Action):
@@ -14,9 +15,9 @@ class Marked(Action):
 
     text: str = "words of the marked"
 
-    def perform(self, work: Work) -> Performed:
+    def perform(self, context: ActionContext) -> Performed:
         """Post."""
-        ticket = work.ticket.id
+        ticket = context.ticket.id
 
         def write(tdx: TdxWrites) -> dict[str, Any]:
             tdx.post_feed(ticket, FeedPost(self.text, is_private=True))
@@ -26,7 +27,7 @@ class Marked(Action):
             there = any(self.text in entry.body for entry in tdx.feed(ticket))
             return {"posted": True} if there else None
 
-        work.hands.do(Effect("marked", {}, write, look))
+        context.write.do(Effect("marked", {}, write, look))
         return Performed("marked", summary_lines=["Marked it"])
 
 
@@ -35,13 +36,13 @@ class Blind(Action):
 
     text: str = "words of the blind"
 
-    def perform(self, work: Work) -> Performed:
+    def perform(self, context: ActionContext) -> Performed:
         """Post."""
-        ticket = work.ticket.id
+        ticket = context.ticket.id
 
         def write(tdx: TdxWrites) -> dict[str, Any]:
             tdx.post_feed(ticket, FeedPost(self.text, is_private=True))
             return {}
 
-        work.hands.do(Effect("blind", {}, write))
+        context.write.do(Effect("blind", {}, write))
         return Performed("posted blindly", summary_lines=["Posted blindly"])

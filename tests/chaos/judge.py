@@ -12,12 +12,12 @@ from typing import Any
 
 from tdx_dagster.state.records import FailureKind, LogRow, LogStatus
 from tdx_dagster.state.store import ActionStore
-from tdx_dagster.tdx.text import normalised, visible_text
+from tdx_dagster.tdx.html import normalised, visible_text
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.comment import Comment
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
-from tdx_dagster.tickets.pipeline_spec import Pipeline
+from tdx_dagster.tickets.pipeline import Pipeline
 from tests.chaos.actions import Blind, Marked
 from tests.chaos.schedule import Schedule
 
@@ -72,7 +72,7 @@ class Evidence:
         row = self.rows(ticket).get(action.identity().action_id)
         if row is None:
             return self.needs_no_row(ticket, pipeline, action)
-        return row.status is LogStatus.COMPLETED and not row.is_untold
+        return row.status is LogStatus.COMPLETED and not row.is_unsummarised
 
     def needs_no_row(self, ticket: int, pipeline: Pipeline, action: Action) -> bool:
         """Whether nothing is amiss where an action has no row: a summary that has nothing to tell.
@@ -175,8 +175,8 @@ def _summary(
     results = evidence.results(ticket, pipeline)
     if len(told) != len(results):
         yield f"{len(results)} results to tell, told {list(told)}"
-    if any(row.is_untold for row in results):
-        yield "lost: a result is still untold"
+    if any(row.is_unsummarised for row in results):
+        yield "lost: a result is still unsummarised"
 
 
 def _tells(pipeline: Pipeline, row: LogRow) -> bool:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from tdx_dagster.state.records import Claim, EffectRecord, EffectState, StaleClaim
-from tdx_dagster.tickets.actions.hands import RealHands
+from tdx_dagster.tickets.once.writer import LiveWriter
 
 if TYPE_CHECKING:
-    from tdx_dagster.tickets.tools import TicketTools
+    from tdx_dagster.tickets.services import RunServices
     from tests.chaos.world import Result, World
 
 STEAL = text(
@@ -28,7 +28,7 @@ STEAL = text(
 )
 
 
-def _without_claim(tools: "TicketTools", run_id: str) -> None:
+def _without_claim(tools: "RunServices", run_id: str) -> None:
     """Everybody gets the action, whoever has it or has done it."""
     store: Any = tools.store.real  # type: ignore[attr-defined]
     granted = store.claim
@@ -45,7 +45,7 @@ def _without_claim(tools: "TicketTools", run_id: str) -> None:
     store.claim = claim
 
 
-def _without_fence(tools: "TicketTools", _: str) -> None:
+def _without_fence(tools: "RunServices", _: str) -> None:
     """Nobody asks whether the claim is still ours, neither at the intent nor right before the write."""
     store: Any = tools.store.real  # type: ignore[attr-defined]
     begin = store.begin_effect
@@ -57,10 +57,10 @@ def _without_fence(tools: "TicketTools", _: str) -> None:
             return EffectRecord(EffectState.BEGUN, 0, 0.0, detail)
 
     store.begin_effect = begin_effect
-    RealHands._still_ours = lambda *_: None  # type: ignore[method-assign]
+    LiveWriter._still_ours = lambda *_: None  # type: ignore[method-assign]
 
 
-def _without_intent(tools: "TicketTools", _: str) -> None:
+def _without_intent(tools: "RunServices", _: str) -> None:
     """What is about to be written is not stored: only what was settled is known."""
     store: Any = tools.store.real  # type: ignore[attr-defined]
 
@@ -74,32 +74,32 @@ def _without_intent(tools: "TicketTools", _: str) -> None:
     store.begin_effect = begin_effect
 
 
-def _without_look(_: "TicketTools", __: str) -> None:
+def _without_look(_: "RunServices", __: str) -> None:
     """What is not known to be there is believed absent."""
-    look = RealHands._look
+    look = LiveWriter._look
 
-    def blind(self: RealHands, effect: Any, record: EffectRecord) -> Any:
+    def blind(self: LiveWriter, effect: Any, record: EffectRecord) -> Any:
         old = replace(record, age_seconds=1e9)
         return look(self, replace(effect, look=effect.look and (lambda *_: None)), old)
 
-    RealHands._look = blind  # type: ignore[method-assign]
+    LiveWriter._look = blind  # type: ignore[method-assign]
 
 
-def _without_outbox(tools: "TicketTools", run_id: str) -> None:
+def _without_outbox(tools: "RunServices", run_id: str) -> None:
     """The summary is made of what this run has done, and says so once and for all."""
     store: Any = tools.store.real  # type: ignore[attr-defined]
-    untold = store.untold
+    unsummarised = store.unsummarised
 
     def of_this_run(ticket_id: int, pipeline: str) -> Any:
         mine = {
             row.action_id for row in store.get_ticket_actions(ticket_id) if row.run_id == run_id
         }
-        return [result for result in untold(ticket_id, pipeline) if result.action_id in mine]
+        return [result for result in unsummarised(ticket_id, pipeline) if result.action_id in mine]
 
-    store.untold = of_this_run
+    store.unsummarised = of_this_run
 
 
-MUTATIONS: dict[str, Callable[["TicketTools", str], None]] = {
+MUTATIONS: dict[str, Callable[["RunServices", str], None]] = {
     "claim": _without_claim,
     "fence": _without_fence,
     "intent": _without_intent,
@@ -118,7 +118,7 @@ TELLING = {
 }
 
 
-def apply(name: str, tools: "TicketTools", run_id: str) -> None:
+def apply(name: str, tools: "RunServices", run_id: str) -> None:
     """Take a protection out of this process; none where the name is empty."""
     if name:
         MUTATIONS[name](tools, run_id)

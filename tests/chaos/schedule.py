@@ -15,7 +15,7 @@ from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.comment import Comment
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
-from tdx_dagster.tickets.pipeline_spec import Pipeline
+from tdx_dagster.tickets.pipeline import Pipeline
 from tests.chaos.actions import Blind, Marked
 
 FEED = "/{app}/tickets/{id}/feed"

@@ -17,29 +17,30 @@ from typing import Any, Self
 
 import psycopg2
 
-from tdx_dagster.inventory.lookup import MemoryInventory, RememberingInventory
+from tdx_dagster.discovery.remembered import RememberingInventory
+from tdx_dagster.inventory.lookup import MemoryInventory
 from tdx_dagster.postgres.database import engine
 from tdx_dagster.simulator import ASSET_APP_ID, BEID, TICKET_APP_ID, WEB_SERVICES_KEY
 from tdx_dagster.state import postgres_store
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.state.records import StoreUnavailable
+from tdx_dagster.tdx.client import Connection, Tdx
 from tdx_dagster.tdx.errors import TdxError
-from tdx_dagster.tdx.facade import Connection, Tdx
-from tdx_dagster.tdx.signin import Credentials
-from tdx_dagster.tdx.transport import Patience
+from tdx_dagster.tdx.sign_in import Credentials
+from tdx_dagster.tdx.transport import CallLimits
 from tdx_dagster.tickets import batch
-from tdx_dagster.tickets.actions import hands
-from tdx_dagster.tickets.actions.hands import Times
-from tdx_dagster.tickets.pipeline_spec import Pipeline
-from tdx_dagster.tickets.tools import TicketTools
+from tdx_dagster.tickets.once import writer
+from tdx_dagster.tickets.once.writer import Times
+from tdx_dagster.tickets.pipeline import Pipeline
+from tdx_dagster.tickets.services import RunServices
 from tests.chaos import mutations
 from tests.chaos.schedule import Step, Trouble, WorkerPlan
 
 ROBOT = "robot"
 TIMES = Times(settle=300.0, lease=300.0, retry_pause=60.0)
 SLOW_SECONDS = 0.3
-HASTY = Patience(max_wait_seconds=0.3, connect_seconds=2.0, answer_seconds=0.35)
-CALM = Patience(max_wait_seconds=2.0, connect_seconds=5.0, answer_seconds=20.0)
+HASTY = CallLimits(max_wait_seconds=0.3, connect_seconds=2.0, answer_seconds=0.35)
+CALM = CallLimits(max_wait_seconds=2.0, connect_seconds=5.0, answer_seconds=20.0)
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def work(order: Order) -> None:
     steps = Steps(order)
     made = engine(order.database_url)
     store = WatchedStore(PostgresStore(made), steps)
-    tools = TicketTools(
+    tools = RunServices(
         tdx=_client(order, steps),
         store=store,
         inventory=RememberingInventory(MemoryInventory.from_json(order.inventory)),
@@ -211,15 +212,15 @@ class WatchedTdx:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._tdx, name)
 
-    def post_feed(self, *what: Any) -> Any:
+    def post_feed(self, *what: Any, **how: Any) -> Any:
         """See `Tdx.post_feed`."""
-        entry = self._tdx.post_feed(*what)
+        entry = self._tdx.post_feed(*what, **how)
         self._steps.passed(Step.AFTER_WRITE)
         return entry
 
-    def attach_asset(self, *what: Any) -> Any:
+    def attach_asset(self, *what: Any, **how: Any) -> Any:
         """See `Tdx.attach_asset`."""
-        linked = self._tdx.attach_asset(*what)
+        linked = self._tdx.attach_asset(*what, **how)
         self._steps.passed(Step.AFTER_WRITE)
         return linked
 
@@ -246,8 +247,8 @@ def _set_clock(minutes: float) -> None:
         def now(cls, tz: tzinfo | None = None) -> Self:
             return super().now(tz) + off
 
-    hands.datetime = Shifted  # type: ignore[misc]
-    hands.time = SimpleNamespace(monotonic=MONOTONIC.monotonic)  # type: ignore[assignment]
+    writer.datetime = Shifted  # type: ignore[misc]
+    writer.time = SimpleNamespace(monotonic=MONOTONIC.monotonic)  # type: ignore[assignment]
 
 
 def calmed(order: Order) -> Order:

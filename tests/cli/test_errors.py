@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tdx_dagster import pipeline
+from tdx_dagster import component
 from tdx_dagster.cli.errors import SETTINGS, exit_code_and_text
 
 HEAD = "type: tdx_dagster.TicketPipeline\nattributes:\n"
@@ -15,7 +15,7 @@ ACTIONS = "  actions:\n    - type: add_asset\n"
 @pytest.fixture
 def file() -> Iterator[Path]:
     """A pipeline's file beside the one that ships."""
-    folder = pipeline.DEFS_FOLDER / "wrong_for_a_test"
+    folder = component.DEFS_FOLDER / "wrong_for_a_test"
     folder.mkdir()
     yield folder / "defs.yaml"
     for left in folder.iterdir():
@@ -43,7 +43,7 @@ def test_a_wrong_file_is_told_with_its_place_the_field_and_the_nearest_name(
     """A sentence that ends in the fix, not a tree of components (DESIGN 7)."""
     file.write_text(text)
     with pytest.raises(Exception) as caught:  # noqa: PT011  Dagster has many kinds; the text counts
-        pipeline.load_pipelines()
+        component.load_pipelines()
     known = exit_code_and_text(caught.value)  # type: ignore[arg-type]
     assert known is not None
     assert known[0] == SETTINGS

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from tdx_dagster.inventory.folding import fold_key
+from tdx_dagster.inventory.keys import fold_key
 
 DASHES = "-\u2010\u2011\u2012\u2013\u2212\uff0d"
 INVISIBLE = ("", "", "\u200b", "\u00ad", "\u2060")

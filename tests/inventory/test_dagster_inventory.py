@@ -26,8 +26,8 @@ from tdx_dagster.simulator.constants import (
     WEB_SERVICES_KEY,
 )
 from tdx_dagster.simulator.server import Simulator
-from tdx_dagster.tdx.facade import Connection, Tdx
-from tdx_dagster.tdx.signin import Credentials
+from tdx_dagster.tdx.client import Connection, Tdx
+from tdx_dagster.tdx.sign_in import Credentials
 
 ANN = "a1b2c3d4-0000-4000-8000-000000000001"
 LONG_AGO = "2020-01-01T08:00:00Z"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tdx_dagster.inventory.discovery import (
+from tdx_dagster.discovery.discover import (
     Discovery,
     DiscoverySettings,
     Enquiry,

@@ -6,14 +6,10 @@ from collections.abc import Callable, Mapping
 import pytest
 from sqlalchemy import Engine, create_engine, event, text
 
+from tdx_dagster.discovery.identifiers import IdentifierSettings
+from tdx_dagster.discovery.remembered import RememberingInventory
 from tdx_dagster.inventory.computers import Computer, Inventory, InventoryUnavailable, keys_of
-from tdx_dagster.inventory.identifiers import IdentifierSettings
-from tdx_dagster.inventory.lookup import (
-    QUERIES,
-    MemoryInventory,
-    PostgresInventory,
-    RememberingInventory,
-)
+from tdx_dagster.inventory.lookup import QUERIES, MemoryInventory, PostgresInventory
 from tdx_dagster.postgres.database import engine as make_engine
 from tests.inventory.records import computer
 

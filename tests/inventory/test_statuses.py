@@ -3,9 +3,10 @@
 import pytest
 from sqlalchemy import Engine
 
+from tdx_dagster.discovery.discover import DiscoverySettings, Enquiry, discover
+from tdx_dagster.discovery.remembered import RememberingInventory
 from tdx_dagster.inventory.bronze import ingest_assets, ingest_statuses
-from tdx_dagster.inventory.discovery import DiscoverySettings, Enquiry, discover
-from tdx_dagster.inventory.lookup import MemoryInventory, PostgresInventory, RememberingInventory
+from tdx_dagster.inventory.lookup import MemoryInventory, PostgresInventory
 from tdx_dagster.inventory.silver import rebuild_computers
 from tdx_dagster.inventory.statuses import ActiveStatuses, AssetStatus
 from tdx_dagster.tdx.errors import TdxRefused

@@ -10,7 +10,6 @@ from sqlalchemy import Engine
 
 from tdx_dagster.postgres.database import engine
 from tdx_dagster.state import postgres_store
-from tdx_dagster.state.memory import MemoryStore
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.state.records import (
     ActionIdentity,
@@ -22,6 +21,7 @@ from tdx_dagster.state.records import (
     StoreUnavailable,
 )
 from tdx_dagster.state.store import ActionStore
+from tests.state.memory import MemoryStore
 
 COMMENT = ActionIdentity("comment", "comment", "comment:054200481667:v1", "0" * 64, "v1")
 SUMMARY = ActionIdentity(
@@ -210,13 +210,13 @@ def test_clearing_a_retryable_failure_does_not_free_its_open_effects(store: Acti
 def test_a_result_is_untold_until_a_summary_of_its_pipeline_tells_it(store: ActionStore) -> None:
     """The summary is an outbox: never lost, never twice."""
     store.finish(must_take(store), LogStatus.COMPLETED, summary_lines=["Added 1 asset"])
-    assert store.untold(31, "other") == []
-    [result] = store.untold(31, "p")
+    assert store.unsummarised(31, "other") == []
+    [result] = store.unsummarised(31, "p")
     assert (result.action_id, result.lines) == (COMMENT.action_id, ("Added 1 asset",))
-    assert [row.is_untold for row in store.get_ticket_actions(31)] == [True]
+    assert [row.is_unsummarised for row in store.get_ticket_actions(31)] == [True]
     claim = must_take(store, identity=SUMMARY)
     store.finish(claim, LogStatus.COMPLETED, told=[result.action_id])
-    assert store.untold(31, "p") == []
+    assert store.unsummarised(31, "p") == []
 
 
 def test_a_summary_that_is_done_may_be_taken_again_when_asked(store: ActionStore) -> None:

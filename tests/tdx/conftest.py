@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from tdx_dagster.tdx.client import Connection, Tdx
 from tdx_dagster.tdx.clock import Clock
-from tdx_dagster.tdx.facade import Connection, Tdx
-from tdx_dagster.tdx.signin import Credentials
-from tdx_dagster.tdx.transport import Patience
+from tdx_dagster.tdx.sign_in import Credentials
+from tdx_dagster.tdx.transport import CallLimits
 from tests.tdx.scripted_server import ScriptedServer
 
 TICKET_APP, ASSET_APP = 46, 32
@@ -66,7 +66,7 @@ def make_tdx(server: ScriptedServer, time: FakeTime) -> MakeTdx:
                 credentials or Credentials(username="robot", password="Hunter-2"),
                 time_zone,
             ),
-            patience=Patience(
+            patience=CallLimits(
                 attempts=attempts, **{"answer_seconds": 5, "slow_answer_seconds": 5} | seconds
             ),
             clock=clock or time.clock,

@@ -21,6 +21,7 @@ from tdx_dagster.simulator import (
     State,
     blank_state,
 )
+from tdx_dagster.tdx.client import Connection, Tdx
 from tdx_dagster.tdx.clock import REAL_CLOCK
 from tdx_dagster.tdx.errors import (
     TdxError,
@@ -29,12 +30,11 @@ from tdx_dagster.tdx.errors import (
     TdxSettingError,
     TdxUnclear,
 )
-from tdx_dagster.tdx.facade import Connection, Tdx
-from tdx_dagster.tdx.limiter import Limiter, PostgresLimiter
 from tdx_dagster.tdx.models import AssetSearch, FeedPost, StatusClass
 from tdx_dagster.tdx.parse import parse_id
-from tdx_dagster.tdx.signin import Credentials
-from tdx_dagster.tdx.transport import Patience
+from tdx_dagster.tdx.rate_limit import Limiter, PostgresLimiter
+from tdx_dagster.tdx.sign_in import Credentials
+from tdx_dagster.tdx.transport import CallLimits
 
 # How late a busy machine may wake a thread; what is not cut off at its bound would last far longer.
 BUSY = 1.0
@@ -44,7 +44,7 @@ POST = FeedPost("First line\nSecond <line>", is_private=True)
 FEED = "/{app}/tickets/{id}/feed"
 LINK = "/{app}/tickets/{id}/assets/{asset}"
 NEW, CLOSED, NEEDS_DATE = 101, 103, 105
-QUICK = Patience(max_wait_seconds=0.5, connect_seconds=0.5, answer_seconds=0.5)
+QUICK = CallLimits(max_wait_seconds=0.5, connect_seconds=0.5, answer_seconds=0.5)
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def make(
     simulator: Simulator,
     credentials: Credentials = USER,
     *,
-    patience: Patience | None = None,
+    patience: CallLimits | None = None,
     limiter: Limiter | None = None,
     ticket_app: int = TICKET_APP_ID,
     asset_app: int = ASSET_APP_ID,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tdx_dagster.tdx import parse
 from tdx_dagster.tdx.errors import TdxBadAnswer
-from tdx_dagster.tdx.exchange import Answer
+from tdx_dagster.tdx.http import Answer
 from tdx_dagster.tdx.models import StatusClass
 from tdx_dagster.tdx.rate_headers import RateHeaders, wait_after_429
 

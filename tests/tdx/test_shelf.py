@@ -13,9 +13,9 @@ from tdx_dagster.simulator import (
     Simulator,
     blank_state,
 )
-from tdx_dagster.tdx.facade import Connection, Tdx
+from tdx_dagster.tdx.client import Connection, Tdx
 from tdx_dagster.tdx.shelf import PostgresShelf
-from tdx_dagster.tdx.signin import Credentials
+from tdx_dagster.tdx.sign_in import Credentials
 
 URL = "https://tdx.example.edu/TDWebApi"
 KEY = Credentials(beid=BEID, web_services_key=WEB_SERVICES_KEY)

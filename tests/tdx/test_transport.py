@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tdx_dagster.tdx.client import Connection, Tdx
 from tdx_dagster.tdx.clock import REAL_CLOCK
 from tdx_dagster.tdx.errors import (
     TdxBadAnswer,
@@ -16,10 +17,9 @@ from tdx_dagster.tdx.errors import (
     TdxSettingError,
     TdxUnclear,
 )
-from tdx_dagster.tdx.facade import Connection, Tdx
 from tdx_dagster.tdx.models import FeedPost
-from tdx_dagster.tdx.signin import Credentials
-from tdx_dagster.tdx.transport import Patience
+from tdx_dagster.tdx.sign_in import Credentials
+from tdx_dagster.tdx.transport import CallLimits
 from tests.tdx.conftest import FakeTime, MakeTdx
 from tests.tdx.scripted_server import (
     TOKEN,
@@ -477,7 +477,7 @@ def test_a_call_through_a_proxy_has_the_same_bound(
     monkeypatch.delenv("NO_PROXY", raising=False)
     server.play(answer(200, TICKET), drip(HEAD + b"X-Drip: "))
     connection = Connection("http://tdx.example.edu", 46, 32, Credentials(api_token=TOKEN))
-    patience = Patience(max_wait_seconds=0.2, answer_seconds=0.3)
+    patience = CallLimits(max_wait_seconds=0.2, answer_seconds=0.3)
     tdx = Tdx.create(connection, patience=patience)
     assert tdx.ticket(31).id == 31
     assert server.calls == ["GET http://tdx.example.edu/TDWebApi/api/46/tickets/31"]

@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from tdx_dagster.inventory.lookup import MemoryInventory, RememberingInventory
+from tdx_dagster.discovery.remembered import RememberingInventory
+from tdx_dagster.inventory.lookup import MemoryInventory
 from tdx_dagster.simulator import (
     ASSET_APP_ID,
     BEID,
@@ -15,15 +16,15 @@ from tdx_dagster.simulator import (
 )
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.state.store import ActionStore
-from tdx_dagster.tdx.facade import Connection, Tdx
-from tdx_dagster.tdx.signin import Credentials
-from tdx_dagster.tdx.transport import Patience
+from tdx_dagster.tdx.client import Connection, Tdx
+from tdx_dagster.tdx.sign_in import Credentials
+from tdx_dagster.tdx.transport import CallLimits
 from tdx_dagster.tickets.actions.action import Action
-from tdx_dagster.tickets.actions.hands import Times
-from tdx_dagster.tickets.actions.once import Outcome
 from tdx_dagster.tickets.batch import Batch, load_batch, run_action
-from tdx_dagster.tickets.pipeline_spec import Pipeline
-from tdx_dagster.tickets.tools import TicketTools
+from tdx_dagster.tickets.once.runner import Outcome
+from tdx_dagster.tickets.once.writer import Times
+from tdx_dagster.tickets.pipeline import Pipeline
+from tdx_dagster.tickets.services import RunServices
 
 # An absence is believed at once and a retry is due at once: tests move on instead of waiting.
 AT_ONCE = Times(settle=0.0, retry_pause=0.0)
@@ -38,7 +39,7 @@ def client(simulator: Simulator, **patience: Any) -> Tdx:
             ASSET_APP_ID,
             Credentials(beid=BEID, web_services_key=WEB_SERVICES_KEY),
         ),
-        patience=Patience(**{"max_wait_seconds": 2.0, "answer_seconds": 5.0, **patience}),
+        patience=CallLimits(**{"max_wait_seconds": 2.0, "answer_seconds": 5.0, **patience}),
     )
 
 
@@ -57,9 +58,9 @@ class Desk:
         """Put a desk together on a real database."""
         return cls(simulator, PostgresStore(engine), Pipeline("p", actions), **more)
 
-    def tools(self) -> TicketTools:
+    def tools(self) -> RunServices:
         """What a run works with."""
-        return TicketTools(
+        return RunServices(
             tdx=client(self.simulator),
             store=self.store,
             inventory=RememberingInventory(inventory_of(self.simulator)),

@@ -8,19 +8,20 @@ import dagster as dg
 import pytest
 from sqlalchemy import Engine
 
-from tdx_dagster.pipeline import pipeline_definitions
+from tdx_dagster.component import pipeline_definitions
 from tdx_dagster.simulator import REPORT_ID, Simulator
 from tdx_dagster.state.store import ActionStore
 from tdx_dagster.tdx.errors import TdxRateLimited
 from tdx_dagster.tdx.models import Report
 from tdx_dagster.tickets import sensor
-from tdx_dagster.tickets.actions.action import Action, Performed
+from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.comment import Comment
+from tdx_dagster.tickets.actions.context import ActionContext
+from tdx_dagster.tickets.actions.outcome import Performed
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
-from tdx_dagster.tickets.actions.work import Work
-from tdx_dagster.tickets.asset import batch_io_manager, run_config
-from tdx_dagster.tickets.tools import NotConfigured
+from tdx_dagster.tickets.job import batch_io_manager, run_config
+from tdx_dagster.tickets.services import NotConfigured
 
 from .desk import Desk, client
 
@@ -29,7 +30,7 @@ LINE = (AddAsset(), SummaryComment())
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-class Polling:
+class SensorServices:
     """The sensor's side of a desk."""
 
     def __init__(self, desk: Desk, error: Exception | None = None) -> None:
@@ -51,9 +52,9 @@ class Polling:
 class OnlyOn(Action):
     """Fails on ticket 32."""
 
-    def perform(self, work: Work) -> Performed:
+    def perform(self, context: ActionContext) -> Performed:
         """Fail or not."""
-        if work.ticket.id == 32:
+        if context.ticket.id == 32:
             raise RuntimeError("no luck")
         return Performed("fine")
 
@@ -78,7 +79,7 @@ def definitions(desk: Desk, error: Exception | None = None) -> dg.Definitions:
             assets=[dg.AssetSpec(["silver", "computers"])],
             resources={
                 "ticket_tools": desk.tools(),
-                "polling": Polling(desk, error),
+                "polling": SensorServices(desk, error),
                 "batch_io": batch_io_manager,
             },
             executor=dg.in_process_executor,
@@ -118,7 +119,7 @@ def tick(desk: Desk, instance: dg.DagsterInstance, error: Exception | None = Non
     sensor = made.resolve_sensor_def(name)
     with dg.build_sensor_context(
         instance=instance,
-        resources={"polling": Polling(desk, error)},
+        resources={"polling": SensorServices(desk, error)},
         sensor_name=name,
     ) as context:
         return sensor(context)
@@ -334,7 +335,7 @@ def test_c03_a_ticket_listed_twice_is_launched_once(
 ) -> None:
     """Older releases of Dagster start both runs."""
     working = desk(*LINE)
-    polling = Polling(working)
+    polling = SensorServices(working)
     twice = polling.report(None)
     polling.report = lambda _: Report(  # type: ignore[method-assign]
         twice.id, twice.name, 0, twice.columns, ({"TicketID": 31}, {"TicketID": "31"})

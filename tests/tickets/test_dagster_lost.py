@@ -13,7 +13,7 @@ from tdx_dagster.simulator import Simulator
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.comment import Comment
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
-from tdx_dagster.tickets.pipeline_spec import Pipeline
+from tdx_dagster.tickets.pipeline import Pipeline
 
 from .desk import Desk
 from .test_dagster import run, tick

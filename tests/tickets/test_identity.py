@@ -5,17 +5,13 @@ from typing import ClassVar
 
 import pytest
 
-from tdx_dagster.tickets.actions.action import (
-    Action,
-    BadAction,
-    Performed,
-    read_action,
-    read_actions,
-)
+from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.comment import Comment
+from tdx_dagster.tickets.actions.context import ActionContext
+from tdx_dagster.tickets.actions.outcome import Performed
+from tdx_dagster.tickets.actions.registry import BadAction, read_action, read_actions
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
-from tdx_dagster.tickets.actions.work import Work
 
 
 class Assign(Action):
@@ -25,9 +21,9 @@ class Assign(Action):
     group_id: int
     note: str = "hello"
 
-    def perform(self, work: Work) -> Performed:
+    def perform(self, context: ActionContext) -> Performed:
         """Do nothing."""
-        del work
+        del context
         return Performed("assigned")
 
 

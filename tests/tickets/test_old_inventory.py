@@ -3,17 +3,18 @@
 from sqlalchemy import Engine, text
 
 from tdx_dagster.cli.check import Verdict, look_at_statuses
+from tdx_dagster.discovery.remembered import RememberingInventory
 from tdx_dagster.inventory.bronze import ingest_assets
-from tdx_dagster.inventory.lookup import PostgresInventory, RememberingInventory
+from tdx_dagster.inventory.lookup import PostgresInventory
 from tdx_dagster.inventory.silver import rebuild_computers
 from tdx_dagster.inventory.source import TdxSource
 from tdx_dagster.simulator import Simulator
 from tdx_dagster.state.records import FailureKind
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.comment import Comment
-from tdx_dagster.tickets.actions.once import Result
-from tdx_dagster.tickets.pipeline_spec import Pipeline
-from tdx_dagster.tickets.tools import TicketTools
+from tdx_dagster.tickets.once.runner import Result
+from tdx_dagster.tickets.pipeline import Pipeline
+from tdx_dagster.tickets.services import RunServices
 
 from .desk import Desk, client
 
@@ -23,7 +24,7 @@ class PostgresDesk(Desk):
 
     engine: Engine
 
-    def tools(self) -> TicketTools:
+    def tools(self) -> RunServices:
         """See `Desk.tools`."""
         made = super().tools()
         made.inventory = RememberingInventory(

@@ -15,14 +15,16 @@ from tdx_dagster.simulator import Simulator
 from tdx_dagster.simulator.blank import CLOSED
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.state.records import FailureKind, LogStatus, StoreUnavailable
-from tdx_dagster.tickets.actions import hands
-from tdx_dagster.tickets.actions.action import Action, Performed
+from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.comment import Comment
-from tdx_dagster.tickets.actions.hands import Effect, Times
-from tdx_dagster.tickets.actions.once import Result
+from tdx_dagster.tickets.actions.context import ActionContext
+from tdx_dagster.tickets.actions.effects import Effect
+from tdx_dagster.tickets.actions.outcome import Performed
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
-from tdx_dagster.tickets.actions.work import Work
+from tdx_dagster.tickets.once import writer
+from tdx_dagster.tickets.once.runner import Result
+from tdx_dagster.tickets.once.writer import Times
 
 from .desk import AT_ONCE, Desk
 
@@ -401,11 +403,11 @@ class Poke(Action):
 
     action_type: ClassVar[str] = "poke"
 
-    def perform(self, work: Work) -> Performed:
+    def perform(self, context: ActionContext) -> Performed:
         """Write with an unclear outcome."""
-        with pytest.raises(AttributeError, match=r"work\.hands"):
-            _ = work.ticket.tdx.post_feed  # type: ignore[attr-defined]
-        work.hands.do(Effect("poke", {}, write=lambda _: None))
+        with pytest.raises(AttributeError, match=r"context\.write"):
+            _ = context.ticket.tdx.post_feed  # type: ignore[attr-defined]
+        context.write.do(Effect("poke", {}, write=lambda _: None))
         return Performed("poked")
 
 
@@ -423,9 +425,9 @@ def test_an_effect_nobody_can_look_for_ends_as_uncertain_and_is_never_repeated(
 class Broken(Action):
     """A custom action with a defect."""
 
-    def perform(self, work: Work) -> Performed:
+    def perform(self, context: ActionContext) -> Performed:
         """Fail as code does."""
-        raise KeyError(work.pipeline)
+        raise KeyError(context.pipeline)
 
 
 def test_an_action_that_always_fails_is_given_up_after_its_attempts(
@@ -564,7 +566,7 @@ def test_a_holder_that_lost_its_claim_while_it_waited_for_its_turn_sends_nothing
                     "UPDATE meta.daemon_action_log SET claim_token = gen_random_uuid()"
                 )
 
-    monkeypatch.setattr(hands, "FENCE_SECONDS", -1.0)
+    monkeypatch.setattr(writer, "FENCE_SECONDS", -1.0)
     monkeypatch.setattr(tools.tdx._transport._limiter, "acquire", waits)  # type: ignore[attr-defined]
     monkeypatch.setattr(working, "tools", lambda: tools)
     [outcome] = working.outcomes(31)

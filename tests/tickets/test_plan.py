@@ -9,7 +9,7 @@ from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.comment import Comment
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
-from tdx_dagster.tickets.pipeline_spec import Pipeline
+from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.plan import Due, plan_ticket, plan_tickets
 
 NOW = datetime(2026, 1, 6, 12, tzinfo=UTC)
@@ -115,12 +115,15 @@ def test_a_summary_is_due_where_something_is_untold_or_about_to_be_done() -> Non
     """Never per poll, never lost."""
     first, then = AddAsset(), SummaryComment()
     line = pipeline(first, then)
-    told, untold = row(first, pipeline="p"), row(first, pipeline="p", is_untold=True)
+    told, unsummarised = row(first, pipeline="p"), row(first, pipeline="p", is_unsummarised=True)
     assert stands(line, []) == [Due.NEW, Due.NEW]
     assert stands(line, [told]) == [Due.DONE, Due.DONE]
-    assert stands(line, [untold]) == [Due.DONE, Due.NEW]
-    assert stands(line, [untold, row(then)]) == [Due.DONE, Due.AGAIN]
-    assert stands(line, [row(first, pipeline="other", is_untold=True)]) == [Due.DONE, Due.DONE]
+    assert stands(line, [unsummarised]) == [Due.DONE, Due.NEW]
+    assert stands(line, [unsummarised, row(then)]) == [Due.DONE, Due.AGAIN]
+    assert stands(line, [row(first, pipeline="other", is_unsummarised=True)]) == [
+        Due.DONE,
+        Due.DONE,
+    ]
 
 
 def test_a_summary_that_posts_also_when_empty_is_due_once() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tdx_dagster.resources import DatabasePort, SettingsPolling, TdxPort
+from tdx_dagster.resources import DatabaseProvider, SettingsSensorServices, TdxProvider
 from tdx_dagster.simulator import REPORT_ID, Simulator, settings_for
 
 
@@ -13,8 +13,8 @@ def test_ticks_of_one_process_sign_in_once_and_then_make_one_call_each(
     for name, value in {**settings_for(simulator), "DATABASE_URL": database_url}.items():
         monkeypatch.setenv(name, value)
     for _ in range(3):
-        database = DatabasePort()
-        SettingsPolling(TdxPort(database), database).report(REPORT_ID)
+        database = DatabaseProvider()
+        SettingsSensorServices(TdxProvider(database), database).report(REPORT_ID)
     assert [call.name for call in simulator.calls] == [
         "POST /auth/loginadmin",
         *["GET /reports/{id}"] * 3,

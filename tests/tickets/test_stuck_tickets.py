@@ -4,13 +4,13 @@ import dagster as dg
 import pytest
 from sqlalchemy import Engine, text
 
+from tdx_dagster.component import pipeline_definitions
 from tdx_dagster.definitions import build_defs
 from tdx_dagster.inventory.assets import ASSETS, FRESH, STUCK, inventory_definitions
-from tdx_dagster.pipeline import pipeline_definitions
 from tdx_dagster.simulator import Simulator
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
-from tdx_dagster.tickets.asset import batch_io_manager
+from tdx_dagster.tickets.job import batch_io_manager
 
 from .desk import Desk
 
@@ -25,7 +25,7 @@ class Port:
         self._database = database
 
     def engine(self) -> Engine:
-        """See `DatabasePort`."""
+        """See `DatabaseProvider`."""
         return self._database
 
 

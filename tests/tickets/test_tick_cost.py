@@ -10,14 +10,14 @@ from sqlalchemy import Engine, event, text
 
 from tdx_dagster.simulator import Simulator
 from tdx_dagster.state.records import ActionIdentity
-from tdx_dagster.tickets import partitions
+from tdx_dagster.tickets import runs
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.comment import Comment
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
 
 from .desk import Desk
-from .test_dagster import Polling, definitions, tick
+from .test_dagster import SensorServices, definitions, tick
 
 LINE = (Comment(comment_text="Seen."), AddAsset(), SummaryComment())
 FINISHED = text(
@@ -87,7 +87,7 @@ def test_an_idle_tick_over_1000_finished_tickets_is_one_call_and_one_query(
     desk = Desk.over(simulator, database, *LINE)
     sensor = definitions(desk).resolve_sensor_def(desk.pipeline.sensor_name)
     monkeypatch.setattr(Action, "identity", counted)
-    resources = {"polling": Polling(desk)}
+    resources = {"polling": SensorServices(desk)}
     with (
         dg.build_sensor_context(instance=instance, resources=resources) as context,
         statements() as sent,
@@ -109,7 +109,7 @@ def test_a_tick_with_work_does_not_read_all_partitions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """New tickets and young ones are asked for by key, whatever the number of old partitions."""
-    monkeypatch.setattr(partitions, "NEWEST", 3)
+    monkeypatch.setattr(runs, "NEWEST", 3)
     instance.add_dynamic_partitions("p_tickets", [str(key) for key in range(500, 600)])
     instance.add_dynamic_partitions("p_tickets", ["31", "32"])
     monkeypatch.setattr(dg.DagsterInstance, "get_dynamic_partitions", pytest.fail)
@@ -126,7 +126,7 @@ def test_a_run_whose_range_begins_at_an_old_partition_still_says_what_it_has_in_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A backfill of last year's tickets: what lies between the ends of its range is not run twice."""
-    monkeypatch.setattr(partitions, "NEWEST", 3)
+    monkeypatch.setattr(runs, "NEWEST", 3)
     instance.add_dynamic_partitions("p_tickets", ["500", "31", "32", "33"])
     desk = Desk.over(simulator, database, *LINE)
     instance.create_run_for_job(

@@ -10,8 +10,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from tdx_dagster.inventory.computers import Computer
-from tdx_dagster.inventory.discovery import (
+from tdx_dagster.discovery.discover import (
     Discovery,
     DiscoverySettings,
     Enquiry,
@@ -20,14 +19,17 @@ from tdx_dagster.inventory.discovery import (
     confirm,
     discover,
 )
-from tdx_dagster.inventory.identifiers import IdentifierSettings
+from tdx_dagster.discovery.identifiers import IdentifierSettings
+from tdx_dagster.discovery.wording import summary_line
+from tdx_dagster.inventory.computers import Computer
 from tdx_dagster.inventory.statuses import ACTIVE, ActiveStatuses, Listed
-from tdx_dagster.inventory.summaries import summary_line
 from tdx_dagster.state.records import EffectRecord
 from tdx_dagster.tdx.errors import TdxRefused
-from tdx_dagster.tickets.actions.action import Action, Performed
-from tdx_dagster.tickets.actions.hands import attach_effect
-from tdx_dagster.tickets.actions.work import TicketView, Work
+from tdx_dagster.tickets.actions.action import Action
+from tdx_dagster.tickets.actions.context import ActionContext
+from tdx_dagster.tickets.actions.effects import attach_effect
+from tdx_dagster.tickets.actions.outcome import Performed
+from tdx_dagster.tickets.ticket_view import TicketView
 
 NOTHING_LISTED: Listed = {}
 
@@ -94,12 +96,12 @@ class AddAsset(Action):
             identifiers=self.identifier_settings(),
         )
 
-    def perform(self, work: Work) -> Performed:
+    def perform(self, context: ActionContext) -> Performed:
         """Find and attach."""
-        settings = self.discovery_settings(work.inventory.statuses())
-        enquiry = enquiry_of(work.ticket, work.hands.effects(), work.robot_texts)
-        found = discover(enquiry, work.inventory, work.search, settings)
-        done = _attach_all(work, found, settings, self.identity().action_id)
+        settings = self.discovery_settings(context.inventory.statuses())
+        enquiry = enquiry_of(context.ticket, context.write.effects(), context.posted_texts)
+        found = discover(enquiry, context.inventory, context.search, settings)
+        done = _attach_all(context, found, settings, self.identity().action_id)
         if done.error and not (done.added or done.already):
             raise done.error
         line = summary_line(found, done.added, done.already, done.refused)
@@ -121,14 +123,14 @@ class _Attached:
 
 
 def enquiry_of(
-    ticket: TicketView, effects: Mapping[str, EffectRecord], robot_texts: Sequence[str]
+    ticket: TicketView, effects: Mapping[str, EffectRecord], posted_texts: Sequence[str]
 ) -> Enquiry:
     """Give what discovery is asked about a ticket.
 
     Args:
         ticket: The ticket.
         effects: What this robot has written on it; its own entries are no evidence.
-        robot_texts: What it writes, to be recognised where people quote it.
+        posted_texts: What it writes, to be recognised where people quote it.
     """
     ours = (effect.detail.get("feed_id") for effect in effects.values())
     return Enquiry(
@@ -136,46 +138,48 @@ def enquiry_of(
         conversation=ticket.conversation,
         has_assets=lambda: any(item.asset_id for item in ticket.items()),
         robot=Robot(
-            texts=tuple(robot_texts),
+            texts=tuple(posted_texts),
             entry_ids=frozenset(entry for entry in ours if isinstance(entry, int)),
         ),
     )
 
 
 def _attach_all(
-    work: Work, found: Discovery, settings: DiscoverySettings, action_id: str
+    context: ActionContext, found: Discovery, settings: DiscoverySettings, action_id: str
 ) -> _Attached:
     """Attach in order; what is on the ticket already is not posted again (case A14)."""
     done = _Attached()
     if not found.matches:
         return done
-    linked = {item.asset_id for item in work.ticket.items()}
-    ours = work.hands.effects() if linked else {}
+    linked = {item.asset_id for item in context.ticket.items()}
+    ours = context.write.effects() if linked else {}
     for match in found.matches:
         computer = match.computer
         is_ours = attach_effect(computer.asset_id, action_id) in ours
         if computer.asset_id in linked and not is_ours:
             done.already.append(computer)
-        elif is_ours or (why := _confirmed(work, computer, settings)) is None:
-            _attach(work, computer, done)
+        elif is_ours or (why := _confirmed(context, computer, settings)) is None:
+            _attach(context, computer, done)
         else:
             done.refused.append((computer, why))
     return done
 
 
-def _confirmed(work: Work, computer: Computer, settings: DiscoverySettings) -> str | None:
+def _confirmed(
+    context: ActionContext, computer: Computer, settings: DiscoverySettings
+) -> str | None:
     """Read the asset once more: the inventory may be a night old."""
     if computer.is_confirmed:
         return None
     try:
-        return confirm(computer, work.ticket.tdx.asset(computer.asset_id), settings)
+        return confirm(computer, context.ticket.tdx.asset(computer.asset_id), settings)
     except TdxRefused as error:
         return str(error)
 
 
-def _attach(work: Work, computer: Computer, done: _Attached) -> None:
+def _attach(context: ActionContext, computer: Computer, done: _Attached) -> None:
     try:
-        work.hands.attach(computer.asset_id, computer.label)
+        context.write.attach(computer.asset_id, computer.label)
     except TdxRefused as error:
         # For good, for this asset: the others may still work.
         done.error = error

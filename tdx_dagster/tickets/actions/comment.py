@@ -9,8 +9,9 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from tdx_dagster.tdx.models import FeedPost
-from tdx_dagster.tickets.actions.action import Action, Performed
-from tdx_dagster.tickets.actions.work import Work
+from tdx_dagster.tickets.actions.action import Action
+from tdx_dagster.tickets.actions.context import ActionContext
+from tdx_dagster.tickets.actions.outcome import Performed
 
 
 class Comment(Action):
@@ -50,11 +51,11 @@ class Comment(Action):
         """See `Action.hashed_settings`; the order of addresses does not matter."""
         return super().hashed_settings() | {"notify": sorted(self.notify)}
 
-    def own_words(self) -> Sequence[str]:
-        """See `Action.own_words`."""
+    def posted_texts(self) -> Sequence[str]:
+        """See `Action.posted_texts`."""
         return (self.comment_text,)
 
-    def perform(self, work: Work) -> Performed:
+    def perform(self, context: ActionContext) -> Performed:
         """Post it."""
         post = FeedPost(
             comments=self.comment_text,
@@ -65,7 +66,7 @@ class Comment(Action):
             new_status_id=self.new_status_id,
             cascade_status=self.cascade_status,
         )
-        evidence = work.hands.post(f"feed:{self.identity().action_id}", post)
+        evidence = context.write.post(f"feed:{self.identity().action_id}", post)
         did = ["Comment posted"] if self.comment_text.strip() else []
         if self.new_status_id:
             did.append(f"status set to {self.new_status_id}")

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tdx_dagster.state.records import EffectState, UntoldResult
+from tdx_dagster.state.records import EffectState, UnsummarisedResult
 from tdx_dagster.tdx.models import FeedPost
-from tdx_dagster.tickets.actions.action import Action, Performed
-from tdx_dagster.tickets.actions.work import Work
+from tdx_dagster.tickets.actions.action import Action
+from tdx_dagster.tickets.actions.context import ActionContext
+from tdx_dagster.tickets.actions.outcome import Performed
 
 TELLS = "tells"
 
@@ -38,11 +39,11 @@ class SummaryComment(Action):
     skip_if_empty: bool = True
     separator: str = "\n"
 
-    def own_words(self) -> Sequence[str]:
-        """See `Action.own_words`."""
+    def posted_texts(self) -> Sequence[str]:
+        """See `Action.posted_texts`."""
         return (self.comment_prefix,)
 
-    def perform(self, work: Work) -> Performed:
+    def perform(self, context: ActionContext) -> Performed:
         """Post one note for the results at hand, or nothing where there are none.
 
         The notes of a pipeline on a ticket are numbered, and the number is the effect: two holders, of this
@@ -50,16 +51,16 @@ class SummaryComment(Action):
         has told. A note that somebody else posted meanwhile is taken into account, and the next is due.
         """
         while True:
-            untold = work.untold()
-            posted = _posted(work)
-            results = [it for it in untold if _mark(it) not in posted.told]
+            unsummarised = context.unsummarised()
+            posted = _posted(context)
+            results = [it for it in unsummarised if _mark(it) not in posted.told]
             lines = [line for result in results for line in result.lines if line.strip()]
-            ids = [result.action_id for result in untold]
+            ids = [result.action_id for result in unsummarised]
             if not lines and (self.skip_if_empty or posted.count):
                 return Performed("Nothing to summarise", told=ids)
             tells = [_mark(result) for result in results]
-            evidence = work.hands.post(
-                f"{_prefix(work)}{posted.count + 1}", self.post(lines), {TELLS: tells}
+            evidence = context.write.post(
+                f"{_prefix(context)}{posted.count + 1}", self.post(lines), {TELLS: tells}
             )
             if list(evidence.get(TELLS) or ()) == tells:
                 noun = "result" if len(lines) == 1 else "results"
@@ -93,19 +94,19 @@ class _Posted:
     told: frozenset[str]
 
 
-def _posted(work: Work) -> _Posted:
+def _posted(context: ActionContext) -> _Posted:
     notes = [
         effect.detail.get(TELLS, ())
-        for name, effect in work.hands.effects().items()
-        if name.startswith(_prefix(work)) and effect.state is EffectState.DONE
+        for name, effect in context.write.effects().items()
+        if name.startswith(_prefix(context)) and effect.state is EffectState.DONE
     ]
     return _Posted(len(notes), frozenset(mark for tells in notes for mark in tells))
 
 
-def _prefix(work: Work) -> str:
-    return f"summary:{work.pipeline}:"
+def _prefix(context: ActionContext) -> str:
+    return f"summary:{context.pipeline}:"
 
 
-def _mark(result: UntoldResult) -> str:
+def _mark(result: UnsummarisedResult) -> str:
     """Name a result: the action may have another one later."""
     return f"{result.action_id}@{result.executed_at.isoformat()}"

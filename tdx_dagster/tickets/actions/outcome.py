@@ -1,0 +1,46 @@
+"""What an action hands back: a result, or one of three errors that say what happens next.
+
+Belongs here: the words between an action and whoever runs it. Nothing here knows TDX, Dagster or the log.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Performed:
+    """What an action did.
+
+    Args:
+        message: One sentence for the log and the UI.
+        summary_lines: What the ticket's summary is to say of it; nothing where empty (case D17).
+        evidence: Kept with the row and shown in the UI; JSON values only.
+        told: Ids of the results that this action, a summary, has told.
+    """
+
+    message: str
+    summary_lines: Sequence[str] = ()
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    told: Sequence[str] = ()
+
+
+class RetryLater(Exception):
+    """The action cannot be done now.
+
+    Args:
+        message: Why.
+        wait_seconds: At least how long until it makes sense to try again, where known.
+    """
+
+    def __init__(self, message: str, wait_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.wait_seconds = wait_seconds
+
+
+class GiveUp(Exception):
+    """The action will never work on this ticket as it is configured; a person has to look."""
+
+
+class Uncertain(Exception):
+    """An effect may have happened and nobody can look: a person decides, it is never repeated."""

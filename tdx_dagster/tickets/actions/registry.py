@@ -1,0 +1,113 @@
+"""From an entry of a `defs.yaml` to an action: built-in types by name, custom ones by dotted path.
+
+Belongs here: reading settings and saying what is wrong with them, with file, position, field and nearest
+valid name. Does not: what an action is (`action`).
+"""
+
+import importlib
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import ValidationError
+
+from tdx_dagster.tickets.actions.action import Action
+from tdx_dagster.tickets.actions.add_asset import AddAsset
+from tdx_dagster.tickets.actions.comment import Comment
+from tdx_dagster.tickets.actions.summary_comment import SummaryComment
+
+
+class BadAction(ValueError):
+    """An action of a pipeline cannot be read; the text names its place, the field and the fix."""
+
+
+def action_types() -> dict[str, type[Action]]:
+    """Give the built-in actions by the `type` that a pipeline names them with."""
+    return {kind.action_type: kind for kind in (AddAsset, Comment, SummaryComment)}
+
+
+def read_actions(entries: Sequence[Mapping[str, Any]], place: str) -> tuple[Action, ...]:
+    """Make actions from the `actions` of a pipeline.
+
+    Args:
+        entries: One mapping an action, with `type` and its settings.
+        place: The file, for error messages.
+
+    Raises:
+        BadAction: With file, position, field, and the nearest valid name.
+    """
+    if not entries:
+        raise BadAction(f"{place}: 'actions' is empty; name at least one action.")
+    actions = tuple(
+        read_action(entry, f"{place}: action {position}")
+        for position, entry in enumerate(entries, start=1)
+    )
+    seen: dict[str, int] = {}
+    for position, action in enumerate(actions, start=1):
+        if action.label in seen:
+            raise BadAction(
+                f"{place}: action {position} has the name {action.label!r} of action "
+                f"{seen[action.label]}; give one of them another 'name'."
+            )
+        seen[action.label] = position
+    return actions
+
+
+def read_action(entry: Mapping[str, Any], place: str) -> Action:
+    """Make one action from its mapping; see `read_actions`."""
+    if not isinstance(entry, Mapping):
+        raise BadAction(f"{place} must be a mapping that begins with 'type:', not {entry!r}.")
+    settings = dict(entry)
+    type_name = settings.pop("type", None)
+    if not isinstance(type_name, str) or not type_name:
+        raise BadAction(f"{place} has no 'type'; built-in types are {', '.join(action_types())}.")
+    kind = _find_type(type_name, place)
+    try:
+        return kind(**settings)
+    except ValidationError as error:
+        raise BadAction("\n".join(_faults(error, kind, f"{place} ({type_name})"))) from None
+
+
+def _find_type(type_name: str, place: str) -> type[Action]:
+    known = action_types()
+    if type_name in known:
+        return known[type_name]
+    if "." not in type_name:
+        raise BadAction(
+            f"{place}: there is no action type {type_name!r}.{nearest(type_name, known)} Built-in types: "
+            f"{', '.join(known)}; a custom one is named by its dotted path, like my_actions.Assign."
+        )
+    module_name, _, class_name = type_name.rpartition(".")
+    try:
+        kind = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError) as error:
+        raise BadAction(
+            f"{place}: the custom action {type_name!r} cannot be imported ({error}). Is its module "
+            "installed, or in the folder you start from?"
+        ) from error
+    if not (isinstance(kind, type) and issubclass(kind, Action)):
+        raise BadAction(f"{place}: {type_name!r} is no subclass of {Action.__module__}.Action.")
+    return kind
+
+
+def _faults(error: ValidationError, kind: type[Action], place: str) -> list[str]:
+    lines = []
+    for fault in error.errors(include_url=False):
+        name = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] == "extra_forbidden":
+            fields = list(kind.model_fields)
+            lines.append(
+                f"{place}: unknown setting {name!r}.{nearest(name, fields)} "
+                f"Its settings are {', '.join(sorted(fields))}."
+            )
+        elif fault["type"] == "missing":
+            lines.append(f"{place}: the setting {name!r} is missing.")
+        else:
+            lines.append(f"{place}: {name} = {fault['input']!r}: {fault['msg']}.")
+    return lines
+
+
+def nearest(name: str, known: Mapping[str, object] | Sequence[str]) -> str:
+    """Say which known name is meant, perhaps; empty where none is like it."""
+    close = get_close_matches(name, list(known), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""

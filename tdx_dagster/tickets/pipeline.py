@@ -1,0 +1,98 @@
+"""What a pipeline is, in plain Python: one report, its actions in order, and how it is polled.
+
+Made from a `defs.yaml` by the component in `tdx_dagster.component`; used by the plan, the sensor, the
+asset and the command line.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from tdx_dagster.discovery.identifiers import IdentifierSettings
+from tdx_dagster.inventory.statuses import ActiveStatuses, Listed
+from tdx_dagster.tickets.actions.action import Action
+from tdx_dagster.tickets.actions.add_asset import AddAsset
+from tdx_dagster.tickets.actions.registry import action_types, read_action
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """One report with its actions.
+
+    Args:
+        name: Folder name of its `defs.yaml`.
+        actions: In the order they run on a ticket.
+        report_id: The TDX report; None means DAEMON_REPORT_ID.
+        ticket_column: The column with the ticket id; None finds it.
+        interval_seconds: Seconds between two looks at the report.
+        tickets_per_run: At most so many tickets in one run.
+        act_on_closed: Act on completed and cancelled tickets too.
+    """
+
+    name: str
+    actions: tuple[Action, ...]
+    report_id: int | None = None
+    ticket_column: str | None = None
+    interval_seconds: int = 300
+    tickets_per_run: int = 30
+    act_on_closed: bool = False
+
+    @property
+    def partitions_name(self) -> str:
+        """Name of the dynamic partitions, one a ticket."""
+        return f"{self.name}_tickets"
+
+    @property
+    def sensor_name(self) -> str:
+        """Name of the sensor that polls the report."""
+        return f"{self.name}_report"
+
+    @property
+    def asset_key(self) -> tuple[str, str]:
+        """Key of the partitioned asset."""
+        return ("tickets", self.name)
+
+    @cached_property
+    def action_ids(self) -> Mapping[str, str]:
+        """The action ids by action name; hashed once, since a plan asks for them on every ticket."""
+        return {action.label: action.identity().action_id for action in self.actions}
+
+    def identifier_settings(self) -> IdentifierSettings:
+        """Give what the pipeline's discovery adds to the rules about tokens."""
+        found = [action for action in self.actions if isinstance(action, AddAsset)]
+        return found[0].identifier_settings() if found else IdentifierSettings()
+
+    def active_statuses(self, listed: Listed) -> tuple[ActiveStatuses, ...]:
+        """Give which asset statuses count as active, for each action that asks; see `AddAsset`."""
+        found = [action for action in self.actions if isinstance(action, AddAsset)]
+        return tuple(action.active_statuses(listed) for action in found)
+
+    def with_settings(self, overrides: Mapping[str, Mapping[str, Any]]) -> "Pipeline":
+        """Give the pipeline with settings of its actions replaced, as the launchpad does.
+
+        Args:
+            overrides: Settings by action name.
+
+        Raises:
+            BadAction: A value is no good.
+        """
+        actions = tuple(
+            _overridden(action, overrides.get(action.label, {}), self.name)
+            for action in self.actions
+        )
+        return replace(self, actions=actions)
+
+
+def _overridden(action: Action, settings: Mapping[str, Any], pipeline: str) -> Action:
+    changed = {name: value for name, value in settings.items() if getattr(action, name) != value}
+    if not changed:
+        return action
+    kind = type(action)
+    entry = {"type": _type_path(kind), **action.model_dump(), **settings}
+    return read_action(entry, f"run config of {pipeline}: {action.label}")
+
+
+def _type_path(kind: type[Action]) -> str:
+    known = {cls: name for name, cls in action_types().items()}
+    return known.get(kind, f"{kind.__module__}.{kind.__qualname__}")

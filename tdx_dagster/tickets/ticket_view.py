@@ -1,0 +1,130 @@
+"""A ticket as one run sees it: cached reads, and a TDX client that cannot write.
+
+Belongs here: caching reads for the length of a run, so that nothing is fetched twice. Does not: writing
+(`once.writer`), what actions make of it (`actions.context`).
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Protocol
+
+from tdx_dagster.tdx.errors import TdxRefused
+from tdx_dagster.tdx.models import Asset, AssetSearch, FeedEntry, Status, Ticket, TicketItem
+
+NOT_FOUND = 404
+
+
+class TdxReads(Protocol):
+    """The reads of the TDX facade that actions and their preparation use."""
+
+    def ticket(self, ticket_id: int) -> Ticket:
+        """Read a ticket."""
+
+    def feed(self, ticket_id: int) -> tuple[FeedEntry, ...]:
+        """Read a ticket's feed without replies, oldest first."""
+
+    def feed_entry(self, entry_id: int) -> FeedEntry:
+        """Read one entry with its replies."""
+
+    def ticket_items(self, ticket_id: int) -> tuple[TicketItem, ...]:
+        """Read what is linked to a ticket."""
+
+    def asset(self, asset_id: int) -> Asset:
+        """Read an asset."""
+
+    def search_assets(self, search: AssetSearch) -> tuple[Asset, ...]:
+        """Search for assets."""
+
+    def ticket_statuses(self) -> tuple[Status, ...]:
+        """Read the ticket statuses."""
+
+    def asset_statuses(self) -> tuple[Status, ...]:
+        """Read the asset statuses."""
+
+    def ticket_link(self, ticket_id: int) -> str:
+        """Give the address of a ticket for people."""
+
+    def asset_link(self, asset_id: int) -> str:
+        """Give the address of an asset for people."""
+
+
+class ReadOnly:
+    """A TDX facade without its writes, so that an action cannot pass by `Work.hands`. One for each run.
+
+    A search is asked once a run, however many tickets name the same unknown thing: a number that stands in
+    every signature must not cost a call each time. Errors are not remembered. Safe for threads.
+
+    Args:
+        tdx: The facade.
+    """
+
+    _reads = frozenset(name for name in vars(TdxReads) if not name.startswith("_"))
+
+    def __init__(self, tdx: TdxReads) -> None:
+        self._tdx = tdx
+        self._found: dict[AssetSearch, tuple[Asset, ...]] = {}
+        self._asking: defaultdict[AssetSearch, Lock] = defaultdict(Lock)
+
+    def search_assets(self, search: AssetSearch) -> tuple[Asset, ...]:
+        """See `TdxReads.search_assets`; who asks the same at the same time waits for the one answer."""
+        with self._asking[search]:
+            if search not in self._found:
+                self._found[search] = self._tdx.search_assets(search)
+            return self._found[search]
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  the type is that of the read asked for
+        """Give a read; refuse everything else."""
+        if name not in self._reads:
+            raise AttributeError(f"{name!r} is no read of TDX: actions write through context.write")
+        return getattr(self._tdx, name)
+
+
+@dataclass
+class TicketView:
+    """A ticket as this run sees it; each read is made once, when first asked for.
+
+    Args:
+        tdx: Where reads go.
+        id: The ticket id.
+    """
+
+    tdx: TdxReads
+    id: int
+    _ticket: Ticket | None = None
+    _refused: TdxRefused | None = None
+    _conversation: tuple[FeedEntry, ...] | None = None
+    _items: tuple[TicketItem, ...] | None = None
+
+    @property
+    def ticket(self) -> Ticket:
+        """The ticket itself; a refusal is remembered as well."""
+        if self._refused is not None:
+            raise self._refused
+        if self._ticket is None:
+            try:
+                self._ticket = self.tdx.ticket(self.id)
+            except TdxRefused as error:
+                self._refused = error
+                raise
+        return self._ticket
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether TDX knows no such ticket in this application."""
+        return self._refused is not None and self._refused.status == NOT_FOUND
+
+    def conversation(self) -> tuple[FeedEntry, ...]:
+        """Give the feed, oldest first, with the replies of entries that have any (case A25)."""
+        if self._conversation is None:
+            self._conversation = tuple(
+                self.tdx.feed_entry(entry.id) if entry.replies_count else entry
+                for entry in self.tdx.feed(self.id)
+            )
+        return self._conversation
+
+    def items(self) -> tuple[TicketItem, ...]:
+        """Give what is linked to the ticket; an error raises, only a real empty list is empty (A30)."""
+        if self._items is None:
+            self._items = self.tdx.ticket_items(self.id)
+        return self._items
