@@ -37,6 +37,8 @@ class Ticket:
     requestor_name: str
     requestor_email: str
     modified_at: datetime | None
+    created_at: datetime | None = None
+    modified_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,15 @@ class Status:
     status_class: StatusClass = StatusClass.NONE
     requires_off_hold_date: bool = False
     is_out_of_service: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The account that is signed in. `uid` is None for one that is no person, as with an admin key."""
+
+    uid: str | None
+    full_name: str
+    user_name: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -267,6 +267,8 @@ def parse_ticket(data: object, zone: tzinfo) -> Ticket:
         requestor_name=fields.text("RequestorName"),
         requestor_email=fields.text("RequestorEmail"),
         modified_at=fields.date("ModifiedDate", zone),
+        created_at=fields.date("CreatedDate", zone),
+        modified_name=fields.text("ModifiedFullName"),
     )
 
 
