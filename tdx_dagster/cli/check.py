@@ -88,7 +88,7 @@ def look_at_all() -> Iterator[Finding]:
     if Verdict.WRONG in {settings.verdict, schema.verdict}:
         return
     tdx = TdxProvider(DatabaseProvider()).non_waiting_client()
-    yield _look("sign-in", lambda: f"as {tdx.whoami().full_name or 'a service account'}")
+    yield _look("sign-in", lambda: f"as {tdx.account().full_name or 'a service account'}")
     yield _look("TDX_TICKET_APP_ID", lambda: f"{len(tdx.ticket_statuses())} ticket statuses")
     yield _look("TDX_ASSET_APP_ID", lambda: f"{len(tdx.asset_statuses())} asset statuses")
     if pipelines.verdict is Verdict.OK:

@@ -11,7 +11,7 @@ from typing import Any
 
 
 class StatusClass(IntEnum):
-    """Class of a ticket status (reference, section 13)."""
+    """Class of a ticket status."""
 
     NONE = 0
     NEW = 1
@@ -38,7 +38,11 @@ class Ticket:
     requestor_email: str
     modified_at: datetime | None
     created_at: datetime | None = None
+    modified_uid: str | None = None
     modified_name: str = ""
+    responsible_uid: str | None = None
+    # 0 where no group is responsible.
+    responsible_group_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,8 @@ class TicketItem:
     backing_id: int
     backing_type: int
     name: str
+    modified_at: datetime | None = None
+    modified_uid: str | None = None
 
     @property
     def asset_id(self) -> int | None:
@@ -112,7 +118,6 @@ class Status:
     name: str
     is_active: bool
     status_class: StatusClass = StatusClass.NONE
-    requires_off_hold_date: bool = False
     is_out_of_service: bool = False
 
 
@@ -123,18 +128,6 @@ class Account:
     uid: str | None
     full_name: str
     user_name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """A person. `raw` is the record as TDX sent it, for bronze."""
-
-    uid: str
-    full_name: str
-    email: str
-    user_name: str
-    is_active: bool
-    raw: dict[str, Any] = field(repr=False, compare=False, hash=False, default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
