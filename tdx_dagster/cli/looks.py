@@ -14,7 +14,7 @@ from rich.table import Table
 
 from tdx_dagster.cli.runtime import out, prepare, print_json
 from tdx_dagster.state.records import Attempt, LogRow
-from tdx_dagster.tickets.plan import Due
+from tdx_dagster.tickets.actions.due import Due
 
 if TYPE_CHECKING:
     from tdx_dagster.state.postgres_store import PostgresStore
