@@ -6,19 +6,19 @@ In-process tests call `App.handle`; `server` puts it behind HTTP.
 import threading
 from http import HTTPStatus
 
-from tdx_dagster.simulator import (
-    calls_asset_edits,
-    calls_assets,
-    calls_feed,
-    calls_links,
-    calls_lookups,
-    calls_people,
-    calls_reports,
-    calls_signin,
-    calls_ticket_edits,
-    calls_tickets,
+from tdx_dagster.simulator.api import (
+    asset_edits,
+    assets,
+    feed,
+    links,
+    lookups,
+    people,
+    reports,
+    signin,
+    ticket_edits,
+    tickets,
 )
-from tdx_dagster.simulator.calls import CallLog, LoggedCall
+from tdx_dagster.simulator.call_log import CallLog, LoggedCall
 from tdx_dagster.simulator.faults import Fault, Faults, Moment
 from tdx_dagster.simulator.limits import Limiter
 from tdx_dagster.simulator.messages import (
@@ -28,25 +28,25 @@ from tdx_dagster.simulator.messages import (
     Outgoing,
     Refusal,
     json_answer,
-    refusal_answer,
 )
-from tdx_dagster.simulator.model import Record
 from tdx_dagster.simulator.routes import Match, Router, below_api
-from tdx_dagster.simulator.tenant import Call, Tenant
+from tdx_dagster.simulator.tenant import shapes
+from tdx_dagster.simulator.tenant.model import Record
+from tdx_dagster.simulator.tenant.tenant import Call, Tenant
 
 LARGEST_REQUEST = 4 * 1024 * 1024
 
 ROUTES = (
-    *calls_signin.ROUTES,
-    *calls_reports.ROUTES,
-    *calls_tickets.ROUTES,
-    *calls_ticket_edits.ROUTES,
-    *calls_lookups.ROUTES,
-    *calls_feed.ROUTES,
-    *calls_links.ROUTES,
-    *calls_assets.ROUTES,
-    *calls_asset_edits.ROUTES,
-    *calls_people.ROUTES,
+    *signin.ROUTES,
+    *reports.ROUTES,
+    *tickets.ROUTES,
+    *ticket_edits.ROUTES,
+    *lookups.ROUTES,
+    *feed.ROUTES,
+    *links.ROUTES,
+    *assets.ROUTES,
+    *asset_edits.ROUTES,
+    *people.ROUTES,
 )
 
 _NO_PAGE = "<!DOCTYPE html><html><head><title>404</title></head><body>Not Found</body></html>"
@@ -160,7 +160,7 @@ class App:
             with self.tenant.state.lock:
                 return match.route.handler(self.tenant, Call(incoming, match.ids, user or {}))
         except Refusal as refusal:
-            return refusal_answer(refusal)
+            return _refused(refusal)
 
     def _require(self, incoming: Incoming, *, signed_in: bool) -> None:
         options = self.tenant.options
@@ -169,6 +169,12 @@ class App:
         if not signed_in:
             body = "Unauthorized." if options.unauthorized_body else None
             raise Refusal(HTTPStatus.UNAUTHORIZED, body)
+
+
+def _refused(refusal: Refusal) -> Outgoing:
+    if refusal.message is None:
+        return Outgoing(int(refusal.status))
+    return json_answer(shapes.render("Error", {"Message": refusal.message}), refusal.status)
 
 
 def _unrouted(incoming: Incoming, methods: frozenset[str]) -> Outgoing:

@@ -11,7 +11,7 @@ from typing import Any
 
 from tdx_dagster.simulator.app import App
 from tdx_dagster.simulator.messages import Incoming, Outgoing, Refusal, json_answer
-from tdx_dagster.simulator.model import state_from_json
+from tdx_dagster.simulator.tenant.model import state_from_json
 
 PREFIX = "/_simulator/"
 

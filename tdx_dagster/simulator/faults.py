@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tdx_dagster.simulator.constants import Value
 from tdx_dagster.simulator.messages import HTML, JSON, Outgoing
+from tdx_dagster.simulator.tenant.constants import Value
 
 Moment = Literal["before", "after"]
 

@@ -8,11 +8,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import parse_qsl
 
-from tdx_dagster.simulator import shapes
-from tdx_dagster.simulator.constants import Value
-from tdx_dagster.simulator.shapes import UnreadableInputError
+Json = Any
+"""Whatever JSON can hold."""
 
 JSON = "application/json; charset=utf-8"
 TEXT = "text/plain; charset=utf-8"
@@ -77,31 +77,7 @@ class Incoming:
                 found = value
         return found
 
-    def parameters(self, **kinds: str) -> dict[str, Value]:
-        """Several query parameters, read as their kinds.
-
-        Args:
-            **kinds: Kind by parameter name, as in `shapes.json`.
-
-        Returns:
-            The value by name, None where it was not sent or was empty.
-
-        Raises:
-            Refusal: 400 for a value that does not fit.
-        """
-        return {name: self._read(name, kind) for name, kind in kinds.items()}
-
-    def _read(self, name: str, kind: str) -> Value:
-        text = self.parameter(name)
-        if text is None or not text.strip():
-            return None
-        wanted = shapes.plain_field(name, kind)
-        try:
-            return shapes.read_field(wanted, text)
-        except UnreadableInputError as error:
-            raise Refusal(HTTPStatus.BAD_REQUEST, str(error)) from error
-
-    def json(self) -> Value:
+    def json(self) -> Json:
         """The body as JSON, read as leniently as TDX's parser does.
 
         Returns:
@@ -122,26 +98,8 @@ class Incoming:
         except (ValueError, RecursionError) as error:
             raise Refusal(HTTPStatus.BAD_REQUEST, "The request body is not valid JSON.") from error
 
-    def read(self, shape: str) -> dict[str, Value]:
-        """The body as an input type.
 
-        Args:
-            shape: The type's name.
-
-        Returns:
-            All fields of the type, the sent ones filled in. An empty body counts as `{}`.
-
-        Raises:
-            Refusal: 400 where it cannot be read.
-        """
-        body = self.json()
-        try:
-            return shapes.read(shape, {} if body is None else body)
-        except UnreadableInputError as error:
-            raise Refusal(HTTPStatus.BAD_REQUEST, str(error)) from error
-
-
-def _parse(text: str) -> Value:
+def _parse(text: str) -> Json:
     return json.loads(text, parse_constant=_no_constant)
 
 
@@ -203,17 +161,3 @@ def text_answer(text: str, status: int = HTTPStatus.OK) -> Outgoing:
         The answer.
     """
     return Outgoing(int(status), text.encode("utf-8", "replace"), TEXT)
-
-
-def refusal_answer(refusal: Refusal) -> Outgoing:
-    """The answer to a call that is refused.
-
-    Args:
-        refusal: Why.
-
-    Returns:
-        TDX's error object, or an empty body where there is no message.
-    """
-    if refusal.message is None:
-        return Outgoing(int(refusal.status))
-    return json_answer(shapes.render("Error", {"Message": refusal.message}), refusal.status)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tdx_dagster.simulator.messages import Outgoing
-from tdx_dagster.simulator.tenant import Call, Tenant
+from tdx_dagster.simulator.tenant.tenant import Call, Tenant
 
 Handler = Callable[[Tenant, Call], Outgoing]
 

@@ -17,8 +17,13 @@ from typing import Self
 from urllib.parse import unquote
 
 from tdx_dagster.simulator.app import LARGEST_REQUEST, App
-from tdx_dagster.simulator.calls import CallLog
-from tdx_dagster.simulator.constants import (
+from tdx_dagster.simulator.call_log import CallLog
+from tdx_dagster.simulator.control import Control
+from tdx_dagster.simulator.faults import Faults
+from tdx_dagster.simulator.limits import Limiter, LimitMode
+from tdx_dagster.simulator.messages import Dropped, Incoming, Outgoing
+from tdx_dagster.simulator.sample.sample import sample_state
+from tdx_dagster.simulator.tenant.constants import (
     ASSET_APP_ID,
     BEID,
     REPORT_ID,
@@ -26,15 +31,9 @@ from tdx_dagster.simulator.constants import (
     USER_NAME,
     WEB_SERVICES_KEY,
 )
-from tdx_dagster.simulator.control import Control
-from tdx_dagster.simulator.faults import Faults
-from tdx_dagster.simulator.limits import Limiter, LimitMode
-from tdx_dagster.simulator.messages import Dropped, Incoming, Outgoing
-from tdx_dagster.simulator.model import State
-from tdx_dagster.simulator.options import Options
-from tdx_dagster.simulator.sample import sample_state
-from tdx_dagster.simulator.tenant import Tenant
-from tdx_dagster.simulator.tls import Certificate
+from tdx_dagster.simulator.tenant.model import State
+from tdx_dagster.simulator.tenant.options import Options
+from tdx_dagster.simulator.tenant.tenant import Tenant
 
 _POLL_SECONDS = 0.02
 _READ_CHUNK = 64 * 1024
@@ -213,7 +212,7 @@ class Simulator:
         limits: `off`, `real`, or a factor for the length of the windows (see `limits.Limiter`).
         options: Switches for what the reference leaves open.
         clock: Gives the time now, with a zone.
-        certificate: Serve https with it (see `tls.make_certificate`).
+        tls: Serve https with it.
     """
 
     def __init__(
@@ -224,13 +223,13 @@ class Simulator:
         *,
         options: Options | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        certificate: Certificate | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.options = Options() if options is None else options
         self.faults = Faults()
         self.calls = CallLog()
         self._port = port
-        self._certificate = certificate
+        self._tls = tls
         self._stopping = threading.Event()
         self.tenant = Tenant(sample_state() if state is None else state, self.options, clock)
         self.limiter = Limiter(
@@ -263,7 +262,7 @@ class Simulator:
 
     @property
     def _origin(self) -> str:
-        scheme = "http" if self._certificate is None else "https"
+        scheme = "http" if self._tls is None else "https"
         return f"{scheme}://127.0.0.1:{self._port}"
 
     @property
@@ -317,8 +316,7 @@ class Simulator:
         if self._server is not None:
             return self
         self._stopping.clear()
-        tls = None if self._certificate is None else self._certificate.context()
-        self._server = _Server(("127.0.0.1", self._port), self.respond, tls, self._stopping)
+        self._server = _Server(("127.0.0.1", self._port), self.respond, self._tls, self._stopping)
         self._port = self._server.server_address[1]
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL_SECONDS,), daemon=True, name="simulator"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tdx_dagster.simulator import Simulator
-from tdx_dagster.simulator.constants import ZERO_GUID
+from tdx_dagster.simulator.tenant.constants import ZERO_GUID
 from tests.simulator.client import Client
 from tests.simulator.conftest import PERSON
 

@@ -15,13 +15,8 @@ from requests import adapters
 from tdxapi.client import TdxClient
 from tdxapi.enums.ticket_class import TicketClass
 
-from tdx_dagster.simulator import (
-    BEID,
-    WEB_SERVICES_KEY,
-    Simulator,
-    State,
-    make_certificate,
-)
+from tdx_dagster.simulator import BEID, WEB_SERVICES_KEY, Simulator, State
+from tests.certificates import server_tls
 from tests.simulator.conftest import PERSON
 
 HOST = "simulated.teamdynamix.com"
@@ -31,11 +26,12 @@ LAB = 18375
 @pytest.fixture
 def simulator(state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
     """A simulator behind https under the vendor's host name."""
-    certificate = make_certificate(tmp_path, (HOST,))
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.certificate))
+    authority = tmp_path / "authority.pem"
+    tls = server_tls(authority, HOST)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
     # Its repeat after a 401 takes a way through requests that does not look at that variable.
-    monkeypatch.setattr(adapters, "DEFAULT_CA_BUNDLE_PATH", str(certificate.certificate))
-    with Simulator(state, certificate=certificate) as running:
+    monkeypatch.setattr(adapters, "DEFAULT_CA_BUNDLE_PATH", str(authority))
+    with Simulator(state, tls=tls) as running:
         known = socket.getaddrinfo
 
         def loopback_only(host: str, _port: Any, *more: Any, **named: Any) -> Any:

@@ -23,8 +23,8 @@ from tdx_dagster.simulator import (
     Options,
     Simulator,
     State,
-    make_certificate,
 )
+from tests.certificates import server_tls
 from tests.simulator.conftest import PERSON
 
 LAB = 18375
@@ -35,13 +35,13 @@ def served(
     state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Simulator, dict[str, str]]]:
     """A simulator behind https, and tdxlib's settings for it."""
-    certificate = make_certificate(tmp_path)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.certificate))
+    tls = server_tls(tmp_path / "authority.pem", "localhost")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "authority.pem"))
     # tdxlib pauses a second after each sign-in; nothing here depends on it.
     monkeypatch.setattr(time, "sleep", lambda _: None)
     # It reads the three rate headers of every answer unguarded (reference, section 4.1).
     options = Options(rate_headers_without_limits=True)
-    with Simulator(state, options=options, certificate=certificate) as simulator:
+    with Simulator(state, options=options, tls=tls) as simulator:
         settings = {
             "full_host": f"localhost:{simulator.port}", "sandbox": "False", "auth_type": "password",
             "username": USER_NAME, "password": PASSWORD, "ticket_app_id": "46", "asset_app_id": "48",
@@ -195,9 +195,9 @@ def test_its_own_limiter_sees_the_limit_coming(
     """It sleeps when one call is left, until the reset and five seconds more, and meets no 429."""
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
-    certificate = make_certificate(tmp_path)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.certificate))
-    with Simulator(state, limits="real", certificate=certificate) as simulator:
+    tls = server_tls(tmp_path / "authority.pem", "localhost")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "authority.pem"))
+    with Simulator(state, limits="real", tls=tls) as simulator:
         client = TDXTicketIntegration(
             config={
                 "full_host": f"localhost:{simulator.port}", "sandbox": "False",

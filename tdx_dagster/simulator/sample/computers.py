@@ -6,10 +6,10 @@ exceptions (retired twins, filler serial numbers) are made on purpose.
 
 from collections.abc import Callable
 
-from tdx_dagster.simulator.blank import MONITOR_FORM_ID, PERIPHERAL_FORM_ID
-from tdx_dagster.simulator.chance import Dice
-from tdx_dagster.simulator.constants import ACTIVE_STATUS_ID, COMPUTER_FORM_ID
-from tdx_dagster.simulator.model import Record
+from tdx_dagster.simulator.sample.blank import MONITOR_FORM_ID, PERIPHERAL_FORM_ID
+from tdx_dagster.simulator.sample.chance import Dice
+from tdx_dagster.simulator.tenant.constants import ACTIVE_STATUS_ID, COMPUTER_FORM_ID
+from tdx_dagster.simulator.tenant.model import Record
 
 RETIRED, STORED, LOST = 39, 40, 41
 FILLER_SERIALS = ("To be filled by O.E.M.", "Default string", "System Serial Number", "0123456789")

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from http import HTTPStatus
 
-from tdx_dagster.simulator import present, shapes
-from tdx_dagster.simulator.constants import StatusClass, Value
 from tdx_dagster.simulator.messages import Outgoing, Refusal, json_answer
-from tdx_dagster.simulator.model import Record
 from tdx_dagster.simulator.routes import Route
-from tdx_dagster.simulator.tenant import Call, Tenant
+from tdx_dagster.simulator.tenant import present, shapes
+from tdx_dagster.simulator.tenant.constants import StatusClass, Value
+from tdx_dagster.simulator.tenant.model import Record
+from tdx_dagster.simulator.tenant.tenant import Call, Tenant
 
 _FINISHED = (StatusClass.COMPLETED, StatusClass.CANCELLED)
 _COLUMN_FROM_TICKET = {
@@ -31,7 +31,7 @@ def _all(tenant: Tenant, _call: Call) -> Outgoing:
 
 
 def _search(tenant: Tenant, call: Call) -> Outgoing:
-    wanted = call.incoming.read("ReportSearch")
+    wanted = call.read("ReportSearch")
     found = [r for r in tenant.state.reports.values() if _visible(r) and _fits(r, wanted)]
     return json_answer([_info(tenant, report) for report in found])
 
@@ -68,7 +68,7 @@ def _one(tenant: Tenant, call: Call) -> Outgoing:
     if not _visible(report):
         status = tenant.options.invisible_report_status
         raise Refusal(status, "You do not have permission to view this report.")
-    asked = call.incoming.parameters(withData="bool", dataSortExpression="string")
+    asked = call.parameters(withData="bool", dataSortExpression="string")
     columns = _columns(tenant, report)
     values = _described(tenant, report) | {
         "DisplayedColumns": [shapes.render("DisplayColumn", column) for column in columns],

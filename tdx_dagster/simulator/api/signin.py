@@ -2,15 +2,15 @@
 
 from http import HTTPStatus
 
-from tdx_dagster.simulator import present, shapes
-from tdx_dagster.simulator.constants import BEID, WEB_SERVICES_KEY
 from tdx_dagster.simulator.messages import Outgoing, Refusal, json_answer, text_answer
 from tdx_dagster.simulator.routes import Route
-from tdx_dagster.simulator.tenant import ADMIN_NAME, Call, Tenant
+from tdx_dagster.simulator.tenant import present, shapes
+from tdx_dagster.simulator.tenant.constants import BEID, WEB_SERVICES_KEY
+from tdx_dagster.simulator.tenant.tenant import ADMIN_NAME, Call, Tenant
 
 
 def _login(tenant: Tenant, call: Call) -> Outgoing:
-    given = call.incoming.read("LoginParameters")
+    given = call.read("LoginParameters")
     person = tenant.state.person_named(given["UserName"] or "")
     if person is None or not person.get("Password") or person["Password"] != given["Password"]:
         raise Refusal(tenant.options.bad_credentials_status, "Invalid username or password.")
@@ -18,7 +18,7 @@ def _login(tenant: Tenant, call: Call) -> Outgoing:
 
 
 def _login_admin(tenant: Tenant, call: Call) -> Outgoing:
-    given = call.incoming.read("AdminTokenParameters")
+    given = call.read("AdminTokenParameters")
     pair = ((given["BEID"] or "").lower(), (given["WebServicesKey"] or "").lower())
     if pair != (BEID, WEB_SERVICES_KEY):
         raise Refusal(tenant.options.bad_credentials_status, "Invalid BEID or web services key.")

@@ -7,7 +7,7 @@ assets it must have when all is done, and why. The API never shows it.
 from collections.abc import Callable
 from datetime import timedelta
 
-from tdx_dagster.simulator.blank import (
+from tdx_dagster.simulator.sample.blank import (
     IN_PROCESS,
     INVENTORY_ATTRIBUTE_ID,
     LAB_ATTRIBUTE_ID,
@@ -15,18 +15,18 @@ from tdx_dagster.simulator.blank import (
     WAITING,
     blank_state,
 )
-from tdx_dagster.simulator.chance import Dice
-from tdx_dagster.simulator.constants import (
+from tdx_dagster.simulator.sample.chance import Dice
+from tdx_dagster.simulator.sample.computers import FILLER_SERIALS, ComputerMaker
+from tdx_dagster.simulator.sample.texts import DECOYS, TextMaker
+from tdx_dagster.simulator.tenant.constants import (
     ACTIVE_STATUS_ID,
     BEID,
     COMPUTER_FORM_ID,
     ZERO_GUID,
     UpdateType,
 )
-from tdx_dagster.simulator.model import Record, State
-from tdx_dagster.simulator.sample_computers import FILLER_SERIALS, ComputerMaker
-from tdx_dagster.simulator.sample_texts import DECOYS, TextMaker
-from tdx_dagster.simulator.shapes import parse_date, stamp
+from tdx_dagster.simulator.tenant.model import Record, State
+from tdx_dagster.simulator.tenant.shapes import parse_date, stamp
 
 KINDS = (
     "title",

@@ -2,17 +2,17 @@
 
 from http import HTTPStatus
 
-from tdx_dagster.simulator import present
-from tdx_dagster.simulator.asset_search import search_assets, search_items
 from tdx_dagster.simulator.messages import Outgoing, Refusal, json_answer
 from tdx_dagster.simulator.routes import Route
-from tdx_dagster.simulator.tenant import Call, Tenant, asset_in, require_app
+from tdx_dagster.simulator.tenant import present
+from tdx_dagster.simulator.tenant.search_assets import search_assets, search_items
+from tdx_dagster.simulator.tenant.tenant import Call, Tenant, asset_in, require_app
 
 
 def _search(tenant: Tenant, call: Call) -> Outgoing:
     app = call.ids["app"]
     require_app(tenant, app, "TDAssets")
-    found = search_assets(tenant, app, call.incoming.read("AssetSearch"))
+    found = search_assets(tenant, app, call.read("AssetSearch"))
     return json_answer([present.asset(tenant, asset, full=False) for asset in found])
 
 
@@ -46,7 +46,7 @@ def _forms(tenant: Tenant, call: Call) -> Outgoing:
 def _search_items(tenant: Tenant, call: Call) -> Outgoing:
     app = call.ids["app"]
     require_app(tenant, app, "TDAssets")
-    found = search_items(tenant, app, call.incoming.read("ConfigurationItemSearch"))
+    found = search_items(tenant, app, call.read("ConfigurationItemSearch"))
     return json_answer([present.item(tenant, item["ID"], full=False) for item in found])
 
 

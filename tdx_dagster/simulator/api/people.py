@@ -2,12 +2,12 @@
 
 from http import HTTPStatus
 
-from tdx_dagster.simulator import present, shapes
 from tdx_dagster.simulator.messages import Outgoing, Refusal, json_answer
-from tdx_dagster.simulator.model import Record
-from tdx_dagster.simulator.people_search import search_people
 from tdx_dagster.simulator.routes import Route
-from tdx_dagster.simulator.tenant import ADMIN_NAME, Call, Tenant, denied
+from tdx_dagster.simulator.tenant import present, shapes
+from tdx_dagster.simulator.tenant.model import Record
+from tdx_dagster.simulator.tenant.search_people import search_people
+from tdx_dagster.simulator.tenant.tenant import ADMIN_NAME, Call, Tenant, denied
 
 LONGEST_SEARCH_TEXT = 50
 _LOOKUP_DEFAULT, _LOOKUP_MOST = 50, 100
@@ -42,7 +42,7 @@ def _uid(tenant: Tenant, call: Call) -> Outgoing:
 
 def _search(tenant: Tenant, call: Call) -> Outgoing:
     _require_people(tenant)
-    wanted = call.incoming.read("UserSearch")
+    wanted = call.read("UserSearch")
     if (
         tenant.options.long_people_search_refused
         and len(wanted["SearchText"] or "") > LONGEST_SEARCH_TEXT
@@ -52,7 +52,7 @@ def _search(tenant: Tenant, call: Call) -> Outgoing:
 
 
 def _lookup(tenant: Tenant, call: Call) -> Outgoing:
-    asked = call.incoming.parameters(searchText="string", maxResults="int")
+    asked = call.parameters(searchText="string", maxResults="int")
     most = min(max(asked["maxResults"] or _LOOKUP_DEFAULT, 1), _LOOKUP_MOST)
     found = [
         person
@@ -73,7 +73,7 @@ def _restricted(tenant: Tenant, person: Record) -> Record:
 def _list(tenant: Tenant, call: Call) -> Outgoing:
     if call.user["UserName"] != ADMIN_NAME:
         raise denied(tenant)
-    asked = call.incoming.parameters(
+    asked = call.parameters(
         isActive="bool", isConfidential="bool", isEmployee="bool", userType="int"
     )
     names = (("isActive", "IsActive"), ("isConfidential", "IsConfidential"),

@@ -8,12 +8,12 @@ import re
 from collections.abc import Iterable
 from datetime import timedelta
 
-from tdx_dagster.simulator import shapes
-from tdx_dagster.simulator.constants import CLASSIFICATIONS, ZERO_GUID, ItemType
-from tdx_dagster.simulator.model import Record
-from tdx_dagster.simulator.names import names_of
-from tdx_dagster.simulator.shapes import UNSET_DATE, parse_date
-from tdx_dagster.simulator.tenant import Tenant
+from tdx_dagster.simulator.tenant import shapes
+from tdx_dagster.simulator.tenant.constants import CLASSIFICATIONS, ZERO_GUID, ItemType
+from tdx_dagster.simulator.tenant.model import Record
+from tdx_dagster.simulator.tenant.names import names_of
+from tdx_dagster.simulator.tenant.shapes import UNSET_DATE, parse_date
+from tdx_dagster.simulator.tenant.tenant import Tenant
 
 _SYSTEM_AUTHOR = {
     "CreatedFullName": "System",

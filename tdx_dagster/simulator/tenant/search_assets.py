@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from tdx_dagster.simulator import present
-from tdx_dagster.simulator.filters import (
+from tdx_dagster.simulator.tenant import present
+from tdx_dagster.simulator.tenant.filters import (
     Test,
     attribute_tests,
     capped,
@@ -12,8 +12,8 @@ from tdx_dagster.simulator.filters import (
     members,
     truth,
 )
-from tdx_dagster.simulator.model import Record
-from tdx_dagster.simulator.tenant import Tenant
+from tdx_dagster.simulator.tenant.model import Record
+from tdx_dagster.simulator.tenant.tenant import Tenant
 
 _ASSET_LISTS = {
     "StatusIDs": "StatusID",

@@ -7,7 +7,7 @@ in `faults`.
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
-from tdx_dagster.simulator.shapes import UNSET_DATE
+from tdx_dagster.simulator.tenant.shapes import UNSET_DATE
 
 
 @dataclass

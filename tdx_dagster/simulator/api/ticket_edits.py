@@ -2,8 +2,7 @@
 
 from http import HTTPStatus
 
-from tdx_dagster.simulator import edits, present, shapes
-from tdx_dagster.simulator.calls_feed import (
+from tdx_dagster.simulator.api.feed import (
     add_entry,
     change_status,
     mail,
@@ -11,13 +10,14 @@ from tdx_dagster.simulator.calls_feed import (
     require_free,
     touch,
 )
-from tdx_dagster.simulator.constants import UpdateType, Value
-from tdx_dagster.simulator.edits import Wanted
 from tdx_dagster.simulator.messages import Outgoing, Refusal, json_answer
-from tdx_dagster.simulator.model import Record
 from tdx_dagster.simulator.routes import Route
-from tdx_dagster.simulator.shapes import UnreadableInputError
-from tdx_dagster.simulator.tenant import Call, Tenant, require_app, ticket_in
+from tdx_dagster.simulator.tenant import edits, present, shapes
+from tdx_dagster.simulator.tenant.constants import UpdateType, Value
+from tdx_dagster.simulator.tenant.edits import Wanted
+from tdx_dagster.simulator.tenant.model import Record
+from tdx_dagster.simulator.tenant.shapes import UnreadableInputError
+from tdx_dagster.simulator.tenant.tenant import Call, Tenant, require_app, ticket_in
 
 LONGEST_TITLE = 300
 _REQUIRED = ("TypeID", "Title", "AccountID", "StatusID", "PriorityID", "RequestorUid")
@@ -31,11 +31,11 @@ _FROM_REQUESTOR = (
 def _create(tenant: Tenant, call: Call) -> Outgoing:
     app = call.ids["app"]
     require_app(tenant, app, "TDTickets")
-    asked = call.incoming.parameters(
+    asked = call.parameters(
         NotifyRequestor="bool", NotifyResponsible="bool", AllowRequestorCreation="bool",
         applyDefaults="bool",
     )  # fmt: skip
-    wanted = edits.replacement(tenant.state, "Ticket", call.incoming, creating=True)
+    wanted = edits.replacement(tenant.state, "Ticket", call, creating=True)
     values = wanted.fields
     if not (values["RequestorUid"] or values["RequestorEmail"] or values["AccountID"]):
         raise _bad("One of RequestorUid, RequestorEmail and AccountID is required.")
@@ -128,18 +128,16 @@ def _bad(message: str) -> Refusal:
 
 def _edit(tenant: Tenant, call: Call) -> Outgoing:
     ticket = ticket_in(tenant, call)
-    return _store(tenant, call, ticket, edits.replacement(tenant.state, "Ticket", call.incoming))
+    return _store(tenant, call, ticket, edits.replacement(tenant.state, "Ticket", call))
 
 
 def _patch(tenant: Tenant, call: Call) -> Outgoing:
     ticket = ticket_in(tenant, call)
-    return _store(
-        tenant, call, ticket, edits.patched(tenant.state, "Ticket", ticket, call.incoming)
-    )
+    return _store(tenant, call, ticket, edits.patched(tenant.state, "Ticket", ticket, call))
 
 
 def _store(tenant: Tenant, call: Call, ticket: Record, wanted: Wanted) -> Outgoing:
-    asked = call.incoming.parameters(notifyNewResponsible="bool")
+    asked = call.parameters(notifyNewResponsible="bool")
     values = wanted.fields
     _check(tenant, ticket["AppID"], values)
     status = tenant.state.ticket_statuses[values["StatusID"]]
@@ -160,7 +158,7 @@ def _store(tenant: Tenant, call: Call, ticket: Record, wanted: Wanted) -> Outgoi
 def _move(tenant: Tenant, call: Call) -> Outgoing:
     """Move a ticket to another application; its old address then answers 404 (case A11)."""
     ticket = ticket_in(tenant, call)
-    given = call.incoming.read("MoveTicketOptions")
+    given = call.read("MoveTicketOptions")
     app = tenant.state.applications.get(given["NewAppID"])
     if app is None or app["AppClass"] != "TDTickets":
         raise _bad("NewAppID is no ticketing application.")

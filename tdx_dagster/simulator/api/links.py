@@ -3,13 +3,13 @@
 import html
 from http import HTTPStatus
 
-from tdx_dagster.simulator import present
-from tdx_dagster.simulator.calls_feed import add_entry, noun, touch
-from tdx_dagster.simulator.constants import ItemType, UpdateType
+from tdx_dagster.simulator.api.feed import add_entry, noun, touch
 from tdx_dagster.simulator.messages import Outgoing, Refusal, json_answer, text_answer
-from tdx_dagster.simulator.model import Record
 from tdx_dagster.simulator.routes import Route
-from tdx_dagster.simulator.tenant import Call, Tenant, asset_in, require_app, ticket_in
+from tdx_dagster.simulator.tenant import present
+from tdx_dagster.simulator.tenant.constants import ItemType, UpdateType
+from tdx_dagster.simulator.tenant.model import Record
+from tdx_dagster.simulator.tenant.tenant import Call, Tenant, asset_in, require_app, ticket_in
 
 
 def _items_of_ticket(tenant: Tenant, call: Call) -> Outgoing:

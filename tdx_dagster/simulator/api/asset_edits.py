@@ -2,14 +2,14 @@
 
 from http import HTTPStatus
 
-from tdx_dagster.simulator import edits, present
-from tdx_dagster.simulator.calls_feed import add_entry, touch
-from tdx_dagster.simulator.constants import COMPUTER_FORM_ID, ItemType, UpdateType
-from tdx_dagster.simulator.edits import Wanted
+from tdx_dagster.simulator.api.feed import add_entry, touch
 from tdx_dagster.simulator.messages import Outgoing, Refusal, json_answer
-from tdx_dagster.simulator.model import Record
 from tdx_dagster.simulator.routes import Route
-from tdx_dagster.simulator.tenant import Call, Tenant, asset_in, require_app
+from tdx_dagster.simulator.tenant import edits, present
+from tdx_dagster.simulator.tenant.constants import COMPUTER_FORM_ID, ItemType, UpdateType
+from tdx_dagster.simulator.tenant.edits import Wanted
+from tdx_dagster.simulator.tenant.model import Record
+from tdx_dagster.simulator.tenant.tenant import Call, Tenant, asset_in, require_app
 
 LONGEST_SERIAL = 100
 _CLEARED_BY_MINUS_ONE = ("LocationID", "LocationRoomID")
@@ -23,7 +23,7 @@ _REMEMBERED = {
 def _create(tenant: Tenant, call: Call) -> Outgoing:
     app = call.ids["app"]
     require_app(tenant, app, "TDAssets")
-    wanted = edits.replacement(tenant.state, "Asset", call.incoming, creating=True)
+    wanted = edits.replacement(tenant.state, "Asset", call, creating=True)
     values = _checked(tenant, app, wanted.fields)
     now, user = tenant.now(), call.user["UID"]
     asset = tenant.state.add_asset(
@@ -36,12 +36,12 @@ def _create(tenant: Tenant, call: Call) -> Outgoing:
 
 def _edit(tenant: Tenant, call: Call) -> Outgoing:
     asset = asset_in(tenant, call)
-    return _store(tenant, call, asset, edits.replacement(tenant.state, "Asset", call.incoming))
+    return _store(tenant, call, asset, edits.replacement(tenant.state, "Asset", call))
 
 
 def _patch(tenant: Tenant, call: Call) -> Outgoing:
     asset = asset_in(tenant, call)
-    return _store(tenant, call, asset, edits.patched(tenant.state, "Asset", asset, call.incoming))
+    return _store(tenant, call, asset, edits.patched(tenant.state, "Asset", asset, call))
 
 
 def _store(tenant: Tenant, call: Call, asset: Record, wanted: Wanted) -> Outgoing:

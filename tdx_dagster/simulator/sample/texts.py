@@ -6,7 +6,7 @@ other words look enough like identifiers to tempt a careless reader, and are res
 
 import html
 
-from tdx_dagster.simulator.chance import Dice
+from tdx_dagster.simulator.sample.chance import Dice
 
 DECOYS = frozenset(
     word.upper()

@@ -12,7 +12,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from tdx_dagster.simulator.constants import ASSET_APP_ID, TICKET_APP_ID, ItemType, UpdateType, Value
+from tdx_dagster.simulator.tenant.constants import (
+    ASSET_APP_ID,
+    TICKET_APP_ID,
+    ItemType,
+    UpdateType,
+    Value,
+)
 
 Record = dict[str, Value]
 FILE_FORMAT = 1

@@ -13,9 +13,11 @@ from typing import Any
 
 from tdx_dagster.simulator import tokens
 from tdx_dagster.simulator.messages import Incoming, Refusal
-from tdx_dagster.simulator.model import Record, State
-from tdx_dagster.simulator.options import Options
-from tdx_dagster.simulator.shapes import stamp
+from tdx_dagster.simulator.tenant import shapes
+from tdx_dagster.simulator.tenant.constants import Value
+from tdx_dagster.simulator.tenant.model import Record, State
+from tdx_dagster.simulator.tenant.options import Options
+from tdx_dagster.simulator.tenant.shapes import UnreadableInputError, stamp
 
 ADMIN_NAME = "admin.service"
 
@@ -93,6 +95,47 @@ class Call:
     incoming: Incoming
     ids: Mapping[str, Any]
     user: Record
+
+    def read(self, shape: str) -> Record:
+        """Read the body as an input type.
+
+        Args:
+            shape: The type's name.
+
+        Returns:
+            All fields of the type, the sent ones filled in. An empty body counts as `{}`.
+
+        Raises:
+            Refusal: 400 where the body does not fit.
+        """
+        body = self.incoming.json()
+        try:
+            return shapes.read(shape, {} if body is None else body)
+        except UnreadableInputError as error:
+            raise Refusal(HTTPStatus.BAD_REQUEST, str(error)) from error
+
+    def parameters(self, **kinds: str) -> Record:
+        """Read several query parameters.
+
+        Args:
+            **kinds: Kind by parameter name, as in `shapes.json`.
+
+        Returns:
+            The value by name, None where it was not sent or was empty.
+
+        Raises:
+            Refusal: 400 for a value that does not fit.
+        """
+        return {name: self._parameter(name, kind) for name, kind in kinds.items()}
+
+    def _parameter(self, name: str, kind: str) -> Value:
+        text = self.incoming.parameter(name)
+        if text is None or not text.strip():
+            return None
+        try:
+            return shapes.read_field(shapes.plain_field(name, kind), text)
+        except UnreadableInputError as error:
+            raise Refusal(HTTPStatus.BAD_REQUEST, str(error)) from error
 
 
 def require_app(tenant: Tenant, app: int, app_class: str) -> None:

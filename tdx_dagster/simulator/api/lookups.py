@@ -1,9 +1,9 @@
 """The lists that tickets and assets refer to, and the custom attributes (reference, sections 7 and 8.8)."""
 
-from tdx_dagster.simulator import present, shapes
 from tdx_dagster.simulator.messages import Outgoing, json_answer
 from tdx_dagster.simulator.routes import Handler, Route
-from tdx_dagster.simulator.tenant import Call, Tenant, require_app
+from tdx_dagster.simulator.tenant import present, shapes
+from tdx_dagster.simulator.tenant.tenant import Call, Tenant, require_app
 
 
 def _lookup(kind: str) -> Handler:
@@ -22,7 +22,7 @@ def _lookup(kind: str) -> Handler:
 
 
 def _custom_attributes(tenant: Tenant, call: Call) -> Outgoing:
-    asked = call.incoming.parameters(componentId="int")
+    asked = call.parameters(componentId="int")
     wanted = [
         definition
         for definition in tenant.state.attributes.values()

@@ -5,7 +5,7 @@ Tests that need a few records of their own start here; sample data does, too.
 
 from typing import Any
 
-from tdx_dagster.simulator.constants import (
+from tdx_dagster.simulator.tenant.constants import (
     ACTIVE_STATUS_ID,
     ASSET_APP_ID,
     BEID,
@@ -16,8 +16,8 @@ from tdx_dagster.simulator.constants import (
     USER_NAME,
     StatusClass,
 )
-from tdx_dagster.simulator.model import Record, State
-from tdx_dagster.simulator.tenant import ADMIN_NAME
+from tdx_dagster.simulator.tenant.model import Record, State
+from tdx_dagster.simulator.tenant.tenant import ADMIN_NAME
 
 BOT_UID = "b07b07b0-1111-4222-8333-444455556666"
 ADMIN_UID = "ad0000ad-1111-4222-8333-444455556666"

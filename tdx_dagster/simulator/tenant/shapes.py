@@ -16,7 +16,7 @@ from functools import cache
 from importlib.resources import files
 from uuid import UUID
 
-from tdx_dagster.simulator.constants import ZERO_GUID, Value
+from tdx_dagster.simulator.tenant.constants import ZERO_GUID, Value
 
 UNSET_DATE = "0001-01-01T05:00:00Z"
 """Year 1 as a production sample has it; `Options.unset_date` replaces it in answers (case E10)."""

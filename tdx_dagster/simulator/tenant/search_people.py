@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable
 
-from tdx_dagster.simulator.filters import (
+from tdx_dagster.simulator.tenant.filters import (
     Test,
     capped,
     member,
     members,
     truth,
 )
-from tdx_dagster.simulator.model import Record
-from tdx_dagster.simulator.tenant import Tenant
+from tdx_dagster.simulator.tenant.model import Record
+from tdx_dagster.simulator.tenant.tenant import Tenant
 
 
 def search_people(tenant: Tenant, wanted: Record) -> list[Record]:

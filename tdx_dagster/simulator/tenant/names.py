@@ -3,7 +3,7 @@
 TDX sends both; a record keeps the id only.
 """
 
-from tdx_dagster.simulator.model import Record, State
+from tdx_dagster.simulator.tenant.model import Record, State
 
 _LOOKED_UP: dict[str, tuple[tuple[str, str, str], ...]] = {
     "Ticket": (

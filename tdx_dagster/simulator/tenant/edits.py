@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from tdx_dagster.simulator import shapes
-from tdx_dagster.simulator.constants import Value
-from tdx_dagster.simulator.messages import Incoming, Refusal
-from tdx_dagster.simulator.model import Record, State
-from tdx_dagster.simulator.shapes import Field, UnreadableInputError
+from tdx_dagster.simulator.messages import Refusal
+from tdx_dagster.simulator.tenant import shapes
+from tdx_dagster.simulator.tenant.constants import Value
+from tdx_dagster.simulator.tenant.model import Record, State
+from tdx_dagster.simulator.tenant.shapes import Field, UnreadableInputError
+from tdx_dagster.simulator.tenant.tenant import Call
 
 _OPERATIONS = ("add", "remove", "replace", "copy", "move")
 _LONGEST_PATCH = 1000
@@ -48,13 +49,13 @@ def settable(shape: str, *, creating: bool = False) -> dict[str, Field]:
     }
 
 
-def replacement(state: State, shape: str, incoming: Incoming, *, creating: bool = False) -> Wanted:
+def replacement(state: State, shape: str, call: Call, *, creating: bool = False) -> Wanted:
     """What an edit or a creation asks for.
 
     Args:
         state: Where the custom attributes are defined.
         shape: Type of the record.
-        incoming: The request, whose body is such a record.
+        call: The call, whose body is such a record.
         creating: Whether it is being created.
 
     Returns:
@@ -63,8 +64,8 @@ def replacement(state: State, shape: str, incoming: Incoming, *, creating: bool 
     Raises:
         Refusal: 400 where the body cannot be read.
     """
-    body = incoming.json()
-    given = incoming.read(shape)
+    body = call.incoming.json()
+    given = call.read(shape)
     fields = {name: given[name] for name in settable(shape, creating=creating)}
     return Wanted(fields, _attributes(state, body if isinstance(body, dict) else {}))
 
@@ -82,14 +83,14 @@ def _attributes(state: State, body: Mapping[str, Value]) -> dict[int, str]:
     return values
 
 
-def patched(state: State, shape: str, record: Record, incoming: Incoming) -> Wanted:
+def patched(state: State, shape: str, record: Record, call: Call) -> Wanted:
     """What a JSON Patch makes of a record.
 
     Args:
         state: Where the custom attributes are defined.
         shape: Type of the record.
         record: The record, which stays as it is.
-        incoming: The request, whose body is a list of operations.
+        call: The call, whose body is a list of operations.
 
     Returns:
         The values after all operations.
@@ -97,7 +98,7 @@ def patched(state: State, shape: str, record: Record, incoming: Incoming) -> Wan
     Raises:
         Refusal: 400 for an operation that is unknown, unsupported or cannot be done.
     """
-    body = incoming.json()
+    body = call.incoming.json()
     if not isinstance(body, list) or not body or len(body) > _LONGEST_PATCH:
         raise Refusal(HTTPStatus.BAD_REQUEST, "A list of patch operations is expected.")
     patch = _Patch(state, shape, record)

@@ -2,14 +2,14 @@
 
 from http import HTTPStatus
 
-from tdx_dagster.simulator import present
-from tdx_dagster.simulator.calls_feed import add_entry, noun
-from tdx_dagster.simulator.constants import UpdateType
+from tdx_dagster.simulator.api.feed import add_entry, noun
 from tdx_dagster.simulator.messages import Outgoing, Refusal, json_answer
-from tdx_dagster.simulator.model import Record
 from tdx_dagster.simulator.routes import Route
-from tdx_dagster.simulator.tenant import Call, Tenant, require_app, ticket_in
-from tdx_dagster.simulator.ticket_search import search_tickets
+from tdx_dagster.simulator.tenant import present
+from tdx_dagster.simulator.tenant.constants import UpdateType
+from tdx_dagster.simulator.tenant.model import Record
+from tdx_dagster.simulator.tenant.search_tickets import search_tickets
+from tdx_dagster.simulator.tenant.tenant import Call, Tenant, require_app, ticket_in
 
 
 def _get(tenant: Tenant, call: Call) -> Outgoing:
@@ -27,7 +27,7 @@ def _get_anywhere(tenant: Tenant, call: Call) -> Outgoing:
 def _search(tenant: Tenant, call: Call) -> Outgoing:
     app = call.ids["app"]
     require_app(tenant, app, "TDTickets")
-    found = search_tickets(tenant, app, call.incoming.read("TicketSearch"))
+    found = search_tickets(tenant, app, call.read("TicketSearch"))
     return json_answer([present.ticket(tenant, ticket, full=False) for ticket in found])
 
 
@@ -45,7 +45,7 @@ def _status(tenant: Tenant, call: Call) -> Outgoing:
 
 
 def _search_statuses(tenant: Tenant, call: Call) -> Outgoing:
-    wanted = call.incoming.read("TicketStatusSearch")
+    wanted = call.read("TicketStatusSearch")
     text = (wanted["SearchText"] or "").lower()
     pairs = (
         ("IsActive", "IsActive"), ("IsDefault", "IsDefault"), ("StatusClass", "StatusClass"),

@@ -4,13 +4,18 @@ import html
 import re
 from http import HTTPStatus
 
-from tdx_dagster.simulator import present, shapes
-from tdx_dagster.simulator.constants import CLASSIFICATIONS, ItemType, StatusClass, UpdateType
 from tdx_dagster.simulator.messages import Outgoing, Refusal, json_answer
-from tdx_dagster.simulator.model import Record
 from tdx_dagster.simulator.routes import Route
-from tdx_dagster.simulator.shapes import UNSET_DATE, parse_date
-from tdx_dagster.simulator.tenant import Call, Tenant, asset_in, require_app, ticket_in
+from tdx_dagster.simulator.tenant import present, shapes
+from tdx_dagster.simulator.tenant.constants import (
+    CLASSIFICATIONS,
+    ItemType,
+    StatusClass,
+    UpdateType,
+)
+from tdx_dagster.simulator.tenant.model import Record
+from tdx_dagster.simulator.tenant.shapes import UNSET_DATE, parse_date
+from tdx_dagster.simulator.tenant.tenant import Call, Tenant, asset_in, require_app, ticket_in
 
 _FINISHED = (StatusClass.COMPLETED, StatusClass.CANCELLED)
 _ALL_DONE = 100
@@ -53,7 +58,7 @@ def _entry(tenant: Tenant, call: Call) -> Record:
 def _reply(tenant: Tenant, call: Call) -> Outgoing:
     """Reply to an entry: everyone who took part in it is told (case A44)."""
     entry = _entry(tenant, call)
-    given = call.incoming.read("TicketFeedEntry")
+    given = call.read("TicketFeedEntry")
     if not (given["Comments"] or "").strip():
         raise Refusal(HTTPStatus.BAD_REQUEST, "Comments are required.")
     reply = {
@@ -75,7 +80,7 @@ def _feed_page(tenant: Tenant, call: Call) -> Outgoing:
     """Entries of all tickets of an application, the last updated first."""
     app = call.ids["app"]
     require_app(tenant, app, "TDTickets")
-    asked = call.incoming.parameters(
+    asked = call.parameters(
         DateFrom="datetime", DateTo="datetime", ReplyCount="int", ReturnCount="int"
     )
     tickets = tenant.state.tickets
@@ -108,7 +113,7 @@ def _with_replies(tenant: Tenant, entry: Record, most: int) -> Record:
 
 def _post_to_ticket(tenant: Tenant, call: Call) -> Outgoing:
     ticket = ticket_in(tenant, call)
-    given = call.incoming.read("TicketFeedEntry")
+    given = call.read("TicketFeedEntry")
     status = _new_status(tenant, ticket, given)
     lines = ""
     if status is not None:
@@ -129,7 +134,7 @@ def _post_to_ticket(tenant: Tenant, call: Call) -> Outgoing:
 
 def _post_to_asset(tenant: Tenant, call: Call) -> Outgoing:
     asset = asset_in(tenant, call)
-    given = call.incoming.read("TicketFeedEntry")
+    given = call.read("TicketFeedEntry")
     if not (given["Comments"] or "").strip():
         raise Refusal(HTTPStatus.BAD_REQUEST, "Comments are required.")
     # Seen live: private posts on assets come back public (reference, section 9.5).

@@ -7,8 +7,8 @@ null) a zero or year 1 do not filter (reference, sections 8.2 and 10.2).
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
-from tdx_dagster.simulator.model import Record
-from tdx_dagster.simulator.shapes import UNSET_DATE, parse_date
+from tdx_dagster.simulator.tenant.model import Record
+from tdx_dagster.simulator.tenant.shapes import UNSET_DATE, parse_date
 
 Test = Callable[[Record], bool]
 
