@@ -1,7 +1,7 @@
-"""A TDX to try things on: an HTTP server that behaves like TeamDynamix, with data whose truth is known.
+"""A TDX server for tests and trials: HTTP in front of an invented tenant whose right answers are known.
 
-Belongs here: what the reference says of the TDX Web API, seen from the server's side, and switches for
-what goes wrong or is uncertain. Nothing else of this project is imported, so that it serves any client.
+Contains: the TDX Web API as a client sees it, with faults, rate limits and switches for what sources
+leave open. Imports nothing else of this project, so that it serves any client.
 """
 
 from tdx_dagster.simulator.faults import Fault

@@ -1,6 +1,6 @@
-"""From a request to its answer: route, limit, fault, sign-in, handler, log. Knows no sockets.
+"""From a request to its answer: route, rate limit, fault, sign-in, handler, call log.
 
-In-process tests call `App.handle`; `server` puts it behind HTTP.
+Does not contain: sockets. Tests in the same process can call `App.handle`.
 """
 
 import threading
@@ -53,7 +53,7 @@ _NO_PAGE = "<!DOCTYPE html><html><head><title>404</title></head><body>Not Found<
 
 
 class App:
-    """Answers requests.
+    """Answer requests.
 
     Args:
         tenant: What they are about.
@@ -83,9 +83,6 @@ class App:
 
         Args:
             incoming: The request.
-
-        Returns:
-            The answer.
 
         Raises:
             Dropped: The connection is to be closed without an answer.

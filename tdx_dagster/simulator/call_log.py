@@ -1,7 +1,7 @@
-"""The log of every API call, for tests that count them and for people who watch a client.
+"""The log of API calls, for tests that count them and for people who watch a client.
 
-A call is entered when it arrives, so that one which is held or dropped is seen too. Bodies of sign-in
-calls are not kept.
+A call is logged on arrival, so that held and dropped ones are included. Bodies of sign-in calls are not
+kept.
 """
 
 import threading
@@ -46,7 +46,7 @@ class LoggedCall:
 
 
 class CallLog:
-    """The calls in the order of arrival, the last `LONGEST` of them. Safe for threads."""
+    """The last `LONGEST` calls in order of arrival. Safe for threads."""
 
     def __init__(self) -> None:
         self._calls: deque[LoggedCall] = deque(maxlen=LONGEST)
@@ -77,7 +77,7 @@ class CallLog:
         return call
 
     def reset(self) -> None:
-        """Forget all calls."""
+        """Delete all entries."""
         with self._lock:
             self._calls.clear()
             self._arrived = 0
@@ -87,11 +87,11 @@ class CallLog:
             return iter(list(self._calls))
 
     def __len__(self) -> int:
-        """How many calls there were, forgotten ones too."""
+        """Count the calls since the last reset, entries no longer kept included."""
         return self._arrived
 
     def matching(self, method: str | None = None, template: str | None = None) -> list[LoggedCall]:
-        """The calls of a method and template.
+        """Find the calls of a method and template.
 
         Args:
             method: HTTP method, or None for any.
@@ -109,43 +109,20 @@ class CallLog:
         ]
 
     def count(self, method: str | None = None, template: str | None = None) -> int:
-        """How many calls of a method and template there were.
-
-        Args:
-            method: See `matching`.
-            template: See `matching`.
-
-        Returns:
-            Their number.
-        """
+        """Count the calls of a method and template, as in `matching`."""
         return len(self.matching(method, template))
 
     def by_name(self) -> Counter[str]:
-        """The number of calls by `METHOD template`.
-
-        Returns:
-            The counts.
-        """
+        """Count the calls by `METHOD template`."""
         return Counter(call.name for call in self)
 
     def as_json(self) -> list[dict[str, Any]]:
-        """All calls as plain objects.
-
-        Returns:
-            One object a call.
-        """
+        """Return all entries as plain objects."""
         return [asdict(call) for call in self]
 
 
 def anonymous(template: str) -> str:
-    """A template with its placeholders' names taken out, for comparing.
-
-    Args:
-        template: For example `/{app}/tickets/{id}`, with or without leading slash.
-
-    Returns:
-        For example `{}/tickets/{}`.
-    """
+    """Strip the placeholders' names from a template: `/{app}/tickets/{id}` gives `{}/tickets/{}`."""
     return "/".join(
         "{}" if part.startswith("{") else part.lower() for part in template.split("/") if part
     )

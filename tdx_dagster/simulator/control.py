@@ -1,7 +1,7 @@
-"""The control paths beside the API: `/_simulator/...` for those who drive a simulator over HTTP.
+"""The control paths under `/_simulator/`, for tests that drive a simulator over HTTP.
 
-`GET state|calls|faults|options`, `POST faults`, `PATCH options`, `PUT state`, `POST expire-tokens`,
-`DELETE faults|calls`. Unlike the API it is strict: what it does not understand is refused with the reason.
+Unlike the API they are strict: a request that is not understood is refused with the reason. The list of
+paths is in `docs/simulator.md`.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ PREFIX = "/_simulator/"
 
 
 class Control:
-    """Answers the control paths.
+    """Answer the control paths.
 
     Args:
         app: The application that is controlled.

@@ -1,7 +1,7 @@
-"""Faults on demand: what a network, a proxy or a tired server does to a chosen call.
+"""Faults: what a network, a proxy or an overloaded server does to chosen calls.
 
-A fault names a method and a path, the calls it strikes, and what happens to them: before the call takes
-effect, or after it. It knows nothing of sockets and states; the application asks and acts.
+A fault names a method and a path, the calls it applies to, and what happens before or after their effect.
+Does not contain: sockets or state; `app` and `server` carry a fault out.
 """
 
 import threading
@@ -63,16 +63,7 @@ class Fault:
     empty: bool = False
 
     def strikes(self, method: str, template: str, path: str) -> bool:
-        """Whether a call is meant.
-
-        Args:
-            method: HTTP method of the call.
-            template: Its path template.
-            path: Its path below `/api`, as sent.
-
-        Returns:
-            True if method and path fit.
-        """
+        """Whether the fault matches a call, given its method, its path template and its path as sent."""
         if self.method not in ("*", method):
             return False
         wanted, shape, given = (_segments(text) for text in (self.path, template, path))
@@ -83,20 +74,16 @@ class Fault:
 
     @property
     def replaces_answer(self) -> bool:
-        """Whether another answer is sent than the right one."""
+        """Whether the fault sends an answer of its own."""
         return self.status is not None or self.web_page or self.empty
 
     @property
     def prevents_effect(self) -> bool:
-        """Whether the call is answered without having been done."""
+        """Whether the call is answered without being carried out."""
         return self.replaces_answer and not self.effect
 
     def answer(self) -> Outgoing:
-        """The answer sent instead of the right one.
-
-        Returns:
-            It.
-        """
+        """Build the answer this fault sends in place of the real one."""
         if self.web_page:
             return Outgoing(self.status or 200, WEB_PAGE.encode(), HTML)
         body = "" if self.empty else self.body
@@ -115,7 +102,7 @@ class _Counted:
 
 
 class Faults:
-    """The faults in force. The first that strikes a call is the one that happens. Safe for threads."""
+    """The faults in force. The first one that matches a call applies. Safe for threads."""
 
     def __init__(self) -> None:
         self._counted: list[_Counted] = []
@@ -124,16 +111,13 @@ class Faults:
     def add(
         self, method: str, path: str, *, on: int | tuple[int, ...] = (), **what: Value
     ) -> Fault:
-        """Set a fault.
+        """Add a fault.
 
         Args:
             method: HTTP method, `*` for any.
             path: Template, see `Fault`.
             on: The calls it strikes, counted from now; empty for all.
             **what: Further fields of `Fault`.
-
-        Returns:
-            The fault.
         """
         numbers = (on,) if isinstance(on, int) else tuple(on)
         fault = Fault(method=method.upper(), path=path, on=numbers, **what)
@@ -142,21 +126,12 @@ class Faults:
         return fault
 
     def clear(self) -> None:
-        """Take all faults away. Calls that are held stay held."""
+        """Remove all faults. Calls held by one stay held."""
         with self._lock:
             self._counted = []
 
     def take(self, method: str, template: str, path: str) -> Fault | None:
-        """Count a call and find the fault that strikes it.
-
-        Args:
-            method: HTTP method.
-            template: Path template.
-            path: Path below `/api`.
-
-        Returns:
-            The fault, or None.
-        """
+        """Count a call and return the fault that applies to it, if any."""
         struck = None
         with self._lock:
             for counted in self._counted:
@@ -168,7 +143,7 @@ class Faults:
         return struck
 
     def seen(self, fault: Fault) -> int:
-        """Tell how many calls have come by a fault in force, struck or not."""
+        """Count the calls that matched a fault in force, whether it applied to them or not."""
         with self._lock:
             return next(counted.seen for counted in self._counted if counted.fault is fault)
 

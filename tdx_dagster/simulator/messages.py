@@ -1,6 +1,6 @@
-"""What comes in and what goes out, free of any server: requests, answers and refusals.
+"""Requests, answers and refusals, independent of the server and of the tenant.
 
-The server turns bytes on a socket into these and back; everything else only knows these.
+The server turns bytes into an `Incoming` and an `Outgoing` into bytes; all other modules use only these.
 """
 
 import json
@@ -25,7 +25,7 @@ _LENIENT_TOKEN = re.compile(
 
 
 class Refusal(Exception):
-    """The call is answered with an error.
+    """Ends a call with an error answer.
 
     Args:
         status: HTTP status.
@@ -39,7 +39,7 @@ class Refusal(Exception):
 
 
 class Dropped(ConnectionAbortedError):
-    """The connection is to be closed without an answer."""
+    """Ends the connection without an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +63,7 @@ class Incoming:
     address: str = "127.0.0.1"
 
     def parameter(self, name: str) -> str | None:
-        """A query parameter, whatever the case of its name.
-
-        Args:
-            name: Its name.
-
-        Returns:
-            The last value sent, or None.
-        """
+        """Return the last value of a query parameter, or None; its name matches in any case."""
         found = None
         for key, value in parse_qsl(self.query, keep_blank_values=True):
             if key.lower() == name.lower():
@@ -78,7 +71,7 @@ class Incoming:
         return found
 
     def json(self) -> Json:
-        """The body as JSON, read as leniently as TDX's parser does.
+        """Parse the body as JSON, as leniently as TDX does.
 
         Returns:
             The parsed body, None where it is empty.
@@ -137,27 +130,11 @@ class Outgoing:
 
 
 def json_answer(value: object, status: int = HTTPStatus.OK) -> Outgoing:
-    """An answer in JSON.
-
-    Args:
-        value: What to send.
-        status: HTTP status.
-
-    Returns:
-        The answer.
-    """
+    """Build an answer in JSON."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return Outgoing(int(status), text.encode("utf-8", "replace"), JSON)
 
 
 def text_answer(text: str, status: int = HTTPStatus.OK) -> Outgoing:
-    """An answer in plain text.
-
-    Args:
-        text: What to send.
-        status: HTTP status.
-
-    Returns:
-        The answer.
-    """
+    """Build an answer in plain text."""
     return Outgoing(int(status), text.encode("utf-8", "replace"), TEXT)

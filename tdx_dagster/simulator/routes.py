@@ -1,6 +1,7 @@
-"""Paths to handlers: templates as `/{app}/tickets/{id}/feed`, below `/TDWebApi/api` or `/SBTDWebApi/api`.
+"""Routing: from a path to its handler.
 
-Letter case, repeated slashes and a slash at the end make no difference (reference, section 1.2).
+Templates are written as `/{app}/tickets/{id}/feed`, below `/TDWebApi/api` or `/SBTDWebApi/api`. Letter
+case, repeated slashes and a trailing slash make no difference.
 """
 
 import re
@@ -46,14 +47,14 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A route and what stands for its placeholders."""
+    """A route and the values of its placeholders."""
 
     route: Route
     ids: dict[str, Any]
 
 
 class Router:
-    """Finds the route of a request.
+    """Find the route of a request.
 
     Args:
         routes: All of them; of two that fit, the earlier wins.
@@ -88,14 +89,7 @@ class Router:
 
 
 def below_api(path: str) -> str | None:
-    """The part of a path below `/TDWebApi/api`.
-
-    Args:
-        path: Decoded path of the request.
-
-    Returns:
-        It with single slashes and none at the end, or None where the path is another.
-    """
+    """Return the part of a path below `/TDWebApi/api` with single slashes, None for any other path."""
     found = _BASE.match(re.sub(r"/{2,}", "/", path))
     return None if found is None else found["rest"].rstrip("/")
 

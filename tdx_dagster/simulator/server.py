@@ -1,7 +1,7 @@
-"""The simulator as an HTTP server in a thread of its own: sockets, keep-alive, starting and stopping.
+"""The HTTP server in a thread: sockets, TLS, keep-alive, starting and stopping.
 
-The standard library's server carries it, since Werkzeug's closes the connection after every answer and a
-client's re-use of connections is one of the things to try.
+Contains: `Simulator`, the object that tests use. Built on the standard library's server, because faults
+need the socket: they drop a connection, hold it, or cut a body.
 """
 
 import contextlib
@@ -58,10 +58,10 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: a client that went away is no error of a server that drops connections itself."""
+        """Ignore errors of connections: clients and faults end them at any time."""
 
     def close_connections(self) -> None:
-        """End every connection that is open, idle ones too."""
+        """End every open connection, idle ones too."""
         for connection in list(self.open_sockets):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -87,11 +87,11 @@ class _Handler(BaseHTTPRequestHandler):
             super().finish()
 
     def version_string(self) -> str:
-        """Name the server without the version of Python."""
+        """Name the server without Python's version."""
         return "TdxSimulator"
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class names it
-        """Write nothing: the call log is the log."""
+        """Write nothing: `CallLog` keeps the calls."""
 
     def _respond(self) -> None:
         try:
@@ -120,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _respond
 
     def _read_body(self) -> bytes:
-        """The body; of one that is too long only as much as shows that it is, and then no more calls."""
+        """Read the body; of one that is too long only as much as proves it, and then end the connection."""
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
             return self._read_chunks()
         length = _whole_number(self.headers.get("Content-Length", "0"), 10)
@@ -141,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return bytes(body)
 
     def _read_exactly(self, length: int) -> bytes:
-        """Part of a body; a client that went away in the middle of it has not asked for anything."""
+        """Read part of a body; a client that ends in the middle of it has made no call."""
         data = self.rfile.read(length)
         if len(data) < length:
             raise ConnectionAbortedError("The request ended in the middle of its body.")
@@ -189,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _whole_number(text: str, base: int) -> int:
-    """A length as HTTP writes it: digits and nothing else.
+    """Parse a length: digits and nothing else.
 
     Raises:
         ValueError: It is something else.
@@ -201,7 +201,7 @@ def _whole_number(text: str, base: int) -> int:
 
 
 class Simulator:
-    """A TDX to try things on.
+    """A TDX server for tests and trials.
 
     Use it as a context manager, or call `start` and `stop`. It may be stopped and started again on the
     same state, as a server that is restarted.
@@ -257,7 +257,7 @@ class Simulator:
 
     @property
     def control_url(self) -> str:
-        """Address below which the control paths are."""
+        """Base address of the control paths."""
         return f"{self._origin}/_simulator"
 
     @property
@@ -267,7 +267,7 @@ class Simulator:
 
     @property
     def port(self) -> int:
-        """The port it listens on, 0 before it was first started with a free one."""
+        """The port; 0 until a simulator with a free port has started."""
         return self._port
 
     def respond(self, incoming: Incoming) -> Outgoing:
@@ -275,9 +275,6 @@ class Simulator:
 
         Args:
             incoming: The request.
-
-        Returns:
-            The answer.
         """
         with self._counting:
             self._under_way += 1
@@ -290,25 +287,15 @@ class Simulator:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no call is under way: one whose client has given up may still have its effect."""
+        """Whether no call is running; one whose client gave up may still take effect."""
         return self._under_way == 0
 
     def token(self, user_name: str = USER_NAME) -> str:
-        """A token for a user, as if they had signed in.
-
-        Args:
-            user_name: Whose.
-
-        Returns:
-            The token.
-        """
+        """Issue a token to a user without a sign-in call."""
         return self.tenant.issue_token(user_name)
 
     def start(self) -> Self:
-        """Listen for calls. Returns once the port accepts connections; does nothing if it listens already.
-
-        Returns:
-            The simulator.
+        """Listen for calls. Return once the port accepts connections; do nothing if it does already.
 
         Raises:
             OSError: The port is taken.
@@ -348,14 +335,7 @@ class Simulator:
 
 
 def settings_for(simulator: Simulator) -> dict[str, str]:
-    """The environment variables that point a client at a simulator.
-
-    Args:
-        simulator: A simulator that runs.
-
-    Returns:
-        Values by name.
-    """
+    """Return the environment variables that point a client at a running simulator."""
     return {
         "TDX_BASE_URL": simulator.url,
         "TDX_TICKET_APP_ID": str(TICKET_APP_ID),

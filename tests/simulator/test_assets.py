@@ -1,4 +1,4 @@
-"""Assets and configuration items (reference, sections 10 and 11)."""
+"""Assets and configuration items."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Feeds: what a comment does (reference, section 9)."""
+"""Feeds: what a comment does."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Reports (reference, section 6)."""
+"""Reports."""
 
 from typing import Any
 

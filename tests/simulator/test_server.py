@@ -79,7 +79,7 @@ def test_the_settings_point_at_it(simulator: Simulator) -> None:
 
 
 def test_a_body_above_four_megabytes_is_refused(client: Client) -> None:
-    """The limit is the real one's (reference, section 1.3); the next call must work again."""
+    """The limit is the real one's; the next call must work again."""
     long = {"Comments": "x" * (4 * 1024 * 1024)}
     assert client.post("/46/tickets/7001/feed", long).status_code == 413
     client.simulator.options.too_large_status = 404

@@ -39,7 +39,7 @@ def served(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "authority.pem"))
     # tdxlib pauses a second after each sign-in; nothing here depends on it.
     monkeypatch.setattr(time, "sleep", lambda _: None)
-    # It reads the three rate headers of every answer unguarded (reference, section 4.1).
+    # It reads the three rate headers of every answer unguarded.
     options = Options(rate_headers_without_limits=True)
     with Simulator(state, options=options, tls=tls) as simulator:
         settings = {
@@ -101,7 +101,7 @@ def test_it_attaches_an_asset(
 ) -> None:
     """A new link gives it the message; a repeat is logged as a failure.
 
-    Who is right: TDX was seen to answer 204 to a repeat (reference, section 8.7), and tdxlib takes 200 and
+    Who is right: TDX was seen to answer 204 to a repeat, and tdxlib takes 200 and
     201 only. The simulator stays with 204; a client of that sort must not repeat.
     """
     assert "GEO-FIELD2" in tickets.add_asset_to_ticket(7001, 1001)
@@ -116,7 +116,7 @@ def test_it_attaches_an_asset(
 def test_an_empty_answer_to_a_link_suits_it(
     tickets: TDXTicketIntegration, served: tuple[Simulator, dict[str, str]]
 ) -> None:
-    """Its POST takes an empty body as None, and a bare text as broken JSON (reference, section 8.7)."""
+    """Its POST takes an empty body as None, and a bare text as broken JSON."""
     served[0].options.link_body = "empty"
     assert tickets.add_asset_to_ticket(7001, 1001) is None
     assert served[0].state.asset_ids_of(7001) == [1001]

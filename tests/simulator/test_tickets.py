@@ -1,4 +1,4 @@
-"""Tickets: reading, searching, creating, editing, patching (reference, section 8)."""
+"""Tickets: reading, searching, creating, editing, patching."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ def test_ticket_and_asset_applications_are_separate(client: Client, path: str) -
 
 
 def test_an_application_can_be_denied(client: Client, simulator: Simulator) -> None:
-    """401 does not always mean that one should sign in again (reference, section 2.5)."""
+    """401 does not always mean that one should sign in again."""
     simulator.options.denied_apps = (46,)
     assert client.get(TICKET).status_code == 403
     simulator.options.denied_status = 401

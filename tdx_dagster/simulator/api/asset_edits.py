@@ -1,4 +1,7 @@
-"""Creating, editing, patching and deleting assets, and who uses them (reference, section 10.3)."""
+"""Calls that change assets: create, edit, patch, delete, and their users.
+
+An edit replaces all fields, a patch only those it names; both go through `tenant.edits`.
+"""
 
 from http import HTTPStatus
 

@@ -1,4 +1,7 @@
-"""Reading and searching assets, their statuses and forms, and configuration items (sections 10, 11)."""
+"""Calls that read assets, their statuses and forms, and configuration items.
+
+The filters are in `tenant.search_assets`.
+"""
 
 from http import HTTPStatus
 

@@ -1,4 +1,7 @@
-"""Feeds: reading them, replies, and posting with its effects on the ticket (reference, section 9)."""
+"""Calls on feeds: read, reply, post, with the effects of a post on its ticket.
+
+Also contains what other calls write to a feed: system entries, and the fields that follow from a status.
+"""
 
 import html
 import re
@@ -56,7 +59,7 @@ def _entry(tenant: Tenant, call: Call) -> Record:
 
 
 def _reply(tenant: Tenant, call: Call) -> Outgoing:
-    """Reply to an entry: everyone who took part in it is told (case A44)."""
+    """Reply to an entry and mail everyone who took part in it (case A44)."""
     entry = _entry(tenant, call)
     given = call.read("TicketFeedEntry")
     if not (given["Comments"] or "").strip():
@@ -77,7 +80,7 @@ def _reply(tenant: Tenant, call: Call) -> Outgoing:
 
 
 def _feed_page(tenant: Tenant, call: Call) -> Outgoing:
-    """Entries of all tickets of an application, the last updated first."""
+    """List the entries of all tickets of an application, the last updated first."""
     app = call.ids["app"]
     require_app(tenant, app, "TDTickets")
     asked = call.parameters(
@@ -137,7 +140,7 @@ def _post_to_asset(tenant: Tenant, call: Call) -> Outgoing:
     given = call.read("TicketFeedEntry")
     if not (given["Comments"] or "").strip():
         raise Refusal(HTTPStatus.BAD_REQUEST, "Comments are required.")
-    # Seen live: private posts on assets come back public (reference, section 9.5).
+    # Seen live: private posts on assets come back public.
     flags = _flags(given) | {"IsPrivate": False}
     entry = add_entry(
         tenant, asset, call.user, _body(tenant, given), item_type=ItemType.ASSET, **flags
@@ -155,7 +158,7 @@ def _flags(given: Record) -> Record:
 
 
 def _new_status(tenant: Tenant, ticket: Record, given: Record) -> Record | None:
-    """The status to change to, None for no change; refuses what cannot be done (9.2, 9.3)."""
+    """Find the status to change to, None for no change; refuse a change that TDX refuses."""
     silent = not (given["Comments"] or "").strip()
     if not given["NewStatusID"]:
         if silent:
@@ -188,7 +191,7 @@ def require_free(ticket: Record) -> None:
 
 
 def change_status(tenant: Tenant, ticket: Record, status: Record, user: Record) -> str:
-    """Set a ticket's status with all that follows from it.
+    """Set a ticket's status and the fields that follow from it.
 
     Args:
         tenant: The tenant.
@@ -215,16 +218,7 @@ def change_status(tenant: Tenant, ticket: Record, status: Record, user: Record) 
 
 
 def changed(name: str, before: str, after: str) -> str:
-    """The line that tells of a changed field.
-
-    Args:
-        name: The field as people know it.
-        before: Its old value.
-        after: Its new value.
-
-    Returns:
-        HTML.
-    """
+    """Write the HTML line that records a changed field."""
     old, new = html.escape(before), html.escape(after)
     return f"Changed {name} from &quot;<b>{old}</b>&quot; to &quot;<b>{new}</b>&quot;."
 
@@ -248,13 +242,7 @@ def _reopen(tenant: Tenant, ticket: Record, user: Record) -> str:
 
 
 def touch(tenant: Tenant, record: Record, user: Record) -> None:
-    """Note who changed a record, and when.
-
-    Args:
-        tenant: The tenant.
-        record: A ticket or asset.
-        user: Who changed it.
-    """
+    """Set a record's modification date and author."""
     record["ModifiedDate"] = tenant.now()
     record["ModifiedUid"] = user["UID"]
 
@@ -279,9 +267,6 @@ def add_entry(
         update: What it tells of.
         item_type: What `item` is.
         **flags: Further fields.
-
-    Returns:
-        The entry.
     """
     return tenant.state.add_feed_entry(
         ItemType=int(item_type), ItemID=item["ID"], Body=body, UpdateType=int(update),
@@ -290,14 +275,7 @@ def add_entry(
 
 
 def noun(ticket: Record) -> str:
-    """What a ticket is called in system lines.
-
-    Args:
-        ticket: The ticket.
-
-    Returns:
-        For example `service request`.
-    """
+    """Return the word for a ticket in system lines, for example `service request`."""
     return CLASSIFICATIONS.get(ticket.get("Classification", 0), "ticket").lower()
 
 
@@ -310,13 +288,7 @@ def _body(tenant: Tenant, given: Record) -> str:
 
 
 def mail(tenant: Tenant, ticket: Record, address: str) -> None:
-    """Note that somebody was mailed about a ticket.
-
-    Args:
-        tenant: The tenant.
-        ticket: The ticket.
-        address: Their address.
-    """
+    """Record a mail about a ticket in `state.mails`."""
     _send(tenant, address, int(ItemType.TICKET), ticket["ID"], 0)
 
 
@@ -326,7 +298,7 @@ def _send(tenant: Tenant, to: str, item_type: int, item: int, feed: int) -> None
 
 
 def _notify(tenant: Tenant, entry: Record, values: list[str]) -> None:
-    """Tell those who can be told; anything that is no address and no group is dropped (9.4)."""
+    """Mail the addresses and groups in `Notify`; drop every other value."""
     groups, people = tenant.state.lookups.get("Group", {}), tenant.state.people.values()
     by_mail = {str(person.get("PrimaryEmail", "")).lower(): person for person in people}
     told = []

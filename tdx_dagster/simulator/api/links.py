@@ -1,4 +1,7 @@
-"""Links between tickets and assets or other configuration items (reference, section 8.7)."""
+"""Calls that link tickets with assets or other configuration items, from either side.
+
+Each change adds the system entries that TDX writes to the feeds of the ticket and the asset.
+"""
 
 import html
 from http import HTTPStatus
@@ -99,7 +102,7 @@ def _unlink(tenant: Tenant, call: Call, ticket: Record, number: int) -> Outgoing
 def _tell_both(
     tenant: Tenant, call: Call, ticket: Record, item: Record, words: tuple[str, str]
 ) -> None:
-    """Note a link on the ticket's feed, and on the asset's."""
+    """Add the system entry for a link to the feeds of the ticket and the asset."""
     done, where = words
     is_asset = item["BackingItemType"] == ItemType.ASSET
     what = "asset" if is_asset else "configuration item"

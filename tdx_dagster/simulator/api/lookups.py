@@ -1,4 +1,7 @@
-"""The lists that tickets and assets refer to, and the custom attributes (reference, sections 7 and 8.8)."""
+"""Calls that list what tickets and assets refer to: types, priorities, sources, custom attributes.
+
+All lists of one kind come from `State.lookups`.
+"""
 
 from tdx_dagster.simulator.messages import Outgoing, json_answer
 from tdx_dagster.simulator.routes import Handler, Route
@@ -7,7 +10,7 @@ from tdx_dagster.simulator.tenant.tenant import Call, Tenant, require_app
 
 
 def _lookup(kind: str) -> Handler:
-    """A handler that lists the active entries of one kind."""
+    """Make the handler that lists the active entries of one kind."""
 
     def handle(tenant: Tenant, call: Call) -> Outgoing:
         require_app(tenant, call.ids["app"], "TDTickets")

@@ -1,4 +1,7 @@
-"""People: one of them, searching, looking up (reference, section 12)."""
+"""Calls on people: read one, search, look up, list.
+
+The filters of the search are in `tenant.search_people`.
+"""
 
 from http import HTTPStatus
 
@@ -63,7 +66,7 @@ def _lookup(tenant: Tenant, call: Call) -> Outgoing:
 
 
 def _restricted(tenant: Tenant, person: Record) -> Record:
-    """What anybody may see of a person; seen live without the user name (reference, section 12.1)."""
+    """Return the fields of a person that every caller may read; a live tenant left `UserName` blank."""
     seen = {name: person[name] for name in _LOOKUP_FIELDS if name in person}
     if tenant.options.lookup_user_names:
         seen["UserName"] = person["UserName"]

@@ -1,4 +1,7 @@
-"""Reports and their rows (reference, section 6)."""
+"""Calls on reports: list, search, and read with rows.
+
+Rows are computed on each call, so that a ticket leaves a report when it no longer fits.
+"""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -17,7 +20,7 @@ _COLUMN_FROM_TICKET = {
     "CustomerEmail": "RequestorEmail",
     "ClosedDate": "CompletedDate",
 }
-"""Columns that reports call otherwise than tickets do (reference, section 6.3)."""
+"""Columns that reports call otherwise than tickets do."""
 _COLUMN_FROM_ASSET = {"AssetID": "ID"}
 _NUMBERS, _TEXTS = 2, (1, 11)
 
@@ -80,7 +83,7 @@ def _one(tenant: Tenant, call: Call) -> Outgoing:
 
 
 def _columns(tenant: Tenant, report: Record) -> list[Record]:
-    """The displayed columns, with the switches for missing and renamed ones applied (case A17)."""
+    """Return the displayed columns, less those omitted and with those renamed (case A17)."""
     renames = tenant.options.report_renames
     columns = []
     for column in report["DisplayedColumns"]:
@@ -113,7 +116,7 @@ def _rows(tenant: Tenant, report: Record, columns: list[Record], sort: str) -> l
 
 
 def _source(tenant: Tenant, report: Record) -> tuple[list[Record], Callable[[Record, str], Value]]:
-    """The records a report lists, and how a cell is read from one of them."""
+    """Return the records that a report lists, and the function that reads a cell from one."""
     if report.get("Source") == "assets":
         return list(tenant.state.assets.values()), _reader(
             tenant, present.asset, _COLUMN_FROM_ASSET
@@ -171,7 +174,7 @@ def _default_sort(report: Record) -> str:
 
 
 def _sort(rows: list[Record], expression: str, columns: list[Record]) -> None:
-    """Sort rows in place; an unknown column or a malformed expression is passed over (6.4)."""
+    """Sort rows in place; ignore an unknown column or a malformed expression, as TDX does."""
     name, _, direction = expression.strip().partition(" ")
     known = {column["ColumnName"].lower(): column["ColumnName"] for column in columns}
     column = known.get(name.lower())

@@ -1,4 +1,7 @@
-"""Signing in, who one is, and which applications there are (reference, sections 2 and 5)."""
+"""Calls for signing in, the signed-in user, and the list of applications.
+
+Tokens are made in `tokens`; who a token belongs to is decided in `tenant.tenant`.
+"""
 
 from http import HTTPStatus
 

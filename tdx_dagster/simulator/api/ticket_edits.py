@@ -1,4 +1,7 @@
-"""Creating, editing, patching and moving tickets, and what hangs on them (reference, sections 8.3 to 8.8)."""
+"""Calls that change tickets: create, edit, patch, move, children, tags.
+
+An edit replaces all fields, a patch only those it names; both go through `tenant.edits`.
+"""
 
 from http import HTTPStatus
 
@@ -56,7 +59,7 @@ def _create(tenant: Tenant, call: Call) -> Outgoing:
 
 
 def _find_requestor(tenant: Tenant, values: Record, *, create: bool) -> None:
-    """Match the requestor by mail address; the other texts count only where nobody matches."""
+    """Match the requestor by mail address; use the other texts only where no address matches."""
     people, address = tenant.state.people, values["RequestorEmail"].lower()
     if values["RequestorUid"] is None and address:
         found = (uid for uid, p in people.items() if p.get("PrimaryEmail", "").lower() == address)
@@ -190,7 +193,7 @@ def _add_tags(tenant: Tenant, call: Call) -> Outgoing:
 
 
 def _remove_tags(tenant: Tenant, call: Call) -> Outgoing:
-    """Take tags away; 304 was seen where none of them was there (reference, section 8.8)."""
+    """Remove tags; 304, as seen on a live tenant, where none of them is set."""
     ticket = ticket_in(tenant, call)
     tags, gone = ticket.get("Tags", []), set(_whole_list(call, "string"))
     if gone.isdisjoint(tags):

@@ -1,4 +1,7 @@
-"""Reading and searching tickets, their statuses, contacts and choosable people (reference, section 8)."""
+"""Calls that read tickets, their statuses, forms and contacts.
+
+The filters of the search are in `tenant.search_tickets`.
+"""
 
 from http import HTTPStatus
 

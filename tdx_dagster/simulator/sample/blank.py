@@ -1,6 +1,6 @@
-"""A tenant with everything but tickets, assets and people: applications, statuses, forms, lists, a report.
+"""A tenant without tickets and assets: applications, statuses, forms, lists, reports, two accounts.
 
-Tests that need a few records of their own start here; sample data does, too.
+Tests with a few records of their own start here, and so does the sample data.
 """
 
 from typing import Any
@@ -86,12 +86,7 @@ _COLUMNS = (
 
 
 def blank_state() -> State:
-    """A tenant nobody has used yet.
-
-    Returns:
-        Two ticket applications, one for assets, their statuses and forms, a report of open tickets, the
-        bot's account and the account behind the web services key.
-    """
+    """Make a tenant without tickets, assets and customers, but with both accounts and the reports."""
     state = State(
         applications={app["AppID"]: app for app in _applications()},
         ticket_statuses={row[0]: _ticket_status(*row) for row in _TICKET_STATUSES},

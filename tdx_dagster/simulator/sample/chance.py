@@ -1,4 +1,7 @@
-"""Where the chance in sample data comes from: a seeded generator that speaks of shares."""
+"""Random choices for sample data, reproducible from a seed.
+
+Contains: `Dice`, used by all modules of this folder.
+"""
 
 import random
 
@@ -7,12 +10,5 @@ class Dice(random.Random):
     """A random generator; the same seed gives the same sample."""
 
     def chance(self, share: float) -> bool:
-        """Decide something that holds for a share of all cases.
-
-        Args:
-            share: Between 0 and 1.
-
-        Returns:
-            Whether it holds for this one.
-        """
+        """Return True with a probability between 0 and 1."""
         return self.random() < share

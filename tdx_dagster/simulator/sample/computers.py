@@ -1,7 +1,7 @@
-"""Invented computers: names in the formats that campuses publish, serial numbers in those of their makers.
+"""Invented computers: names in formats that campuses publish, serial numbers in their makers' formats.
 
-Every name, serial number and tag is unlike every other, so that what a text means is never in doubt; the
-exceptions (retired twins, filler serial numbers) are made on purpose.
+No name, serial number or tag resembles another, so that a text has one meaning; the exceptions (retired
+twins, filler serial numbers) are deliberate.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ _KINDS = ("NB", "WK", "TS", "LT", "DT")
 
 
 def _letters_and_digits(rng: Dice, length: int) -> str:
-    """Random characters with at least one letter and one digit among them."""
+    """Make random characters with at least one letter and one digit."""
     middle = "".join(rng.choices(_ALNUM, k=length - 2))
     return f"{rng.choice('123456789')}{middle}{rng.choice(_LETTERS)}"
 
@@ -117,7 +117,7 @@ _FORMATS = (
 
 
 class ComputerMaker:
-    """Makes the fields of assets, no identifier twice.
+    """Make the fields of assets; no identifier occurs twice.
 
     Args:
         rng: Where chance comes from.
@@ -130,11 +130,7 @@ class ComputerMaker:
         self._inventory = 104_000
 
     def computer(self) -> Record:
-        """A computer.
-
-        Returns:
-            Its identifiers, model, form and status.
-        """
+        """Make a computer's identifiers, model, form and status."""
         rng = self._rng
         maker, models, make_serial = rng.choice(_MAKERS)
         serial = self._unique(lambda: make_serial(rng))
@@ -147,11 +143,7 @@ class ComputerMaker:
         return fields | {"Name": name, "SerialNumber": serial, "Tag": self._tag(tag)} | self._gaps()
 
     def other(self) -> Record:
-        """A monitor or something else that is no computer.
-
-        Returns:
-            Its identifiers, model, form and status.
-        """
+        """Make the fields of a monitor or another asset that is no computer."""
         rng = self._rng
         serial = self._unique(lambda: f"CN{_letters_and_digits(rng, 10)}")
         form = MONITOR_FORM_ID if rng.chance(0.7) else PERIPHERAL_FORM_ID
@@ -160,7 +152,7 @@ class ComputerMaker:
         return fields | {"Name": name, "SerialNumber": serial, "Tag": None}
 
     def twin_of(self, asset: Record) -> Record:
-        """The retired machine whose name a newer one took over (case A36).
+        """Make the retired computer whose name a newer one took over (case A36).
 
         Args:
             asset: The newer one.
@@ -182,7 +174,7 @@ class ComputerMaker:
         return f"UA-0{number}" if self._rng.chance(0.4) else None
 
     def _gaps(self) -> Record:
-        """What is missing in some records: a serial number, or all but a filler of it, or the name."""
+        """Choose what a record lacks: a serial number, everything but a filler serial number, or the name."""
         if not self._rng.chance(0.07):
             return {}
         fillers = [{"SerialNumber": filler} for filler in FILLER_SERIALS]

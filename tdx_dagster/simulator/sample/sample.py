@@ -1,7 +1,7 @@
 """A sample tenant from a seed: people, computers, and tickets whose right answer is known.
 
-The tickets come in equal shares of the kinds in `KINDS`. What is right for each is in `State.truths`: the
-assets it must have when all is done, and why. The API never shows it.
+The tickets come in equal shares of the kinds in `KINDS`. `State.truths` holds the assets each must have in
+the end, and why. The API never shows it.
 """
 
 from collections.abc import Callable
@@ -180,7 +180,7 @@ def _active(asset: Record) -> bool:
 
 
 def _handles(asset: Record) -> list[str]:
-    """The ways to name an asset in a text that leave no doubt."""
+    """List the unambiguous ways to name an asset in a text."""
     handles = []
     if asset.get("Name"):
         handles.append(asset["Name"])
@@ -232,7 +232,7 @@ class _Ticket:
         }
 
     def _choose(self) -> list[Record]:
-        """The computers that the text names; changes the kind where there are none to name."""
+        """Choose the computers that the text names; change the kind where none is left."""
         if self._kind == "attached" and self._rng.chance(0.5) and self._queues["requestor_one"]:
             return []
         if self._kind.startswith("requestor"):
@@ -251,7 +251,7 @@ class _Ticket:
         return [self._mention(asset) for asset in assets] if here else []
 
     def _mention(self, asset: Record) -> str:
-        """How people write an identifier: as it is, in small letters, with the domain behind it."""
+        """Write an identifier as people do: unchanged, in lower case, or with a domain."""
         handles = _handles(asset)
         # Most people read the name off the sticker; it is the first where there is one.
         handle = handles[0] if self._rng.chance(0.6) else self._rng.choice(handles)

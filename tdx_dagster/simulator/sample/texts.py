@@ -1,7 +1,6 @@
-"""Invented texts of a help desk: titles, mails with signatures and quoted threads, notes, portal forms.
+"""Invented help desk texts: titles, mails with signatures and quoted threads, notes, portal forms.
 
-Nothing here knows which computer a ticket is about; a text that names one gets its name handed in. The
-other words look enough like identifiers to tempt a careless reader, and are reserved in `DECOYS`.
+A text that names a computer is given the name. `DECOYS` are words that resemble identifiers and are none.
 """
 
 import html
@@ -63,7 +62,7 @@ _NAMINGS = (
 
 
 class TextMaker:
-    """Makes texts.
+    """Make texts.
 
     Args:
         rng: Where chance comes from.
@@ -73,7 +72,7 @@ class TextMaker:
         self._rng = rng
 
     def title(self, names: list[str]) -> str:
-        """A title.
+        """Make a title.
 
         Args:
             names: How the computers are called, empty for a title that names none.
@@ -88,7 +87,7 @@ class TextMaker:
         return form.format(" and ".join(names), problem)
 
     def naming(self, names: list[str]) -> str:
-        """A sentence that says which computer it is.
+        """Make a sentence that names a computer.
 
         Args:
             names: How the computers are called; none gives a sentence about something else.
@@ -101,25 +100,17 @@ class TextMaker:
         return self._rng.choice(_NAMINGS).format(" and ".join(names))
 
     def aside(self) -> str:
-        """What a technician says.
-
-        Returns:
-            Plain text that names no computer.
-        """
+        """Make a technician's comment that names no computer."""
         return self._rng.choice(_ASIDE)
 
     def thanks(self) -> str:
-        """What a requestor answers to that.
-
-        Returns:
-            Plain text that names no computer.
-        """
+        """Make a requestor's answer that names no computer."""
         return self._rng.choice(_THANKS)
 
     def description(
         self, person: str, names: list[str], *, rich: bool | None = None
     ) -> tuple[str, bool]:
-        """A description.
+        """Make a description.
 
         Args:
             person: Who writes.

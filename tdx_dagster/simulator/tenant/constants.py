@@ -1,7 +1,6 @@
-"""The fixed facts of the simulated tenant: ids, sign-in data and numbers of TDX's own enumerations.
+"""Fixed facts of the simulated tenant: ids, sign-in data, TDX's enumerations.
 
-Everything a client must be told, and everything the rest of this package agrees on, stands here once. The
-credentials open nothing but a simulator.
+The credentials open nothing but a simulator.
 """
 
 from enum import IntEnum
@@ -25,7 +24,7 @@ ZERO_GUID = "00000000-0000-0000-0000-000000000000"
 
 
 class StatusClass(IntEnum):
-    """Class of a ticket status (reference, section 13)."""
+    """Class of a ticket status."""
 
     NONE = 0
     NEW = 1
@@ -37,7 +36,7 @@ class StatusClass(IntEnum):
 
 
 class UpdateType(IntEnum):
-    """What a feed entry tells of (reference, section 13)."""
+    """Kind of change that a feed entry records."""
 
     NONE = 0
     COMMENT = 1
@@ -47,7 +46,7 @@ class UpdateType(IntEnum):
 
 
 class ItemType(IntEnum):
-    """What a feed entry, a form or the thing behind a configuration item is."""
+    """Type of the item behind a feed entry, a form or a configuration item."""
 
     TICKET = 9
     TICKET_TASK = 25

@@ -1,7 +1,6 @@
-"""Changing records: what an edit, a creation or a JSON Patch makes of the fields people may set.
+"""Edits, creations and JSON Patches: from a body to the values a record is to have.
 
-An edit replaces: what is not sent is cleared (reference, sections 8.4 and 10.3). A patch touches only what
-it names (8.5). Both end in the same values, which the calls then check and store.
+An edit clears what is not sent; a patch changes only what it names. The calls check and store the values.
 """
 
 from collections.abc import Mapping
@@ -33,7 +32,7 @@ class Wanted:
 
 
 def settable(shape: str, *, creating: bool = False) -> dict[str, Field]:
-    """The fields that people may set.
+    """Return the fields that clients may set.
 
     Args:
         shape: Type of the record.
@@ -50,7 +49,7 @@ def settable(shape: str, *, creating: bool = False) -> dict[str, Field]:
 
 
 def replacement(state: State, shape: str, call: Call, *, creating: bool = False) -> Wanted:
-    """What an edit or a creation asks for.
+    """Read the values of an edit or a creation.
 
     Args:
         state: Where the custom attributes are defined.
@@ -84,7 +83,7 @@ def _attributes(state: State, body: Mapping[str, Value]) -> dict[int, str]:
 
 
 def patched(state: State, shape: str, record: Record, call: Call) -> Wanted:
-    """What a JSON Patch makes of a record.
+    """Apply a JSON Patch to a record's values.
 
     Args:
         state: Where the custom attributes are defined.
@@ -154,7 +153,7 @@ class _Patch:
             self.attributes.pop(number, None)
 
     def _place(self, path: str) -> Field | int:
-        """The field or attribute a path names; collections other than attributes have none."""
+        """Find the field or attribute that a path names; no other collection can be patched."""
         parts = path.strip("/").split("/")
         if parts[0].lower() == "attributes" and len(parts) == 2:  # noqa: PLR2004  name and id
             if parts[1].isdecimal() and int(parts[1][:10]) in self._known:
@@ -177,7 +176,7 @@ def _fitted(field: Field, value: Value) -> Value:
 
 
 def _operation(operation: Value) -> Record:
-    """One operation of a patch; the names of its members match whatever their case."""
+    """Read one operation of a patch; its members' names match in any case."""
     if not isinstance(operation, dict):
         raise Refusal(HTTPStatus.BAD_REQUEST, "A patch operation is an object.")
     given = {str(name).lower(): value for name, value in operation.items()}

@@ -1,7 +1,7 @@
-"""What searches are made of: tests on one field of a record.
+"""Tests on one field of a record, from which searches are made.
 
 Filters are AND between fields and OR within one list; an empty list, a null and (where a filter cannot be
-null) a zero or year 1 do not filter (reference, sections 8.2 and 10.2).
+null) a zero or year 1 do not filter.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -14,20 +14,12 @@ Test = Callable[[Record], bool]
 
 
 def capped(found: list[Record], most: int | None) -> list[Record]:
-    """Cut a result to a number of records.
-
-    Args:
-        found: All that fit.
-        most: How many are wanted; None, zero and less mean all.
-
-    Returns:
-        The first of them.
-    """
+    """Return the first records of a result."""
     return found[:most] if most is not None and most > 0 else found
 
 
 def members(fields: Mapping[str, str], wanted: Record) -> Iterable[Test]:
-    """Filters that are lists of values.
+    """Test the filters that are lists of values.
 
     Args:
         fields: Field of the record by name of the filter.
@@ -40,7 +32,7 @@ def members(fields: Mapping[str, str], wanted: Record) -> Iterable[Test]:
 
 
 def member(field: str, values: Iterable[object]) -> Test:
-    """One of several values.
+    """Test for one of several values.
 
     Args:
         field: Field of the record; one that is not set counts as 0.
@@ -54,7 +46,7 @@ def member(field: str, values: Iterable[object]) -> Test:
 
 
 def truth(field: str, *, is_set: bool) -> Test:
-    """A yes or no, or whether something is set.
+    """Test a flag, or whether a field is set.
 
     Args:
         field: Field of the record.
@@ -67,7 +59,7 @@ def truth(field: str, *, is_set: bool) -> Test:
 
 
 def date_range(field: str, low: str | None, high: str | None) -> Iterable[Test]:
-    """A span of time, ends included.
+    """Test a range of dates, both ends included.
 
     Args:
         field: Field of the record.
@@ -91,7 +83,7 @@ def _date(record: Record, field: str) -> datetime | None:
 
 
 def attribute_tests(wanted: Record) -> Iterable[Test]:
-    """Values of custom attributes.
+    """Test the values of custom attributes.
 
     Args:
         wanted: The search.

@@ -1,8 +1,7 @@
-"""What the simulated tenant holds: tickets, assets, feeds, links, people, and the lists they refer to.
+"""The records of the simulated tenant: tickets, assets, feeds, links, people, lists.
 
-A record is a dictionary of the fields that are set, by TDX's names; everything else about a field (its
-unset value, names that follow from ids) is added when an answer is made. No HTTP and no rules here: what
-calls do is in the modules named after them.
+A record is a dictionary of the fields that are set, by TDX's names; unset values and names that follow
+from ids are added by `present`. Does not contain: HTTP, and what calls do.
 """
 
 import json
@@ -59,7 +58,7 @@ class State:
         self.reindex()
 
     def reindex(self) -> None:
-        """Build anew what follows from the records. Needed after changing the tables by hand."""
+        """Rebuild the indexes. Call it after changing the tables directly."""
         self.asset_of_item = {
             asset["ConfigurationItemID"]: number for number, asset in self.assets.items()
         }
@@ -70,64 +69,29 @@ class State:
     # ---- reading ---------------------------------------------------------------------------------
 
     def feed_of_ticket(self, ticket_id: int) -> list[Record]:
-        """The feed entries of a ticket.
-
-        Args:
-            ticket_id: Its id.
-
-        Returns:
-            The entries, oldest first.
-        """
+        """Return a ticket's feed entries, oldest first."""
         return self._entries(ItemType.TICKET, ticket_id)
 
     def feed_of_asset(self, asset_id: int) -> list[Record]:
-        """The feed entries of an asset.
-
-        Args:
-            asset_id: Its id.
-
-        Returns:
-            The entries, oldest first.
-        """
+        """Return an asset's feed entries, oldest first."""
         return self._entries(ItemType.ASSET, asset_id)
 
     def _entries(self, item_type: int, item_id: int) -> list[Record]:
         return [self.feed[number] for number in self._feed_of.get((item_type, item_id), ())]
 
     def asset_ids_of(self, ticket_id: int) -> list[int]:
-        """The assets linked to a ticket.
-
-        Args:
-            ticket_id: Its id.
-
-        Returns:
-            Asset ids, in the order of linking; other configuration items are left out.
-        """
+        """Return the ids of the assets linked to a ticket in the order of linking, other items left out."""
         linked = self.links.get(ticket_id, ())
         return [self.asset_of_item[item] for item in linked if item in self.asset_of_item]
 
     def person_named(self, user_name: str) -> Record | None:
-        """The person with a user name.
-
-        Args:
-            user_name: Whatever its case.
-
-        Returns:
-            The record, or None.
-        """
+        """Find a person by user name, in any case."""
         wanted = user_name.lower()
         found = (person for person in self.people.values() if person["UserName"].lower() == wanted)
         return next(found, None)
 
     def people_holding(self, text: str) -> Iterable[Record]:
-        """People whose name or ids contain a text.
-
-        Args:
-            text: Searched for whatever its case.
-
-        Returns:
-            The records.
-        """
+        """Find the people whose name or ids contain a text, in any case."""
         wanted = text.lower()
         names = ("FullName", "UserName", "ExternalID", "AlternateID", "PrimaryEmail")
         return (
@@ -139,14 +103,7 @@ class State:
     # ---- adding ----------------------------------------------------------------------------------
 
     def new_id(self, table: str) -> int:
-        """An id that a table does not have yet.
-
-        Args:
-            table: Name of the table, for example `tickets`; replies count with `feed`.
-
-        Returns:
-            The id.
-        """
+        """Return a new id of a table; replies share the ids of `feed`."""
         with self.lock:
             if not self._next[table]:
                 known = list(getattr(self, table))
@@ -159,13 +116,10 @@ class State:
             return self._next[table]
 
     def add_ticket(self, **values: Value) -> Record:
-        """Add a ticket as it stands, without the feed entry that creating one through the API makes.
+        """Add a ticket without the feed entry that the API call adds.
 
         Args:
             **values: Fields by TDX's names; ID, AppID and the status are chosen where they are missing.
-
-        Returns:
-            The record.
         """
         with self.lock:
             number: int = values.get("ID") or self.new_id("tickets")
@@ -178,14 +132,7 @@ class State:
             return ticket
 
     def default_status(self, app: int) -> int:
-        """The status a new ticket of an application gets.
-
-        Args:
-            app: The application's id.
-
-        Returns:
-            The status id, 0 where the application has none.
-        """
+        """Return the status id of an application's new tickets, 0 where it has none."""
         found = (
             number
             for number, status in self.ticket_statuses.items()
@@ -198,9 +145,6 @@ class State:
 
         Args:
             **values: Fields by TDX's names; ids are chosen where they are missing.
-
-        Returns:
-            The record.
         """
         with self.lock:
             number = values.get("ID") or self.new_id("assets")
@@ -216,9 +160,6 @@ class State:
 
         Args:
             **values: Fields by TDX's names; `UID` and `UserName` are needed.
-
-        Returns:
-            The record.
         """
         person: Record = {"IsActive": True, "FullName": "", "Attributes": {}} | values
         with self.lock:
@@ -226,14 +167,11 @@ class State:
         return person
 
     def add_feed_entry(self, **values: Value) -> Record:
-        """Add a feed entry as it stands.
+        """Add a feed entry.
 
         Args:
             **values: Fields by TDX's names; `ItemID`, `Body`, `CreatedUid` and `CreatedDate` are needed,
                 `ItemType` is a ticket's where it is missing, `Replies` is a list of such records.
-
-        Returns:
-            The record.
         """
         with self.lock:
             number: int = values.get("ID") or self.new_id("feed")
@@ -249,11 +187,7 @@ class State:
     # ---- file ------------------------------------------------------------------------------------
 
     def as_json(self) -> Record:
-        """The whole state as plain objects, truth included.
-
-        Returns:
-            One object a table.
-        """
+        """Copy the whole state into plain objects, one per table, truths included."""
         with self.lock:
             tables: Record = {item.name: getattr(self, item.name) for item in fields(self)}
             copied: Record = json.loads(json.dumps({"format": FILE_FORMAT} | tables))
@@ -271,13 +205,10 @@ def save_state(state: State, path: str | Path) -> None:
 
 
 def load_state(path: str | Path) -> State:
-    """Read a state from the file that `save_state` wrote.
+    """Read a state from a file of `save_state`.
 
     Args:
         path: The file.
-
-    Returns:
-        The state.
 
     Raises:
         ValueError: The file is not such a file; the text says why.
@@ -290,13 +221,10 @@ def load_state(path: str | Path) -> State:
 
 
 def state_from_json(saved: Record) -> State:
-    """Make a state of what `State.as_json` gave.
+    """Make a state from the result of `State.as_json`.
 
     Args:
         saved: The object.
-
-    Returns:
-        The state.
 
     Raises:
         ValueError: It has another format, or a table that is not known.

@@ -1,6 +1,6 @@
-"""Names that follow from ids: of people, departments, locations and whatever else has a list.
+"""Names that follow from ids: of people, departments, locations and other lists.
 
-TDX sends both; a record keeps the id only.
+TDX sends both; a record keeps only the id.
 """
 
 from tdx_dagster.simulator.tenant.model import Record, State
@@ -87,7 +87,7 @@ _OF_PEOPLE["Reply"] = _OF_PEOPLE["ItemUpdate"]
 
 
 def names_of(state: State, shape: str, record: Record) -> Record:
-    """The names that follow from a record's ids.
+    """Return the names that follow from a record's ids.
 
     Args:
         state: Where the names are.

@@ -1,7 +1,6 @@
 """Records as the API sends them: names that follow from ids, attributes with their choices, dates.
 
-Reads the state, changes nothing. Which fields a type has is in `shapes.json`; here is only where their
-values come from.
+Reads the state and changes nothing. `shapes.json` lists the fields of a type; this module supplies values.
 """
 
 import re
@@ -24,16 +23,13 @@ _SYSTEM_AUTHOR = {
 
 
 def answer(tenant: Tenant, shape: str, record: Record, *, full: bool = True) -> Record:
-    """Send a record as a type.
+    """Render a record as a type.
 
     Args:
         tenant: The tenant.
         shape: The type's name.
         record: What is set.
         full: False for search results.
-
-    Returns:
-        The object to send.
     """
     values = record | names_of(tenant.state, shape, record)
     sent = shapes.render(shape, values, full=full)
@@ -68,16 +64,7 @@ def _form_name(tenant: Tenant, record: Record) -> str:
 
 
 def ticket(tenant: Tenant, record: Record, *, full: bool = True) -> Record:
-    """A ticket as `Ticket`.
-
-    Args:
-        tenant: The tenant.
-        record: The ticket.
-        full: False for search results.
-
-    Returns:
-        The object to send.
-    """
+    """Render a ticket as `Ticket`, partial where `full` is false."""
     state = tenant.state
     status = state.ticket_statuses.get(record["StatusID"], {})
     classification = record.get("Classification", 0)
@@ -102,15 +89,7 @@ def ticket(tenant: Tenant, record: Record, *, full: bool = True) -> Record:
 
 
 def days_old(tenant: Tenant, record: Record) -> int:
-    """How many whole days ago a ticket was created.
-
-    Args:
-        tenant: The tenant.
-        record: The ticket.
-
-    Returns:
-        Days, 0 where the date is not set.
-    """
+    """Count the whole days since a ticket was created, 0 where the date is not set."""
     created = record.get("CreatedDate")
     return 0 if created is None else max(0, (tenant.clock() - parse_date(created)).days)
 
@@ -126,15 +105,7 @@ def _notifiable(tenant: Tenant, record: Record) -> list[Record]:
 
 
 def resource(person: Record, role: str) -> Record:
-    """A person as something that can be notified or made responsible.
-
-    Args:
-        person: The person.
-        role: What they are to the ticket.
-
-    Returns:
-        A `ResourceItem`.
-    """
+    """Render a person with their role in a ticket as `ResourceItem`."""
     initials = person.get("FirstName", "")[:1] + person.get("LastName", "")[:1]
     values = {
         "ItemRole": role, "Name": person["FullName"], "Initials": initials,
@@ -144,15 +115,7 @@ def resource(person: Record, role: str) -> Record:
 
 
 def attributes(tenant: Tenant, record: Record) -> list[Record]:
-    """The custom attributes of a record that have a value.
-
-    Args:
-        tenant: The tenant.
-        record: A ticket, asset, person or configuration item.
-
-    Returns:
-        `CustomAttribute` objects in their order.
-    """
+    """Render the custom attributes of a record that have a value, in their order."""
     known = tenant.state.attributes
     values = record.get("Attributes", {})
     rows = [attribute(known[number], values[number]) for number in values if number in known]
@@ -160,15 +123,7 @@ def attributes(tenant: Tenant, record: Record) -> list[Record]:
 
 
 def attribute(definition: Record, value: str | None) -> Record:
-    """A custom attribute with its choices.
-
-    Args:
-        definition: The attribute.
-        value: Its value, None where it has none.
-
-    Returns:
-        A `CustomAttribute`.
-    """
+    """Render a custom attribute with its choices as `CustomAttribute`."""
     text = choice_text(definition, value or "")
     choices = [shapes.render("Choice", choice) for choice in definition.get("Choices", ())]
     values = definition | {
@@ -181,30 +136,13 @@ def attribute(definition: Record, value: str | None) -> Record:
 
 
 def choice_text(definition: Record, value: str) -> str:
-    """The names of the chosen items of an attribute.
-
-    Args:
-        definition: The attribute.
-        value: Choice ids joined by commas.
-
-    Returns:
-        Their names joined by commas, empty for an attribute without choices.
-    """
+    """Join the names of an attribute's chosen items; empty for one without choices."""
     names = {str(choice["ID"]): choice["Name"] for choice in definition.get("Choices", ())}
     return ", ".join(names[part] for part in re.split(r"\s*,\s*", value or "") if part in names)
 
 
 def asset(tenant: Tenant, record: Record, *, full: bool = True) -> Record:
-    """An asset as `Asset`.
-
-    Args:
-        tenant: The tenant.
-        record: The asset.
-        full: False for search results.
-
-    Returns:
-        The object to send.
-    """
+    """Render an asset as `Asset`, partial where `full` is false."""
     status = tenant.state.asset_statuses.get(record.get("StatusID", 0), {})
     values = record | {
         "AppName": _app_name(tenant, record["AppID"]),
@@ -230,14 +168,7 @@ _FROM_ASSET = (
 
 
 def asset_item(record: Record) -> Record:
-    """The configuration item behind an asset.
-
-    Args:
-        record: The asset.
-
-    Returns:
-        The fields of the item that follow from the asset.
-    """
+    """Derive the fields of the configuration item behind an asset."""
     values = {name: record[name] for name in _FROM_ASSET if name in record}
     return values | {
         "ID": record["ConfigurationItemID"],
@@ -255,28 +186,12 @@ def asset_item(record: Record) -> Record:
 
 
 def asset_label(record: Record) -> str:
-    """What an asset is called where one name is shown.
-
-    Args:
-        record: The asset.
-
-    Returns:
-        Its name, else its serial number, else its tag.
-    """
+    """Return an asset's name, else its serial number, else its tag."""
     return record.get("Name") or record.get("SerialNumber") or record.get("Tag") or ""
 
 
 def item(tenant: Tenant, number: int, *, full: bool = True) -> Record | None:
-    """A configuration item as `ConfigurationItem`.
-
-    Args:
-        tenant: The tenant.
-        number: Its id.
-        full: False for lists.
-
-    Returns:
-        The object to send, None where the item is unknown.
-    """
+    """Render a configuration item as `ConfigurationItem`, None where the id is unknown."""
     state = tenant.state
     backing = state.asset_of_item.get(number)
     record = state.items.get(number) if backing is None else asset_item(state.assets[backing])
@@ -293,15 +208,12 @@ def item(tenant: Tenant, number: int, *, full: bool = True) -> Record | None:
 
 
 def feed_entry(tenant: Tenant, record: Record, *, with_replies: bool = False) -> Record:
-    """A feed entry as `ItemUpdate`.
+    """Render a feed entry as `ItemUpdate`.
 
     Args:
         tenant: The tenant.
         record: The entry.
         with_replies: Whether replies and likes are sent; the feed of an item only counts them.
-
-    Returns:
-        The object to send.
     """
     author = _SYSTEM_AUTHOR if record["CreatedUid"] == ZERO_GUID else {}
     replies, likes = record.get("Replies", []), record.get("Likes", [])
@@ -334,16 +246,7 @@ def _item_title(tenant: Tenant, record: Record) -> str | None:
 
 
 def person(tenant: Tenant, record: Record, *, full: bool = True) -> Record:
-    """A person as `User`.
-
-    Args:
-        tenant: The tenant.
-        record: The person.
-        full: False for search results.
-
-    Returns:
-        The object to send.
-    """
+    """Render a person as `User`, partial where `full` is false."""
     values = dict(record)
     if full:
         values["Attributes"] = attributes(tenant, record)
@@ -351,27 +254,10 @@ def person(tenant: Tenant, record: Record, *, full: bool = True) -> Record:
 
 
 def people(tenant: Tenant, records: Iterable[Record]) -> list[Record]:
-    """Several people as a search sends them.
-
-    Args:
-        tenant: The tenant.
-        records: The people.
-
-    Returns:
-        Partial `User` objects.
-    """
+    """Render people as partial `User` objects."""
     return [person(tenant, record, full=False) for record in records]
 
 
 def named(tenant: Tenant, shape: str, record: Record) -> Record:
-    """A status or form, with the name of its application.
-
-    Args:
-        tenant: The tenant.
-        shape: `TicketStatus`, `AssetStatus` or `Form`.
-        record: The record.
-
-    Returns:
-        The object to send.
-    """
+    """Render a status or form with the name of its application."""
     return answer(tenant, shape, record | {"AppName": _app_name(tenant, record["AppID"])})

@@ -1,4 +1,7 @@
-"""Searching assets and configuration items (reference, sections 10.2 and 11)."""
+"""Searches of assets and configuration items.
+
+Contains: every filter of `AssetSearch` and `ConfigurationItemSearch`.
+"""
 
 from collections.abc import Iterable
 
@@ -68,7 +71,7 @@ def search_assets(tenant: Tenant, app: int, wanted: Record) -> list[Record]:
 
 
 def _irrelevance(asset: Record, text: str) -> int:
-    """0 where a field equals the text, 1 where one begins with it, else 2."""
+    """Rank a match: 0 where a field equals the text, 1 where one begins with it, else 2."""
     values = [str(asset.get(name) or "").lower() for name in _ASSET_TEXTS]
     if text in values:
         return 0
@@ -148,7 +151,7 @@ def _asset_specials(tenant: Tenant, wanted: Record) -> Iterable[Test]:
 
 
 def search_items(tenant: Tenant, app: int, wanted: Record) -> list[Record]:
-    """Search the configuration items of an application; there is no cap (reference, section 11).
+    """Search the configuration items of an application, those behind assets included. There is no cap.
 
     Args:
         tenant: The tenant.

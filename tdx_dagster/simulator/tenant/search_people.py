@@ -1,4 +1,7 @@
-"""Searching people (reference, section 12.1)."""
+"""The search of people.
+
+Contains: every filter of `UserSearch`.
+"""
 
 from collections.abc import Iterable
 
@@ -14,14 +17,11 @@ from tdx_dagster.simulator.tenant.tenant import Tenant
 
 
 def search_people(tenant: Tenant, wanted: Record) -> list[Record]:
-    """Search people. Inactive ones are among them unless `IsActive` is sent.
+    """Search people, inactive ones included unless `IsActive` is sent.
 
     Args:
         tenant: The tenant.
         wanted: A `UserSearch`.
-
-    Returns:
-        The records that fit.
     """
     everybody = tenant.state.people_holding((wanted["SearchText"] or "")[:50].strip())
     tests = list(_people_tests(wanted))

@@ -1,4 +1,7 @@
-"""Searching tickets: every filter of `TicketSearch` (reference, section 8.2)."""
+"""The search of tickets.
+
+Contains: every filter of `TicketSearch`.
+"""
 
 from collections.abc import Iterable
 
@@ -137,7 +140,7 @@ def _ticket_specials(tenant: Tenant, wanted: Record) -> Iterable[Test]:
 
 
 def _unmet(ticket: Record) -> int:
-    """Flags of UnmetConstraintSearchType: 1 for the response, 2 for the resolution."""
+    """Return the flags of UnmetConstraintSearchType: 1 for the response, 2 for the resolution."""
     response = bool(ticket.get("IsSlaRespondByViolated"))
     return response + 2 * bool(ticket.get("IsSlaResolveByViolated"))
 

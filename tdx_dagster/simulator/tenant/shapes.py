@@ -1,9 +1,8 @@
-"""The field tables of the TDX types: what is sent, and how input is read.
+"""The field tables of the TDX types: how answers are rendered, and how input is read.
 
-`shapes.json` describes each type as `name: "kind[?] [full-only] [read-only] [= unset]"`. A question mark
-means that the field may be null; `[Kind]` is a list; `full-only` fields are not loaded in search results;
-`= unset` is the value of a field nobody has set, where it is not the kind's own. Rendering and reading use
-this one description, and so does the test that checks every answer.
+`shapes.json` describes a field as `name: "kind[?] [full-only] [read-only] [= unset]"`. A question mark allows
+null; `[Kind]` is a list; `full-only` fields are not loaded in search results; `= unset` is the value of an
+unset field where it differs from the kind's own. The test that checks every answer uses the same tables.
 """
 
 import json
@@ -36,7 +35,7 @@ _INT_RANGE = range(-(2**31), 2**31)
 
 
 class UnreadableInputError(ValueError):
-    """A member of the input cannot be turned into what its field holds."""
+    """A member of the input does not fit its field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +65,7 @@ class Field:
 
 @cache
 def fields(shape: str) -> tuple[Field, ...]:
-    """The fields of a type, in the order in which they are sent.
-
-    Args:
-        shape: The type's name, for example `Ticket`.
-
-    Returns:
-        Its fields.
-    """
+    """Return the fields of a type in the order in which they are sent."""
     return tuple(_field(name, spec) for name, spec in _descriptions()[shape].items())
 
 
@@ -85,7 +77,7 @@ def _descriptions() -> dict[str, dict[str, str]]:
 
 
 def plain_field(name: str, kind: str, *, is_list: bool = False) -> Field:
-    """A field outside any type: a query parameter, or a body that is a list.
+    """Describe a nullable field outside any type: a query parameter, or a body that is a list.
 
     Args:
         name: What messages call it.
@@ -135,7 +127,7 @@ def _unset(kind: str, given: str | None, *, is_list: bool, nullable: bool) -> Va
 
 @cache
 def _template(shape: str, *, full: bool) -> tuple[dict[str, Value], frozenset[str]]:
-    """An answer in which nothing is set, and the names of the fields that may be."""
+    """Build an answer with nothing set, and the names of the fields that may be."""
     described = fields(shape)
     loaded = [field for field in described if full or not field.full_only]
     unset = {field.name: None for field in described}
@@ -155,9 +147,6 @@ def render(shape: str, values: Mapping[str, Value], *, full: bool = True) -> dic
         shape: The type's name.
         values: What is set, by field name. Names that are no field of the type are left out.
         full: False for search results, which leave `full_only` fields null.
-
-    Returns:
-        The object to send.
     """
     unset, loaded = _template(shape, full=full)
     return unset | {name: value for name, value in values.items() if name in loaded}
@@ -167,7 +156,7 @@ def read(shape: str, given: object) -> dict[str, Value]:
     """Read an input object as leniently as TDX does.
 
     Names match whatever their case, unknown members are ignored, scalars sent as text are turned into
-    what the field holds (reference, section 1.4).
+    what the field holds.
 
     Args:
         shape: The type's name.
@@ -206,7 +195,7 @@ def sent(shape: str, given: object) -> dict[str, Value]:
 
 
 def read_field(field: Field, value: object) -> Value:
-    """Turn one sent value into what its field holds.
+    """Convert one sent value to the kind of its field.
 
     Args:
         field: The field.
@@ -273,7 +262,7 @@ def _read_string(value: object) -> str:
         return json.dumps(value)
     if isinstance(value, list) and all(isinstance(member, str | int) for member in value):
         # A production client sends attribute values as a list; ids joined by commas are the
-        # documented form of several choices (reference, section 10.2).
+        # documented form of several choices.
         return ",".join(str(member) for member in value)
     raise ValueError(value)
 
@@ -297,17 +286,7 @@ _READERS = {
 
 
 def parse_date(text: str) -> datetime:
-    """Read a date in any form that TDX takes; without an offset it counts as UTC.
-
-    Args:
-        text: ISO 8601.
-
-    Returns:
-        The instant, in UTC.
-
-    Raises:
-        ValueError: It is no date, or its UTC form is out of range.
-    """
+    """Read a date in any form that TDX accepts; one without an offset counts as UTC."""
     moment = datetime.fromisoformat(text.strip())
     if moment.tzinfo is None:
         return moment.replace(tzinfo=UTC)
@@ -318,14 +297,7 @@ def parse_date(text: str) -> datetime:
 
 
 def stamp(moment: datetime) -> str:
-    """Write a date as TDX does: UTC, `Z`, milliseconds without trailing zeros.
-
-    Args:
-        moment: An instant with a zone.
-
-    Returns:
-        For example `2014-11-20T21:22:52.05Z`.
-    """
+    """Write a date as TDX does: UTC, milliseconds without trailing zeros, `2014-11-20T21:22:52.05Z`."""
     text = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")
     fraction = f"{moment.microsecond // 1000:03d}".rstrip("0")
     return f"{text}.{fraction}Z" if fraction else f"{text}Z"

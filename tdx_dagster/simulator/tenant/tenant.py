@@ -1,7 +1,6 @@
-"""The tenant as the calls see it: its state, its switches, the clock, and who is signed in.
+"""The tenant as handlers see it: state, switches, clock, the caller, and the call.
 
-Also what every handler needs to find things or to refuse: tickets and assets in the right application,
-permissions, tokens.
+Also contains what most handlers need: finding a ticket or asset in the right application, and refusing.
 """
 
 import time
@@ -39,41 +38,23 @@ class Tenant:
     _worthless_up_to: int = field(default=0, init=False)
 
     def now(self) -> str:
-        """The time now as TDX writes it.
-
-        Returns:
-            ISO 8601, UTC.
-        """
+        """Return the time as TDX writes it."""
         return stamp(self.clock())
 
     def issue_token(self, user_name: str) -> str:
-        """Sign somebody in.
-
-        Args:
-            user_name: A person's user name.
-
-        Returns:
-            The token.
-        """
+        """Issue a token to a user name."""
         with self.state.lock:
             self._last_serial = max(self._last_serial + 1, time.time_ns())
             claims = tokens.Claims(user_name, self._last_serial)
         return tokens.issue(claims, self.clock())
 
     def expire_tokens(self) -> None:
-        """Make every token issued so far worthless, as if its time had run out."""
+        """Invalidate every token issued so far."""
         self._worthless_up_to = max(self._last_serial, time.time_ns())
         self._last_serial = self._worthless_up_to
 
     def caller(self, incoming: Incoming) -> Record | None:
-        """Who makes a call.
-
-        Args:
-            incoming: The request.
-
-        Returns:
-            The person, None where the token is missing, garbled, expired or of nobody known.
-        """
+        """Find the person who makes a call, None for a missing, invalid or expired token."""
         kind, _, token = incoming.headers.get("authorization", "").strip().partition(" ")
         claims = tokens.read(token.strip(), self.clock()) if kind.lower() == "bearer" else None
         if claims is None or claims.serial <= self._worthless_up_to:
@@ -84,7 +65,7 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call whose route is known and whose caller is signed in.
+    """A call with its route's values and its caller.
 
     Args:
         incoming: The request.
@@ -139,7 +120,7 @@ class Call:
 
 
 def require_app(tenant: Tenant, app: int, app_class: str) -> None:
-    """Refuse a call through an application of the wrong kind, or one the caller may not use.
+    """Refuse an application of the wrong kind, or one the caller may not use.
 
     Args:
         tenant: The tenant.
@@ -157,29 +138,19 @@ def require_app(tenant: Tenant, app: int, app_class: str) -> None:
 
 
 def denied(tenant: Tenant) -> Refusal:
-    """The refusal for a missing permission.
-
-    Args:
-        tenant: The tenant.
-
-    Returns:
-        The refusal, to be raised.
-    """
+    """Build the refusal for a missing permission."""
     return Refusal(
         tenant.options.denied_status, "You do not have permission to perform this action."
     )
 
 
 def ticket_in(tenant: Tenant, call: Call, name: str = "id") -> Record:
-    """The ticket a call names, in the application it names (case A11).
+    """Find the ticket that a call names, in the application that it names (case A11).
 
     Args:
         tenant: The tenant.
         call: The call.
         name: Placeholder that holds the ticket's id.
-
-    Returns:
-        The record.
 
     Raises:
         Refusal: 404 where it is unknown or lives in another application.
@@ -194,15 +165,12 @@ def ticket_in(tenant: Tenant, call: Call, name: str = "id") -> Record:
 
 
 def asset_in(tenant: Tenant, call: Call, name: str = "id") -> Record:
-    """The asset a call names, in the application it names (case A35).
+    """Find the asset that a call names, in the application that it names (case A35).
 
     Args:
         tenant: The tenant.
         call: The call.
         name: Placeholder that holds the asset's id.
-
-    Returns:
-        The record.
 
     Raises:
         Refusal: 404 where it is unknown or lives in another application.
