@@ -140,7 +140,7 @@ class App:
             answer = self._effect(incoming, match, user)
             answer = fault.answer() if fault.replaces_answer else answer
         self._strike(fault, "after")
-        answer.cut, answer.trickle_seconds = fault.cut_body, fault.trickle_seconds
+        fault.disfigure(answer)
         return answer
 
     def _strike(self, fault: Fault, moment: Moment) -> None:

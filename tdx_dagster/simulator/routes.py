@@ -82,7 +82,7 @@ class Router:
             ids = {name: _value(name, text) for name, text in found.groupdict().items()}
             if any(isinstance(value, int) and value > _LARGEST_ID for value in ids.values()):
                 continue
-            if route.method == method:
+            if route.method == ("GET" if method == "HEAD" else method):
                 return Match(route, ids)
             methods.add(route.method)
         return frozenset(methods)
