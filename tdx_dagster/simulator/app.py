@@ -3,6 +3,7 @@
 Does not contain: sockets. Tests in the same process can call `App.handle`.
 """
 
+import json
 import threading
 from http import HTTPStatus
 
@@ -29,8 +30,9 @@ from tdx_dagster.simulator.messages import (
     Refusal,
     json_answer,
 )
-from tdx_dagster.simulator.routes import Match, Router, below_api
+from tdx_dagster.simulator.routes import BASE_PATHS, Match, Router, below_api
 from tdx_dagster.simulator.tenant import shapes
+from tdx_dagster.simulator.tenant.constants import Value
 from tdx_dagster.simulator.tenant.model import Record
 from tdx_dagster.simulator.tenant.tenant import Call, Tenant
 
@@ -61,6 +63,7 @@ class App:
         faults: What goes wrong with some.
         calls: Where they are logged.
         stopping: Set when held and delayed calls are to end.
+        base_paths: Paths below which the API answers.
     """
 
     def __init__(
@@ -70,7 +73,9 @@ class App:
         faults: Faults,
         calls: CallLog,
         stopping: threading.Event,
+        base_paths: tuple[str, ...] = BASE_PATHS,
     ) -> None:
+        self._base_paths = base_paths
         self.tenant = tenant
         self.limiter = limiter
         self.faults = faults
@@ -87,7 +92,7 @@ class App:
         Raises:
             Dropped: The connection is to be closed without an answer.
         """
-        path = below_api(incoming.path)
+        path = below_api(incoming.path, self._base_paths)
         if path is None:
             return Outgoing(HTTPStatus.NOT_FOUND, _NO_PAGE.encode(), HTML)
         found = self._router.find(incoming.method, path)
@@ -99,6 +104,22 @@ class App:
             raise
         logged.status = answer.status
         return answer
+
+    def act(self, user: Record, method: str, path: str, body: Value) -> Outgoing:
+        """Carry out a call as a person, without token, rate limit, faults and log.
+
+        Args:
+            user: Who makes it.
+            method: HTTP method.
+            path: Path below `/api`.
+            body: What is sent as JSON.
+        """
+        sent = b"" if body is None else json.dumps(body).encode()
+        found = self._router.find(method, path)
+        incoming = Incoming(method, path, body=sent)
+        if not isinstance(found, Match):
+            return _unrouted(incoming, found)
+        return self._effect(incoming, found, user)
 
     def _log(self, incoming: Incoming, path: str, match: Match | None) -> LoggedCall:
         secret = path.lower().startswith("/auth")

@@ -11,6 +11,7 @@ from typing import Any
 
 from tdx_dagster.simulator.app import App
 from tdx_dagster.simulator.messages import Incoming, Outgoing, Refusal, json_answer
+from tdx_dagster.simulator.technician import DEEDS, Technician
 from tdx_dagster.simulator.tenant.model import state_from_json
 
 PREFIX = "/_simulator/"
@@ -35,6 +36,7 @@ class Control:
             ("DELETE", "faults"): lambda _: app.faults.clear(),
             ("GET", "options"): lambda _: asdict(app.tenant.options),
             ("PATCH", "options"): self._set_options,
+            ("POST", "technician"): self._technician,
             ("POST", "expire-tokens"): lambda _: app.tenant.expire_tokens(),
         }
 
@@ -67,6 +69,15 @@ class Control:
         }
         added = self._app.faults.add(given.get("method", "*"), given["path"], on=numbers, **rest)
         return asdict(added)
+
+    def _technician(self, given: dict[str, Any]) -> object:
+        """Do one thing as a person: `user`, `do`, the person's settings, and the deed's own arguments."""
+        rest = dict(given)
+        deed = DEEDS.get(rest.pop("do", ""))
+        if deed is None:
+            raise ValueError(f"do is one of {', '.join(DEEDS)}.")
+        settings = {name: rest.pop(name) for name in ("update_type", "at") if name in rest}
+        return deed(Technician(self._app, rest.pop("user"), **settings), **rest)
 
     def _set_options(self, given: dict[str, Any]) -> object:
         for name, value in given.items():

@@ -14,7 +14,9 @@ from tdx_dagster.simulator.tenant.tenant import Call, Tenant
 
 Handler = Callable[[Tenant, Call], Outgoing]
 
-_BASE = re.compile(r"^/(?:sb)?tdwebapi/api(?P<rest>/.*)\Z", re.IGNORECASE | re.DOTALL)
+BASE_PATHS = ("/TDWebApi", "/SBTDWebApi")
+"""Production and its sandbox, which is a copy with the same ids."""
+
 _TEXT_PLACEHOLDERS = {"uid", "username"}
 _LARGEST_ID = 2**31 - 1
 
@@ -88,10 +90,14 @@ class Router:
         return frozenset(methods)
 
 
-def below_api(path: str) -> str | None:
-    """Return the part of a path below `/TDWebApi/api` with single slashes, None for any other path."""
-    found = _BASE.match(re.sub(r"/{2,}", "/", path))
-    return None if found is None else found["rest"].rstrip("/")
+def below_api(path: str, bases: Iterable[str] = BASE_PATHS) -> str | None:
+    """Return the part of a path below the API with single slashes, None for any other path."""
+    single = re.sub(r"/{2,}", "/", path)
+    for base in bases:
+        start = f"{base}/api/"
+        if single.lower().startswith(start.lower()):
+            return single[len(start) - 1 :].rstrip("/")
+    return None
 
 
 def _pattern(template: str) -> re.Pattern[str]:

@@ -16,7 +16,9 @@ from tdx_dagster.simulator.control import Control
 from tdx_dagster.simulator.faults import Faults
 from tdx_dagster.simulator.limits import Limiter, LimitMode
 from tdx_dagster.simulator.messages import Incoming, Outgoing
+from tdx_dagster.simulator.routes import BASE_PATHS
 from tdx_dagster.simulator.sample.sample import sample_state
+from tdx_dagster.simulator.technician import Technician
 from tdx_dagster.simulator.tenant.constants import (
     ASSET_APP_ID,
     BEID,
@@ -46,6 +48,8 @@ class Simulator:
         options: Switches for what the reference leaves open.
         clock: Gives the time now, with a zone.
         tls: Serve https with it.
+        base_path: Path below which the API answers, for example `/SBTDWebApi` or `/TDDev/TDWebApi`; left
+            out, those of production and of the sandbox answer, both for the same tenant.
     """
 
     def __init__(
@@ -57,12 +61,15 @@ class Simulator:
         options: Options | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         tls: ssl.SSLContext | None = None,
+        base_path: str | None = None,
     ) -> None:
         self.options = Options() if options is None else options
         self.faults = Faults()
         self.calls = CallLog()
         self._port = port
         self._tls = tls
+        bases = BASE_PATHS if base_path is None else ("/" + base_path.strip("/"),)
+        self._base_path = bases[0]
         self._stopping = threading.Event()
         self.tenant = Tenant(sample_state() if state is None else state, self.options, clock)
         self.limiter = Limiter(
@@ -71,7 +78,7 @@ class Simulator:
             headers_when_off=lambda: self.options.rate_headers_without_limits,
             rounded_up=lambda: self.options.reset_rounded_up,
         )
-        self.app = App(self.tenant, self.limiter, self.faults, self.calls, self._stopping)
+        self.app = App(self.tenant, self.limiter, self.faults, self.calls, self._stopping, bases)
         self._control = Control(self.app)
         self._server: HttpServer | None = None
         self._thread: threading.Thread | None = None
@@ -85,8 +92,13 @@ class Simulator:
 
     @property
     def url(self) -> str:
-        """Base address of production, without `/api`."""
-        return f"{self._origin}/TDWebApi"
+        """Base address, without `/api`; of production where both answer."""
+        return f"{self._origin}{self._base_path}"
+
+    @property
+    def sandbox_url(self) -> str:
+        """Base address of the sandbox, without `/api`."""
+        return f"{self._origin}{BASE_PATHS[1]}"
 
     @property
     def control_url(self) -> str:
@@ -126,6 +138,22 @@ class Simulator:
     def token(self, user_name: str = USER_NAME) -> str:
         """Issue a token to a user without a sign-in call."""
         return self.tenant.issue_token(user_name)
+
+    def technician(
+        self,
+        user_name: str = "tess.tech",
+        *,
+        update_type: int | str | None = "right",
+        at: str | None = None,
+    ) -> Technician:
+        """Give somebody at the desk an account, to change tickets while a client is running.
+
+        Args:
+            user_name: See `Technician`, as the others.
+            update_type: `UpdateType` of the entries they cause.
+            at: Date of those entries.
+        """
+        return Technician(self.app, user_name, update_type=update_type, at=at)
 
     def start(self) -> Self:
         """Listen for calls. Return once the port accepts connections; do nothing if it does already.

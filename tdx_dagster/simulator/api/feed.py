@@ -7,11 +7,11 @@ import html
 import re
 from http import HTTPStatus
 
+from tdx_dagster.simulator.api.changes import changed
 from tdx_dagster.simulator.messages import Outgoing, Refusal, json_answer
 from tdx_dagster.simulator.routes import Route
 from tdx_dagster.simulator.tenant import present, shapes
 from tdx_dagster.simulator.tenant.constants import (
-    CLASSIFICATIONS,
     ItemType,
     StatusClass,
     UpdateType,
@@ -127,7 +127,7 @@ def _post_to_ticket(tenant: Tenant, call: Call) -> Outgoing:
         lines = _reopen(tenant, ticket, call.user)
     touch(tenant, ticket, call.user)
     entry = add_entry(
-        tenant, ticket, call.user, lines + _body(tenant, given),
+        tenant, ticket, call.user, lines, _body(tenant, given),
         update=UpdateType.STATUS_CHANGE if lines else UpdateType.COMMENT,
         **_flags(given),
     )  # fmt: skip
@@ -143,7 +143,7 @@ def _post_to_asset(tenant: Tenant, call: Call) -> Outgoing:
     # Seen live: private posts on assets come back public.
     flags = _flags(given) | {"IsPrivate": False}
     entry = add_entry(
-        tenant, asset, call.user, _body(tenant, given), item_type=ItemType.ASSET, **flags
+        tenant, asset, call.user, "", _body(tenant, given), item_type=ItemType.ASSET, **flags
     )
     _notify(tenant, entry, given["Notify"] or [])
     return json_answer(present.feed_entry(tenant, entry), tenant.options.feed_post_status)
@@ -217,12 +217,6 @@ def change_status(tenant: Tenant, ticket: Record, status: Record, user: Record) 
     return f"{changed('Status', before, status['Name'])}<br />"
 
 
-def changed(name: str, before: str, after: str) -> str:
-    """Write the HTML line that records a changed field."""
-    old, new = html.escape(before), html.escape(after)
-    return f"Changed {name} from &quot;<b>{old}</b>&quot; to &quot;<b>{new}</b>&quot;."
-
-
 def _cascade(tenant: Tenant, ticket: Record, status: Record, user: Record) -> None:
     for child in list(tenant.state.tickets.values()):
         if child.get("ParentID") != ticket["ID"] or child["StatusID"] == status["ID"]:
@@ -251,7 +245,8 @@ def add_entry(
     tenant: Tenant,
     item: Record,
     user: Record,
-    body: str,
+    system: str,
+    comment: str = "",
     *,
     update: UpdateType = UpdateType.COMMENT,
     item_type: ItemType = ItemType.TICKET,
@@ -263,20 +258,16 @@ def add_entry(
         tenant: The tenant.
         item: The ticket or asset.
         user: The author.
-        body: HTML.
-        update: What it tells of.
+        system: HTML that TDX writes about a change.
+        comment: HTML of what the author says.
+        update: What kind of change it records.
         item_type: What `item` is.
         **flags: Further fields.
     """
     return tenant.state.add_feed_entry(
-        ItemType=int(item_type), ItemID=item["ID"], Body=body, UpdateType=int(update),
-        CreatedUid=user["UID"], CreatedDate=tenant.now(), **flags,
+        ItemType=int(item_type), ItemID=item["ID"], Body=system + comment, System=system,
+        UpdateType=int(update), CreatedUid=user["UID"], CreatedDate=tenant.now(), **flags,
     )  # fmt: skip
-
-
-def noun(ticket: Record) -> str:
-    """Return the word for a ticket in system lines, for example `service request`."""
-    return CLASSIFICATIONS.get(ticket.get("Classification", 0), "ticket").lower()
 
 
 def _body(tenant: Tenant, given: Record) -> str:

@@ -6,7 +6,8 @@ Each change adds the system entries that TDX writes to the feeds of the ticket a
 import html
 from http import HTTPStatus
 
-from tdx_dagster.simulator.api.feed import add_entry, noun, touch
+from tdx_dagster.simulator.api.changes import noun
+from tdx_dagster.simulator.api.feed import add_entry, touch
 from tdx_dagster.simulator.messages import Outgoing, Refusal, json_answer, text_answer
 from tdx_dagster.simulator.routes import Route
 from tdx_dagster.simulator.tenant import present

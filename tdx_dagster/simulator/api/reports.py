@@ -13,7 +13,7 @@ from tdx_dagster.simulator.tenant.constants import StatusClass, Value
 from tdx_dagster.simulator.tenant.model import Record
 from tdx_dagster.simulator.tenant.tenant import Call, Tenant
 
-_FINISHED = (StatusClass.COMPLETED, StatusClass.CANCELLED)
+_OPEN = [kind for kind in StatusClass if kind not in (StatusClass.COMPLETED, StatusClass.CANCELLED)]
 _COLUMN_FROM_TICKET = {
     "TicketID": "ID",
     "CustomerName": "RequestorName",
@@ -124,15 +124,17 @@ def _source(tenant: Tenant, report: Record) -> tuple[list[Record], Callable[[Rec
     chosen = report.get("TicketIDs")
     tickets = tenant.state.tickets
     if chosen is None:
-        records = [t for t in tickets.values() if _is_open(tenant, report, t)]
+        rows = [ticket for ticket in tickets.values() if ticket["AppID"] == report["PlatformAppID"]]
     else:
-        records = [tickets[number] for number in chosen if number in tickets]
+        rows = [tickets[number] for number in chosen if number in tickets]
+    classes = report.get("StatusClasses", _OPEN if chosen is None else None)
+    records = [ticket for ticket in rows if _fits_class(tenant, ticket, classes)]
     return records, _reader(tenant, present.ticket, _COLUMN_FROM_TICKET)
 
 
-def _is_open(tenant: Tenant, report: Record, ticket: Record) -> bool:
+def _fits_class(tenant: Tenant, ticket: Record, classes: list[int] | None) -> bool:
     status = tenant.state.ticket_statuses.get(ticket["StatusID"], {})
-    return ticket["AppID"] == report["PlatformAppID"] and status.get("StatusClass") not in _FINISHED
+    return classes is None or status.get("StatusClass", StatusClass.NONE) in classes
 
 
 def _reader(

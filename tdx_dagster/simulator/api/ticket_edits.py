@@ -5,11 +5,11 @@ An edit replaces all fields, a patch only those it names; both go through `tenan
 
 from http import HTTPStatus
 
+from tdx_dagster.simulator.api.changes import changed_lines, noun
 from tdx_dagster.simulator.api.feed import (
     add_entry,
     change_status,
     mail,
-    noun,
     require_free,
     touch,
 )
@@ -105,11 +105,17 @@ def _mail_person(tenant: Tenant, ticket: Record, uid: str | None) -> None:
         mail(tenant, ticket, person["PrimaryEmail"])
 
 
-def _check(tenant: Tenant, app: int, values: Record, *, requestor_needed: bool = True) -> None:
+def _check(
+    tenant: Tenant, app: int, values: Record, *, requestor_needed: bool = True,
+    kept: Record | None = None,
+) -> None:  # fmt: skip
+    """Refuse values that TDX refuses; a patch may leave unset what was (`kept`) unset before it."""
     missing = [
         name
         for name in _REQUIRED
-        if not values[name] and (requestor_needed or name not in ("RequestorUid", "AccountID"))
+        if not values[name]
+        and (requestor_needed or name not in ("RequestorUid", "AccountID"))
+        and (kept is None or kept.get(name))
     ]
     if missing:
         raise _bad(f"Required: {', '.join(missing)}.")
@@ -136,22 +142,29 @@ def _edit(tenant: Tenant, call: Call) -> Outgoing:
 
 def _patch(tenant: Tenant, call: Call) -> Outgoing:
     ticket = ticket_in(tenant, call)
-    return _store(tenant, call, ticket, edits.patched(tenant.state, "Ticket", ticket, call))
+    return _store(
+        tenant, call, ticket, edits.patched(tenant.state, "Ticket", ticket, call), kept=ticket
+    )
 
 
-def _store(tenant: Tenant, call: Call, ticket: Record, wanted: Wanted) -> Outgoing:
+def _store(
+    tenant: Tenant, call: Call, ticket: Record, wanted: Wanted, *, kept: Record | None = None
+) -> Outgoing:
     asked = call.parameters(notifyNewResponsible="bool")
     values = wanted.fields
-    _check(tenant, ticket["AppID"], values)
+    _check(tenant, ticket["AppID"], values, kept=kept)
     status = tenant.state.ticket_statuses[values["StatusID"]]
     lines = ""
     if status["ID"] != ticket["StatusID"]:
         require_free(ticket)
         lines = change_status(tenant, ticket, status, call.user)
+        if not ticket["IsOnHold"]:
+            values["GoesOffHoldDate"] = None
+    update = UpdateType.STATUS_CHANGE if lines else UpdateType.EDIT
+    lines += changed_lines(tenant, ticket, values, call.user)
     is_new = values["ResponsibleUid"] not in (None, ticket.get("ResponsibleUid"))
     ticket |= values | {"Attributes": wanted.attributes}
     touch(tenant, ticket, call.user)
-    update = UpdateType.STATUS_CHANGE if lines else UpdateType.EDIT
     add_entry(tenant, ticket, call.user, lines or f"Edited this {noun(ticket)}.", update=update)
     if is_new and asked["notifyNewResponsible"]:
         _mail_person(tenant, ticket, values["ResponsibleUid"])

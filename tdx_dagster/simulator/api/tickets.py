@@ -5,7 +5,8 @@ The filters of the search are in `tenant.search_tickets`.
 
 from http import HTTPStatus
 
-from tdx_dagster.simulator.api.feed import add_entry, noun
+from tdx_dagster.simulator.api.changes import noun
+from tdx_dagster.simulator.api.feed import add_entry
 from tdx_dagster.simulator.messages import Outgoing, Refusal, json_answer
 from tdx_dagster.simulator.routes import Route
 from tdx_dagster.simulator.tenant import present

@@ -49,6 +49,14 @@ class Options:
     """`NotifiedList` where nobody was told: null or an empty string."""
     plain_newlines: Literal["br", "raw"] = "br"
     """Whether plain comments come back with `<br />` or with the newline itself."""
+    rewrites: tuple[str, ...] = ()
+    """Rewrites of shown comments, see `rewrites.Rewrite` (case F01)."""
+    rewrite_cut_at: int = 200
+    """Visible characters that the rewrite `cut` leaves."""
+    rewrite_footer: str = "Reply to this message or sign in to the portal to answer."
+    """What the rewrite `footer` adds."""
+    update_types: Literal["right", "zero", "missing"] = "right"
+    """`UpdateType` of feed entries: as documented, 0, or left out."""
     status_alone_accepted: bool = True
     """A status change without a comment is taken, else 400."""
     comment_reopens: bool = False

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from tdx_dagster.simulator.tenant import shapes
-from tdx_dagster.simulator.tenant.constants import CLASSIFICATIONS, ZERO_GUID, ItemType
+from tdx_dagster.simulator.tenant.constants import CLASSIFICATIONS, ZERO_GUID, ItemType, UpdateType
 from tdx_dagster.simulator.tenant.model import Record
 from tdx_dagster.simulator.tenant.names import names_of
+from tdx_dagster.simulator.tenant.rewrites import rewritten
 from tdx_dagster.simulator.tenant.shapes import UNSET_DATE, parse_date
 from tdx_dagster.simulator.tenant.tenant import Tenant
 
@@ -218,6 +219,7 @@ def feed_entry(tenant: Tenant, record: Record, *, with_replies: bool = False) ->
     author = _SYSTEM_AUTHOR if record["CreatedUid"] == ZERO_GUID else {}
     replies, likes = record.get("Replies", []), record.get("Likes", [])
     values = record | author | {
+        "Body": _shown_body(tenant, record),
         "ItemTitle": _item_title(tenant, record),
         "NotifiedList": record.get("NotifiedList") or tenant.options.notified_nobody,
         "Replies": [_reply(tenant, reply) for reply in replies] if with_replies else [],
@@ -229,12 +231,28 @@ def feed_entry(tenant: Tenant, record: Record, *, with_replies: bool = False) ->
     sent = answer(tenant, "ItemUpdate", values)
     if tenant.options.zoneless_dates and record["ID"] % 2:
         sent["CreatedDate"] = _local(tenant, sent["CreatedDate"])
+    _show_update_type(tenant, sent)
     return sent
+
+
+def _show_update_type(tenant: Tenant, sent: Record) -> None:
+    if tenant.options.update_types == "missing" or sent["UpdateType"] is None:
+        del sent["UpdateType"]
+    elif tenant.options.update_types == "zero":
+        sent["UpdateType"] = int(UpdateType.NONE)
+
+
+def _shown_body(tenant: Tenant, record: Record) -> str:
+    """Apply the rewrites to what a person wrote; the system's own line in front of it stays."""
+    system, body = record.get("System", ""), str(record["Body"])
+    comment = body.removeprefix(system)
+    return system + rewritten(tenant.options, comment) if comment else body
 
 
 def _reply(tenant: Tenant, record: Record) -> Record:
     author = _SYSTEM_AUTHOR if record["CreatedUid"] == ZERO_GUID else {}
-    return answer(tenant, "Reply", record | author)
+    body = rewritten(tenant.options, record["Body"])
+    return answer(tenant, "Reply", record | author | {"Body": body})
 
 
 def _item_title(tenant: Tenant, record: Record) -> str | None:
