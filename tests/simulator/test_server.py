@@ -136,3 +136,26 @@ def test_it_needs_nothing_of_dagster() -> None:
     """Whoever writes another client wants a TDX, not an orchestrator."""
     code = "import sys, tdx_dagster.simulator; sys.exit('dagster' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("base_path", ["/SBTDWebApi", "TDDev/TDWebApi/"])
+def test_it_can_have_one_base_path_only(base_path: str) -> None:
+    """A sandbox of its own, or an installed server; the usual path is then a web page."""
+    with Simulator(blank_state(), base_path=base_path) as simulator:
+        origin = f"http://127.0.0.1:{simulator.port}"
+        assert simulator.url == f"{origin}/{base_path.strip('/')}"
+        headers = {"Authorization": f"Bearer {simulator.token()}"}
+        address = f"{simulator.url}/api/applications"
+        assert requests.get(address, headers=headers, timeout=10).status_code == 200
+        answer = requests.get(f"{origin}/TDWebApi/api/applications", headers=headers, timeout=10)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (
+            404,
+            "text/html; charset=utf-8",
+        )
+
+
+def test_production_and_sandbox_are_the_same_tenant(client: Client, simulator: Simulator) -> None:
+    """The sandbox is a copy with the same ids; which one a client means is seen in its address only."""
+    root = f"{simulator.sandbox_url}/api/46/tickets/7001"
+    client.session.post(f"{root}/feed", json={"Comments": "To the sandbox"}, timeout=10)
+    assert client.get("/46/tickets/7001/feed").json()[0]["Body"] == "To the sandbox"

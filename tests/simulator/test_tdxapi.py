@@ -153,3 +153,12 @@ def test_an_error_reaches_its_caller_with_the_message(client: TdxClient) -> None
     """It reads `Message` and `ID` of the error object."""
     with pytest.raises(RuntimeError, match=r"400: .*not valid.* \(ID: -1\)"):
         client.ticket_app(46).tickets.add_feed_entry("x", 7001, new_status_id=999)
+
+
+def test_it_reads_groups_locations_and_accounts(client: TdxClient) -> None:
+    """Its models of them follow the official documentation."""
+    assert [group.name for group in client.groups.search(name_like="desktop")] == [
+        "Desktop Support"
+    ]
+    assert {place.id for place in client.locations.all()} == {301, 302, 303, 304}
+    assert {account.name for account in client.accounts.all()} >= {"Chemistry", "Music"}

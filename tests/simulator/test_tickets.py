@@ -360,3 +360,28 @@ def test_json_is_read_leniently(client: Client, body: bytes) -> None:
 def test_what_is_no_json_answers_400(client: Client, body: bytes) -> None:
     """And never 500."""
     assert client.call("POST", f"{TICKET}/feed", data=body).status_code == 400
+
+
+def test_the_lists_outside_applications_are_searched_and_read(client: Client) -> None:
+    """Groups, locations and departments, which tickets name by id."""
+    assert [row["ID"] for row in client.get("/locations").json()] == [301, 302, 303, 304]
+    assert client.get("/locations/302").json()["Name"] == "Science Centre"
+    found = client.post("/locations/search", {"NameLike": "north"}).json()
+    assert [row["ID"] for row in found] == [303]
+    assert client.get("/groups/862").json()["Name"] == "Desktop Support"
+    assert client.get("/groups/1").status_code == 404
+    assert len(client.post("/groups/search", {}).json()) == 2
+    assert client.post("/groups/search", {"IsActive": False}).json() == []
+    assert client.get("/accounts/201").json()["Name"] == "Chemistry"
+    assert len(client.get("/accounts").json()) == 12
+    found = client.post("/accounts/search", {"SearchText": "mus"}).json()
+    assert [row["Name"] for row in found] == ["Music"]
+
+
+def test_a_patch_may_leave_unset_what_was_unset(client: Client, simulator: Simulator) -> None:
+    """But not clear a field that a ticket must have."""
+    assert "TypeID" not in simulator.state.tickets[7001]
+    raised = [{"op": "replace", "path": "/PriorityID", "value": 853}]
+    assert client.call("PATCH", "/46/tickets/7001", json=raised).status_code == 200
+    cleared = [{"op": "remove", "path": "/PriorityID"}]
+    assert client.call("PATCH", "/46/tickets/7001", json=cleared).status_code == 400

@@ -4,9 +4,15 @@ Does not contain: faults (dropped connections, delays, wrong statuses), which ar
 """
 
 from dataclasses import dataclass, field, fields
-from typing import Literal
+from typing import Literal, get_args
 
 from tdx_dagster.simulator.tenant.shapes import UNSET_DATE
+
+Rewrite = Literal[
+    "astral_dropped", "astral_lost", "typography", "links", "mentions", "cut", "footer", "reserialised"
+]  # fmt: skip
+REWRITES: tuple[str, ...] = get_args(Rewrite)
+"""Ways to show a comment in another form, in the order in which they apply; see `rewrites`."""
 
 
 @dataclass
@@ -50,7 +56,7 @@ class Options:
     plain_newlines: Literal["br", "raw"] = "br"
     """Whether plain comments come back with `<br />` or with the newline itself."""
     rewrites: tuple[str, ...] = ()
-    """Rewrites of shown comments, see `rewrites.Rewrite` (case F01)."""
+    """Rewrites of shown comments, see `Rewrite` (case F01)."""
     rewrite_cut_at: int = 200
     """Visible characters that the rewrite `cut` leaves."""
     rewrite_footer: str = "Reply to this message or sign in to the portal to answer."
@@ -118,4 +124,6 @@ class Options:
             value = tuple(value)
         if before is not None and value is not None and type(value) is not type(before):
             raise ValueError(f"Switch {name!r} takes a {type(before).__name__}, not {value!r}.")
+        if name == "rewrites" and not set(REWRITES).issuperset(value):
+            raise ValueError(f"Rewrites are {', '.join(REWRITES)}, not {value!r}.")
         setattr(self, name, value)

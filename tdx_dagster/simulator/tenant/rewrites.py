@@ -7,15 +7,8 @@ what was sent and a test can count it. System entries are never rewritten.
 import html
 import re
 from collections.abc import Callable
-from typing import Literal, get_args
 
-from tdx_dagster.simulator.tenant.options import Options
-
-Rewrite = Literal[
-    "astral_dropped", "astral_lost", "typography", "links", "mentions", "cut", "footer", "reserialised"
-]  # fmt: skip
-REWRITES: tuple[str, ...] = get_args(Rewrite)
-"""All of them, in the order in which they apply."""
+from tdx_dagster.simulator.tenant.options import REWRITES, Options
 
 _ASTRAL = re.compile(
     r"[\U00010000-\U0010FFFF]|&#(?:x0*[1-9a-f][0-9a-f]{4,5}|0*[1-9]\d{5,6});", re.IGNORECASE
