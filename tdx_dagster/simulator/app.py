@@ -154,17 +154,17 @@ class App:
     def _faulty(
         self, incoming: Incoming, match: Match, user: Record | None, fault: Fault
     ) -> Outgoing:
-        self._strike(fault, "before")
+        self._interrupt(fault, "before")
         if fault.prevents_effect:
             answer = fault.answer()
         else:
             answer = self._effect(incoming, match, user)
             answer = fault.answer() if fault.replaces_answer else answer
-        self._strike(fault, "after")
-        fault.disfigure(answer)
+        self._interrupt(fault, "after")
+        fault.apply_to(answer)
         return answer
 
-    def _strike(self, fault: Fault, moment: Moment) -> None:
+    def _interrupt(self, fault: Fault, moment: Moment) -> None:
         if fault.delay_seconds and fault.delay == moment:
             self._stopping.wait(fault.delay_seconds)
         if fault.hold == moment:

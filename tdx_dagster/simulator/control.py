@@ -11,7 +11,7 @@ from typing import Any
 
 from tdx_dagster.simulator.app import App
 from tdx_dagster.simulator.messages import Incoming, Outgoing, Refusal, json_answer
-from tdx_dagster.simulator.technician import DEEDS, Technician
+from tdx_dagster.simulator.technician import ACTIONS, Technician
 from tdx_dagster.simulator.tenant.model import state_from_json
 
 PREFIX = "/_simulator/"
@@ -71,13 +71,13 @@ class Control:
         return asdict(added)
 
     def _technician(self, given: dict[str, Any]) -> object:
-        """Do one thing as a person: `user`, `do`, the person's settings, and the deed's own arguments."""
+        """Do one thing as a person: `user`, `do`, the person's settings, and the action's own arguments."""
         rest = dict(given)
-        deed = DEEDS.get(rest.pop("do", ""))
-        if deed is None:
-            raise ValueError(f"do is one of {', '.join(DEEDS)}.")
+        action = ACTIONS.get(rest.pop("do", ""))
+        if action is None:
+            raise ValueError(f"do is one of {', '.join(ACTIONS)}.")
         settings = {name: rest.pop(name) for name in ("update_type", "at") if name in rest}
-        return deed(Technician(self._app, rest.pop("user"), **settings), **rest)
+        return action(Technician(self._app, rest.pop("user"), **settings), **rest)
 
     def _set_options(self, given: dict[str, Any]) -> object:
         for name, value in given.items():

@@ -83,7 +83,7 @@ class Fault:
     web_page: bool = False
     empty: bool = False
 
-    def strikes(self, method: str, template: str, path: str) -> bool:
+    def matches(self, method: str, template: str, path: str) -> bool:
         """Whether the fault matches a call, given its method, its path template and its path as sent."""
         if self.method not in ("*", method):
             return False
@@ -113,7 +113,7 @@ class Fault:
         content_type = self.content_type or (JSON if body else None)
         return Outgoing(self.status or 200, body.encode(), content_type)
 
-    def disfigure(self, answer: Outgoing) -> None:
+    def apply_to(self, answer: Outgoing) -> None:
         """Change how an answer is written, whether it is the real one or not."""
         if self.shape is not None and answer.body:
             answer.body = _reshaped(self.shape, answer.body)
@@ -195,7 +195,7 @@ class Faults:
         Args:
             method: HTTP method, `*` for any.
             path: Template, see `Fault`.
-            on: The calls it strikes, counted from now; empty for all.
+            on: The calls it applies to, counted from now; empty for all.
             **what: Further fields of `Fault`.
 
         Raises:
@@ -218,15 +218,15 @@ class Faults:
 
     def take(self, method: str, template: str, path: str) -> Fault | None:
         """Count a call and return the fault that applies to it, if any."""
-        struck = None
+        found = None
         with self._lock:
             for counted in self._counted:
-                if not counted.fault.strikes(method, template, path):
+                if not counted.fault.matches(method, template, path):
                     continue
                 counted.seen += 1
-                if struck is None and (not counted.fault.on or counted.seen in counted.fault.on):
-                    struck = counted.fault
-        return struck
+                if found is None and (not counted.fault.on or counted.seen in counted.fault.on):
+                    found = counted.fault
+        return found
 
     def seen(self, fault: Fault) -> int:
         """Count the calls that matched a fault in force, whether it applied to them or not."""

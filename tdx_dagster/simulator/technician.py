@@ -139,14 +139,14 @@ class Technician:
         raise ValueError(f"Application {app} has no status {status!r}.")
 
 
-DEEDS: dict[str, Callable[..., Value]] = {
-    deed.__name__: deed
-    for deed in (
+ACTIONS: dict[str, Callable[..., Value]] = {
+    action.__name__: action
+    for action in (
         Technician.add_asset, Technician.remove_asset, Technician.comment, Technician.reply,
         Technician.change_status, Technician.assign, Technician.edit, Technician.call,
     )
 }  # fmt: skip
-"""What `POST /_simulator/technician` can be told to do."""
+"""What `POST /_simulator/technician` accepts as `do`."""
 
 
 def _system() -> Record:

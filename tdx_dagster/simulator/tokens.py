@@ -39,7 +39,7 @@ def issue(claims: Claims, now: datetime) -> str:
         "iat": started,
         "iss": "TD",
         "aud": "https://www.teamdynamix.com/",
-        # Two tokens of one second must differ, since one can be worthless and the other not.
+        # Two tokens of one second must differ, since one can be invalid and the other not.
         "jti": str(claims.serial),
     }
     head = f"{_part({'alg': 'HS256', 'typ': 'JWT'})}.{_part(payload)}"

@@ -217,7 +217,7 @@ def test_an_old_client_keeps_its_connection_only_when_it_asks(
     "target", ["http://elsewhere.example.edu", "HTTPS://elsewhere.example.edu"]
 )
 def test_a_target_may_name_the_host(simulator: Simulator, wire: socket.socket, target: str) -> None:
-    """A client that was told of a proxy sends the whole address."""
+    """A client with a proxy configured sends the whole address."""
     send(wire, f"GET {target}{TICKET}?x=1 HTTP/1.1", "Host: x", bearer(simulator))
     assert answer(wire).status == 200
 

@@ -50,7 +50,7 @@ def client(simulator: Simulator) -> TdxClient:
 
 
 def test_it_signs_in_and_finds_the_applications(client: TdxClient) -> None:
-    """It tells ticket and asset applications apart by their class."""
+    """It distinguishes ticket and asset applications by their class."""
     kinds = {number: type(app).__name__ for number, app in client.apps.items()}
     assert kinds == {46: "TicketApplication", 47: "TicketApplication", 48: "AssetApplication"}
 

@@ -148,7 +148,7 @@ def test_it_patches(tickets: TDXTicketIntegration) -> None:
 
 
 def test_it_knows_statuses_types_and_forms_by_name(tickets: TDXTicketIntegration) -> None:
-    """It looks ids up by name; two of its search bodies are wrapped and so come back unfiltered."""
+    """It finds ids by name; two of its search bodies are wrapped and so come back unfiltered."""
     assert tickets.search_ticket_status("Closed")["StatusClass"] == 3
     assert tickets.get_ticket_type_by_name_id("Desktop")["ID"] == 801
     assert tickets.get_ticket_form_by_name_id("General")["ID"] == 3101

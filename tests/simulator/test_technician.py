@@ -147,7 +147,9 @@ def test_several_people_sign_in_and_are_the_authors(client: Client, simulator: S
         assert newest(client)["CreatedFullName"] == name.replace(".", " ").title()
 
 
-def test_a_technician_is_not_limited_logged_or_struck(client: Client, simulator: Simulator) -> None:
+def test_a_technician_is_not_limited_logged_or_hit_by_a_fault(
+    client: Client, simulator: Simulator
+) -> None:
     """Counts and faults are about the client that is tried."""
     simulator.faults.add("*", "*", status=503)
     simulator.technician().add_asset(7001, 1001)

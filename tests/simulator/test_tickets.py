@@ -26,7 +26,7 @@ def whole(client: Client) -> dict[str, Any]:
 
 @pytest.mark.parametrize("path", ["/48/tickets/7001", "/47/tickets/7001", "/9/tickets/7001"])
 def test_a_ticket_is_not_found_through_another_application(client: Client, path: str) -> None:
-    """Must-have 5, case A35: a wrong app id looks like a ticket that is gone."""
+    """Must-have 5, case A35: a wrong app id resembles a deleted ticket."""
     assert client.get(path).status_code == 404
 
 
@@ -286,7 +286,7 @@ def test_a_patch_that_cannot_be_done_changes_nothing(editable: Client, operation
 
 
 def test_a_patched_status_is_told_on_the_feed(editable: Client) -> None:
-    """A status can change without a comment; a robot that looks at the feed sees how."""
+    """A status can change without a comment; a robot that reads the feed sees how."""
     patch(editable, {"op": "replace", "path": "/StatusID", "value": CLOSED})
     entry = editable.get(f"{TICKET}/feed").json()[0]
     assert (entry["UpdateType"], entry["Body"].count("Closed")) == (2, 1)
@@ -301,7 +301,7 @@ def test_a_moved_ticket_is_gone_from_its_old_application(client: Client) -> None
 
 
 def test_a_contact_is_added_once_and_removed(client: Client) -> None:
-    """Contacts are people; adding one is told on the feed."""
+    """Contacts are people; adding one is recorded on the feed."""
     path = f"{TICKET}/contacts/{PERSON.upper()}"
     assert [client.post(path).status_code for _ in range(2)] == [200, 204]
     assert [person["FullName"] for person in client.get(f"{TICKET}/contacts").json()] == [

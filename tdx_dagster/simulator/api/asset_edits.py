@@ -33,7 +33,7 @@ def _create(tenant: Tenant, call: Call) -> Outgoing:
         **values, AppID=app, Attributes=wanted.attributes, CreatedDate=now, CreatedUid=user,
         ModifiedDate=now, ModifiedUid=user,
     )  # fmt: skip
-    _tell(tenant, call, asset, "Created this asset.", UpdateType.CREATED)
+    _add_line(tenant, call, asset, "Created this asset.", UpdateType.CREATED)
     return json_answer(present.asset(tenant, asset), tenant.options.asset_create_status)
 
 
@@ -54,7 +54,7 @@ def _store(tenant: Tenant, call: Call, asset: Record, wanted: Wanted) -> Outgoin
             asset.setdefault(past, []).append(asset[name])
     asset |= values | {"Attributes": wanted.attributes}
     touch(tenant, asset, call.user)
-    _tell(tenant, call, asset, "Edited this asset.", UpdateType.EDIT)
+    _add_line(tenant, call, asset, "Edited this asset.", UpdateType.EDIT)
     return json_answer(present.asset(tenant, asset))
 
 
@@ -75,7 +75,7 @@ def _bad(message: str) -> Refusal:
     return Refusal(HTTPStatus.BAD_REQUEST, message)
 
 
-def _tell(tenant: Tenant, call: Call, asset: Record, line: str, update: UpdateType) -> None:
+def _add_line(tenant: Tenant, call: Call, asset: Record, line: str, update: UpdateType) -> None:
     add_entry(tenant, asset, call.user, line, update=update, item_type=ItemType.ASSET)
 
 

@@ -200,7 +200,7 @@ def change_status(tenant: Tenant, ticket: Record, status: Record, user: Record) 
         user: Who changes it.
 
     Returns:
-        The line that tells of it, as HTML.
+        The line that records it, as HTML.
     """
     before = tenant.state.ticket_statuses.get(ticket["StatusID"], {}).get("Name", "")
     ticket.setdefault("PastStatusIDs", []).append(ticket["StatusID"])
@@ -292,18 +292,18 @@ def _notify(tenant: Tenant, entry: Record, values: list[str]) -> None:
     """Mail the addresses and groups in `Notify`; drop every other value."""
     groups, people = tenant.state.lookups.get("Group", {}), tenant.state.people.values()
     by_mail = {str(person.get("PrimaryEmail", "")).lower(): person for person in people}
-    told = []
+    notified = []
     for value in values:
         if value.isdecimal() and int(value[:10]) in groups:
-            told.append(groups[int(value[:10])])
+            notified.append(groups[int(value[:10])])
         elif re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", value):
             person = by_mail.get(value.lower())
-            told.append(f"{person['FullName'] if person else value} <{value}>")
+            notified.append(f"{person['FullName'] if person else value} <{value}>")
         else:
             continue
         _send(tenant, value, entry["ItemType"], entry["ItemID"], entry["ID"])
-    if told:
-        entry["NotifiedList"] = ", ".join(told)
+    if notified:
+        entry["NotifiedList"] = ", ".join(notified)
 
 
 ROUTES = (

@@ -83,7 +83,7 @@ def _link(tenant: Tenant, call: Call, ticket: Record, number: int) -> Outgoing:
     if number in linked:
         return Outgoing(tenant.options.repeated_link_status)
     linked.append(number)
-    _tell_both(tenant, call, ticket, item, ("Added", "to"))
+    _add_entries(tenant, call, ticket, item, ("Added", "to"))
     return _done(tenant, f"Successfully added {item['Name']} to ticket {ticket['ID']}.")
 
 
@@ -96,11 +96,11 @@ def _unlink(tenant: Tenant, call: Call, ticket: Record, number: int) -> Outgoing
         return _done(tenant, "Nothing to remove.")
     linked.remove(number)
     item = present.item(tenant, number) or {"Name": "", "BackingItemType": 0}
-    _tell_both(tenant, call, ticket, item, ("Removed", "from"))
+    _add_entries(tenant, call, ticket, item, ("Removed", "from"))
     return _done(tenant, f"Successfully removed {item['Name']} from ticket {ticket['ID']}.")
 
 
-def _tell_both(
+def _add_entries(
     tenant: Tenant, call: Call, ticket: Record, item: Record, words: tuple[str, str]
 ) -> None:
     """Add the system entry for a link to the feeds of the ticket and the asset."""

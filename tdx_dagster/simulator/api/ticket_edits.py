@@ -128,7 +128,7 @@ def _check(
         raise _bad(f"{status['Name']} needs GoesOffHoldDate.")
     for name in ("RequestorUid", "ResponsibleUid"):
         if values[name] and values[name] not in tenant.state.people:
-            raise _bad(f"{name} is nobody known.")
+            raise _bad(f"{name} names no known person.")
 
 
 def _bad(message: str) -> Refusal:

@@ -142,7 +142,7 @@ class _Patch:
         if isinstance(place, int):
             self._write_attribute(place, value)
         elif place.name in self._settable:
-            # A field that people cannot set is passed over, as it is in an edit.
+            # A field that clients cannot set is ignored, as it is in an edit.
             self.fields[place.name] = _fitted(place, value)
 
     def _write_attribute(self, number: int, value: Value) -> None:

@@ -52,7 +52,7 @@ class Options:
     feed_cap: int | None = None
     """At most so many entries of a feed are sent, if any such cap exists."""
     notified_nobody: str | None = None
-    """`NotifiedList` where nobody was told: null or an empty string."""
+    """`NotifiedList` where nobody was notified: null or an empty string."""
     plain_newlines: Literal["br", "raw"] = "br"
     """Whether plain comments come back with `<br />` or with the newline itself."""
     rewrites: tuple[str, ...] = ()
@@ -124,6 +124,6 @@ class Options:
             value = tuple(value)
         if before is not None and value is not None and type(value) is not type(before):
             raise ValueError(f"Switch {name!r} takes a {type(before).__name__}, not {value!r}.")
-        if name == "rewrites" and not set(REWRITES).issuperset(value):
+        if name == "rewrites" and isinstance(value, tuple) and set(value) - set(REWRITES):
             raise ValueError(f"Rewrites are {', '.join(REWRITES)}, not {value!r}.")
         setattr(self, name, value)

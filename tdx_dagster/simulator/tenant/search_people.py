@@ -23,9 +23,9 @@ def search_people(tenant: Tenant, wanted: Record) -> list[Record]:
         tenant: The tenant.
         wanted: A `UserSearch`.
     """
-    everybody = tenant.state.people_holding((wanted["SearchText"] or "")[:50].strip())
+    people = tenant.state.people_holding((wanted["SearchText"] or "")[:50].strip())
     tests = list(_people_tests(wanted))
-    found = [person for person in everybody if all(test(person) for test in tests)]
+    found = [person for person in people if all(test(person) for test in tests)]
     return capped(found, wanted["MaxResults"])
 
 

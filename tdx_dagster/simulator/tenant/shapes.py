@@ -50,7 +50,7 @@ class Field:
         full_only: Whether search results leave it out (as null).
         read_only: Whether clients cannot set it.
         on_create: Whether clients can set it at creation only.
-        unset: The value where nobody has set one.
+        unset: The value of an unset field.
     """
 
     name: str
