@@ -48,7 +48,7 @@ class Simulator:
         options: Switches for what the reference leaves open.
         clock: Gives the time now, with a zone.
         tls: Serve https with it.
-        base_path: Path below which the API answers, for example `/SBTDWebApi` or `/TDDev/TDWebApi`; left
+        base_path: Path below which the API answers, for example `SBTDWebApi`, `TDDev/TDWebApi` or empty; left
             out, those of production and of the sandbox answer, both for the same tenant.
     """
 
@@ -68,7 +68,7 @@ class Simulator:
         self.calls = CallLog()
         self._port = port
         self._tls = tls
-        bases = BASE_PATHS if base_path is None else ("/" + base_path.strip("/"),)
+        bases = BASE_PATHS if base_path is None else (f"/{base_path}".rstrip("/"),)
         self._base_path = bases[0]
         self._stopping = threading.Event()
         self.tenant = Tenant(sample_state() if state is None else state, self.options, clock)

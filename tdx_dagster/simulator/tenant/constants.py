@@ -49,10 +49,7 @@ class ItemType(IntEnum):
     """Type of the item behind a feed entry, a form or a configuration item."""
 
     TICKET = 9
-    TICKET_TASK = 25
     ASSET = 27
-    SERVICE = 47
-    CONFIGURATION_ITEM = 63
 
 
 CLASSIFICATIONS = {

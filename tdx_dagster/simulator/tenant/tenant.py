@@ -144,41 +144,29 @@ def denied(tenant: Tenant) -> Refusal:
     )
 
 
-def ticket_in(tenant: Tenant, call: Call, name: str = "id") -> Record:
+def ticket_in(tenant: Tenant, call: Call) -> Record:
     """Find the ticket that a call names, in the application that it names (case A11).
 
-    Args:
-        tenant: The tenant.
-        call: The call.
-        name: Placeholder that holds the ticket's id.
-
     Raises:
-        Refusal: 404 where it is unknown or lives in another application.
+        Refusal: 404 where it is unknown or belongs to another application.
     """
     require_app(tenant, call.ids["app"], "TDTickets")
-    ticket = tenant.state.tickets.get(call.ids[name])
-    if ticket is None or ticket["AppID"] != call.ids["app"]:
-        raise Refusal(
-            HTTPStatus.NOT_FOUND, f"Could not find a ticket with an ID of {call.ids[name]}."
-        )
-    return ticket
+    return _found(call, tenant.state.tickets, "a ticket")
 
 
-def asset_in(tenant: Tenant, call: Call, name: str = "id") -> Record:
+def asset_in(tenant: Tenant, call: Call) -> Record:
     """Find the asset that a call names, in the application that it names (case A35).
 
-    Args:
-        tenant: The tenant.
-        call: The call.
-        name: Placeholder that holds the asset's id.
-
     Raises:
-        Refusal: 404 where it is unknown or lives in another application.
+        Refusal: 404 where it is unknown or belongs to another application.
     """
     require_app(tenant, call.ids["app"], "TDAssets")
-    asset = tenant.state.assets.get(call.ids[name])
-    if asset is None or asset["AppID"] != call.ids["app"]:
-        raise Refusal(
-            HTTPStatus.NOT_FOUND, f"Could not find an asset with an ID of {call.ids[name]}."
-        )
-    return asset
+    return _found(call, tenant.state.assets, "an asset")
+
+
+def _found(call: Call, table: Mapping[int, Record], what: str) -> Record:
+    record = table.get(call.ids["id"])
+    if record is None or record["AppID"] != call.ids["app"]:
+        message = f"Could not find {what} with an ID of {call.ids['id']}."
+        raise Refusal(HTTPStatus.NOT_FOUND, message)
+    return record
