@@ -15,22 +15,22 @@ class CommandsByName(click.Group):
     """A group that imports a command's module when the command is used."""
 
     places: ClassVar[dict[str, tuple[str, str]]] = {
-        "demo": ("sample", "Do the main job on sample data, and end."),
-        "dev": ("sample", "Serve the sample in the Dagster UI until Ctrl-C."),
+        "demo": ("demo", "Do the main job on sample data, and end."),
+        "dev": ("dev", "Serve the sample in the Dagster UI until Ctrl-C."),
         "simulate": ("simulate", "Run the TDX simulator alone."),
-        "migrate": ("database", "Bring the database's schema up to date."),
-        "down": ("database", "Stop the embedded PostgreSQL."),
-        "env": ("database", "Print the exports that plain Dagster commands need."),
+        "migrate": ("migrate", "Bring the database's schema up to date."),
+        "down": ("down", "Stop the embedded PostgreSQL."),
+        "env": ("env", "Print the exports that plain Dagster commands need."),
         "check": ("check", "Look at settings, database, TDX and report, and say what is wrong."),
         "ingest": ("ingest", "Load assets and people into the inventory."),
         "process": ("process", "Make one pass over a report now."),
         "worker": ("worker", "Take runs from Celery on this machine, until stopped."),
-        "plan": ("looks", "Say what a pass would do; nothing is written."),
+        "plan": ("plan", "Say what a pass would do; nothing is written."),
         "explain": ("explain", "Show what discovery sees in a ticket or a text, and why."),
         "baseline": ("baseline", "Take all tickets now in a report as done."),
-        "stats": ("looks", "Count what was done, by action and outcome."),
-        "history": ("looks", "Show everything that was done to a ticket, and every attempt."),
-        "failed": ("looks", "List failed actions; --clear lets them run again."),
+        "stats": ("log", "Count what was done, by action and outcome."),
+        "history": ("log", "Show everything that was done to a ticket, and every attempt."),
+        "failed": ("log", "List failed actions; --clear lets them run again."),
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:

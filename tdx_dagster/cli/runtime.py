@@ -19,7 +19,10 @@ from tdx_dagster.postgres.migrations import migrate, pending
 from tdx_dagster.settings import SettingsError, find_database, load_settings
 
 if TYPE_CHECKING:
-    from dagster import DagsterInstance
+    from dagster import DagsterInstance, ExecuteInProcessResult
+
+# Runs in this process report through our own output; Dagster's lines would bury it.
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 err = Console(stderr=True)
 out = Console()
@@ -118,6 +121,18 @@ def dagster_instance(runtime: Runtime) -> "DagsterInstance":
     from dagster import DagsterInstance  # noqa: PLC0415  takes a second
 
     return DagsterInstance.from_config(str(runtime.dagster_home))
+
+
+def failure_text(result: "ExecuteInProcessResult") -> str:
+    """Give the sentence of the first step that failed."""
+    for event in result.all_events:
+        if event.is_step_failure and event.step_failure_data.error:
+            error = event.step_failure_data.error
+            data = event.step_failure_data.user_failure_data
+            while error.cause:
+                error = error.cause
+            return (data.description if data and data.description else error.message).strip()
+    return "the run failed before its first step; see the Dagster UI"
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401  any JSON

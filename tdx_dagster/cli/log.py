@@ -1,6 +1,6 @@
-"""`plan`, `stats`, `history` and `failed`: looking at what is due and what was done.
+"""`stats`, `history` and `failed`: what the action log says was done, and what failed.
 
-None of them writes to TDX; `failed --clear` writes to the action log, as an event of its own.
+None of them asks TDX; `failed --clear` writes to the action log, as an event of its own.
 """
 
 from collections.abc import Sequence
@@ -14,25 +14,11 @@ from rich.table import Table
 
 from tdx_dagster.cli.runtime import out, prepare, print_json
 from tdx_dagster.state.records import Attempt, LogRow
-from tdx_dagster.tickets.plan import Due
 
 if TYPE_CHECKING:
     from tdx_dagster.state.postgres_store import PostgresStore
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-DUE_WORDS = {
-    Due.NEW: "new",
-    Due.AGAIN: "again",
-    Due.RETRY: "retry",
-    Due.DONE: "done",
-    Due.WAITING: "waiting",
-    Due.BLOCKED: "blocked",
-}
-LEGEND = (
-    "[dim]again: settings changed under the same version, or a summary has more to tell. retry: failed "
-    "before, due now.\nwaiting: failed or closed, not due yet, or in a run. blocked: until a person says "
-    "`tdx-dagster failed --clear`.[/]"
-)
 
 
 def _store() -> "PostgresStore":
@@ -40,42 +26,6 @@ def _store() -> "PostgresStore":
     from tdx_dagster.state.postgres_store import PostgresStore  # noqa: PLC0415  the same
 
     return PostgresStore(engine(prepare().database))
-
-
-@click.command()
-@click.option("--pipeline", help="Its name; may be left out where there is one.")
-@click.option("--report-id", type=click.IntRange(1), help="Instead of the pipeline's report.")
-@JSON
-def plan(*, pipeline: str | None, report_id: int | None, as_json: bool) -> None:
-    """Say what a pass would do, by action; nothing is written."""
-    from tdx_dagster.cli.passes import Wanted, prepare_pass  # noqa: PLC0415  imports Dagster
-
-    prepare()
-    ready = prepare_pass(Wanted(pipeline, report_id))
-    counts = ready.plan.counts()
-    tickets = len(ready.report.ticket_ids)
-    if as_json:
-        print_json(
-            {
-                "pipeline": ready.pipeline.name,
-                "report_id": ready.report_id,
-                "tickets": {
-                    "in_report": tickets,
-                    "pending": len(ready.plan.pending),
-                    "rejected": len(ready.report.rejected),
-                },
-                "actions": counts,
-            }
-        )
-        return
-    table = Table(
-        "action", *DUE_WORDS.values(), title=f"{ready.pipeline.name}: a pass now", box=SIMPLE_HEAD
-    )
-    for name, by_due in counts.items():
-        table.add_row(name, *(str(by_due[due.value]) for due in DUE_WORDS))
-    out.print(table)
-    out.print(f"{len(ready.plan.pending)} of {tickets} tickets would be acted on.", highlight=False)
-    out.print(LEGEND, highlight=False)
 
 
 @click.command()

@@ -1,35 +1,26 @@
-"""`demo` and `dev`: the product on sample data, with databases of their own.
+"""`demo`: the main job on sample data, and the sample that `dev` serves too.
 
-Both use the embedded server and the simulator whatever the settings say, so that they can never touch
-somebody's tickets, and both begin afresh each time.
+Belongs here: the embedded server, the simulator and databases of the sample's own, whatever the settings
+say, so that it never touches somebody's tickets. Does not: Dagster's UI (`dev`).
 """
 
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import click
-from rich.markup import escape
 from rich.table import Table
 
-from tdx_dagster.cli.passes import Pass, Wanted
-from tdx_dagster.cli.process import outcome_table, run_with_progress
+from tdx_dagster.cli.plan import PassRequest
+from tdx_dagster.cli.process import PassResult, outcome_table, run_with_progress
 from tdx_dagster.cli.runtime import Runtime, dagster_home, dagster_instance, err, out
 from tdx_dagster.postgres import server
 from tdx_dagster.postgres.database import connect, ensure_database, libpq_url
 from tdx_dagster.postgres.migrations import migrate
 from tdx_dagster.settings import embedded_folder
-from tdx_dagster.simulator import Simulator, sample_state, settings_for
-
-# The UI of Dagster is told to end with Ctrl-C; its code server may take longer than people have patience.
-STOP_SECONDS = 10.0
-POLL_SECONDS = 15
+from tdx_dagster.simulator import Simulator, State, sample_state, settings_for
 
 # Whatever a .env says of somebody else's loads: the sample loads its own.
 _OWN_INVENTORY = {"INVENTORY_SOURCE": "tdx", "INVENTORY_SOURCE_SYSTEM": "tdx"}
@@ -45,20 +36,19 @@ class Sample:
 
 
 @contextmanager
-def sample(name: str, *, tickets: int, assets: int, seed: int) -> Iterator[Sample]:
-    """Start the embedded server and the simulator over fresh databases, and stop them.
+def sample(name: str, state: State, *, port: int = 0, keep: bool = False) -> Iterator[Sample]:
+    """Start the embedded server and the simulator, and stop them when the block ends.
 
     Args:
         name: Of the database; Dagster's is `<name>_dagster`.
-        tickets: Sample tickets.
-        assets: Sample assets.
-        seed: The same seed, the same data.
+        state: What the simulator serves.
+        port: The simulator's; 0 takes a free one.
+        keep: Use databases that are there; otherwise they are made anew.
     """
     with ExitStack() as stack:
         url = stack.enter_context(_own_server(name))
-        state = sample_state(tickets=tickets, assets=assets, seed=seed)
-        simulator = stack.enter_context(Simulator(state))
-        databases = [_fresh_database(url, wanted) for wanted in (name, f"{name}_dagster")]
+        simulator = stack.enter_context(Simulator(state, port=port))
+        databases = [_database(url, each, keep=keep) for each in (name, f"{name}_dagster")]
         runtime = Runtime(databases[0], databases[1], dagster_home(), is_embedded=True)
         os.environ.update(settings_for(simulator) | runtime.exports() | _OWN_INVENTORY)
         migrate(runtime.database)
@@ -93,7 +83,9 @@ def _has_other_users(url: str, name: str) -> bool:
         connection.close()
 
 
-def _fresh_database(url: str, name: str) -> str:
+def _database(url: str, name: str, *, keep: bool) -> str:
+    if keep:
+        return libpq_url(ensure_database(url, name))
     connection = connect(url)
     try:
         with connection.cursor() as cursor:
@@ -114,20 +106,21 @@ def demo(ctx: click.Context, *, tickets: int, assets: int, seed: int) -> None:
 
     began = time.monotonic()
     err.print("[bold]1[/] Starting PostgreSQL and a TDX with sample data …")
-    with sample("demo", tickets=tickets, assets=assets, seed=seed) as running:
+    state = sample_state(tickets=tickets, assets=assets, seed=seed)
+    with sample("demo", state) as running:
         with dagster_instance(running.runtime) as instance:
             err.print(f"[bold]2[/] Loading {assets} assets into the inventory …")
             loaded = load_inventory(instance)
             err.print(f"[bold]3[/] Processing a report of {tickets} tickets …")
-            first = run_with_progress(Wanted(), instance, label="first pass")
+            first = run_with_progress(PassRequest(), instance, label="first pass")
             err.print("[bold]4[/] Processing the same report again …")
-            second = run_with_progress(Wanted(), instance, label="second pass")
+            second = run_with_progress(PassRequest(), instance, label="second pass")
         _show_demo(first, second, loaded)
     err.print(f"Done in {time.monotonic() - began:.0f} s.")
     ctx.exit(1 if first.failed or second.failed else 0)
 
 
-def _show_demo(first: Pass, second: Pass, loaded: dict[str, int]) -> None:
+def _show_demo(first: PassResult, second: PassResult, loaded: dict[str, int]) -> None:
     table = outcome_table(first)
     table.title = "What was done to each ticket, and why"
     out.print(table)
@@ -148,7 +141,7 @@ def _show_demo(first: Pass, second: Pass, loaded: dict[str, int]) -> None:
         "\nNext:\n"
         "  make dev                          see the same in the Dagster UI\n"
         "  cp .env.example .env              name your TDX sandbox there, then:\n"
-        "  .venv/bin/tdx-dagster check       what is missing or wrong, and how to mend it\n"
+        "  .venv/bin/tdx-dagster check       what is missing or wrong, and how to fix it\n"
         "  .venv/bin/tdx-dagster process --dry-run   what would be done, writing nothing",
         highlight=False,
     )
@@ -156,72 +149,3 @@ def _show_demo(first: Pass, second: Pass, loaded: dict[str, int]) -> None:
 
 def _writes(call: str) -> bool:
     return call.startswith("POST") and not call.endswith("/search")
-
-
-@click.command()
-@click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
-@click.option("--tickets", type=click.IntRange(1), default=30, show_default=True)
-@click.option("--assets", type=click.IntRange(1), default=2000, show_default=True)
-@click.option("--seed", type=int, default=7, show_default=True)
-@click.pass_context
-def dev(ctx: click.Context, *, port: int, tickets: int, assets: int, seed: int) -> None:
-    """Serve the sample in the Dagster UI on 127.0.0.1, sensors running, until Ctrl-C."""
-    from tdx_dagster.cli.ingest import load_inventory  # noqa: PLC0415  imports Dagster
-
-    with sample("dev", tickets=tickets, assets=assets, seed=seed) as running:
-        os.environ.update({"TDX_SENSORS": "on", "TDX_POLL_SECONDS": str(POLL_SECONDS)})
-        with dagster_instance(running.runtime) as instance:
-            err.print(f"Loading {assets} assets into the inventory …")
-            load_inventory(instance)
-        ctx.exit(_serve(port, running.runtime.dagster_home, running.simulator))
-
-
-def _serve(port: int, home: Path, simulator: Simulator) -> int:
-    """Run Dagster's UI and daemon in a process group of their own, and leave none of it behind."""
-    stopping: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda got, _: stopping.append(got))
-    command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
-    command += ["-w", str(home / "workspace.yaml"), "--log-level", "warning"]
-    log = embedded_folder().parent / "dev.log"
-    with log.open("wb") as sink:
-        child = subprocess.Popen(
-            command, cwd=home, start_new_session=True, stdout=sink, stderr=subprocess.STDOUT
-        )
-    err.print(
-        f"\n[bold]http://127.0.0.1:{port}[/] is the Dagster UI (it takes some seconds to start).\n"
-        "  Lineage               the graph from TDX to ticket\n"
-        "  Catalog → tickets/…   a ticket's partition: what was done to it, and why\n"
-        "  Automation            the sensor that polls the report, and its ticks\n"
-        f"The TDX behind it is a simulator on {escape(simulator.url)}. What Dagster says is in "
-        f"{escape(str(log))}. Ctrl-C ends everything.\n"
-    )
-    try:
-        while not stopping and child.poll() is None:
-            time.sleep(0.2)
-    finally:
-        _stop_group(child)
-    return 0 if stopping else 1
-
-
-def _stop_group(child: "subprocess.Popen[bytes]") -> None:
-    """Ask the whole group to end, then insist; a code server may outlive its parent by a minute."""
-    _signal_group(child.pid, signal.SIGINT)
-    deadline = time.monotonic() + STOP_SECONDS
-    while time.monotonic() < deadline and _group_lives(child):
-        time.sleep(0.2)
-    _signal_group(child.pid, signal.SIGKILL)
-    child.wait()
-
-
-def _group_lives(child: "subprocess.Popen[bytes]") -> bool:
-    child.poll()
-    return _signal_group(child.pid, 0)
-
-
-def _signal_group(group: int, number: int) -> bool:
-    try:
-        os.killpg(group, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
