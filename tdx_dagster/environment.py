@@ -5,6 +5,7 @@ Belongs here: reading `.env`, and the base class of all settings. Does not: any 
 """
 
 import codecs
+import json
 import os
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -20,6 +21,9 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+
+# Holds the environment for Dagster's processes, which write `.env` over it: see `environment_first`.
+REMEMBERED = "TDX_ENVIRONMENT_FIRST"
 
 
 class SettingsError(Exception):
@@ -106,6 +110,32 @@ def _decode(content: bytes, file: Path) -> str:
         raise SettingsError(
             f"{file.absolute()} is not in UTF-8 (line {line}): save it as UTF-8."
         ) from None
+
+
+def remembered_environment() -> dict[str, str]:
+    """Give the variables of `.env` as the environment had them; those it did not have are missing."""
+    remembered = os.environ.get(REMEMBERED)
+    if remembered:
+        found: dict[str, str] = json.loads(remembered)
+        return found
+    before = _environment_at_start()
+    return {name: before[name] for name in read_dotenv() if before.get(name)}
+
+
+def remember_environment() -> None:
+    """Keep the environment as it is now for Dagster's processes that this one starts."""
+    now = {name: os.environ[name] for name in read_dotenv() if os.environ.get(name)}
+    os.environ[REMEMBERED] = json.dumps(now)
+
+
+def _environment_at_start() -> dict[str, str]:
+    """Give what this process was started with; without Linux's /proc, what it has now."""
+    try:
+        content = Path("/proc/self/environ").read_bytes()
+    except OSError:
+        return dict(os.environ)
+    pairs = (part.partition("=") for part in os.fsdecode(content).split("\0"))
+    return {name: value for name, _, value in pairs if name}
 
 
 def refuse_unknown(prefix: str, known: Iterable[str]) -> None:

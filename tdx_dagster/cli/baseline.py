@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import click
 
+from tdx_dagster.cli.output import out, print_json
 from tdx_dagster.cli.plan import PassRequest, PlannedPass, plan_pass
-from tdx_dagster.cli.runtime import out, prepare, print_json
+from tdx_dagster.cli.runtime import prepare
 
 # One statement stores so many; a report of 10,000 tickets takes 20.
 TICKETS_PER_BATCH = 500

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import click
 from rich.table import Table
 
+from tdx_dagster.cli.output import err, out
 from tdx_dagster.cli.plan import PassRequest
 from tdx_dagster.cli.process import PassResult, outcome_table, run_with_progress
-from tdx_dagster.cli.runtime import Runtime, dagster_home, dagster_instance, err, out
+from tdx_dagster.cli.runtime import Runtime, dagster_home, dagster_instance
 from tdx_dagster.postgres import server
 from tdx_dagster.postgres.database import connect, ensure_database, libpq_url
 from tdx_dagster.postgres.migrations import migrate

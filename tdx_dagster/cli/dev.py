@@ -23,7 +23,8 @@ import click
 from rich.markup import escape
 
 from tdx_dagster.cli.demo import Sample, sample
-from tdx_dagster.cli.runtime import dagster_instance, err
+from tdx_dagster.cli.output import err
+from tdx_dagster.cli.runtime import dagster_instance
 from tdx_dagster.settings import SettingsError, embedded_folder
 from tdx_dagster.simulator import Simulator, State, load_state, sample_state, save_state
 

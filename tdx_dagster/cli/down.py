@@ -2,7 +2,7 @@
 
 import click
 
-from tdx_dagster.cli.runtime import out
+from tdx_dagster.cli.output import out
 from tdx_dagster.postgres import server
 from tdx_dagster.settings import embedded_folder
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tdx_dagster.cli.runtime import out, prepare, print_json
+from tdx_dagster.cli.output import out, print_json
+from tdx_dagster.cli.runtime import prepare
 from tdx_dagster.discovery.explain import Explanation, explain_text, explain_ticket
 from tdx_dagster.inventory.computers import Inventory
 from tdx_dagster.inventory.lookup import MemoryInventory, PostgresInventory

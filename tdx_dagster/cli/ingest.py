@@ -4,15 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tdx_dagster.cli.runtime import (
-    QUIET,
-    dagster_instance,
-    err,
-    failure_text,
-    out,
-    prepare,
-    print_json,
-)
+from tdx_dagster.cli.output import err, out, print_json
+from tdx_dagster.cli.runtime import QUIET, dagster_instance, failure_text, prepare
 from tdx_dagster.definitions import build_defs
 from tdx_dagster.inventory.assets import ASSETS, BRONZE, COMPUTERS
 from tdx_dagster.inventory.bronze import Mode

@@ -3,6 +3,8 @@
 None of them asks TDX; `failed --clear` writes to the action log, as an event of its own.
 """
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -12,11 +14,16 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from tdx_dagster.cli.runtime import out, prepare, print_json
-from tdx_dagster.state.records import Attempt, LogRow
+from tdx_dagster.cli.output import out, print_json
+from tdx_dagster.cli.runtime import prepare
+from tdx_dagster.state.records import Attempt, LogRow, LogStatus
 
 if TYPE_CHECKING:
     from tdx_dagster.state.postgres_store import PostgresStore
+
+# A page of a terminal; a night without TDX leaves thousands.
+PAGE = 50
+REASONS = 20
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
@@ -69,27 +76,61 @@ def history(*, ticket: int, as_json: bool) -> None:
 @click.option("--clear", is_flag=True, help="Let them run again at once, with a fresh count.")
 @click.option("--ticket", type=click.IntRange(1), help="Only this one's.")
 @click.option("--action", "action_id", metavar="ID", help="Only this action, by its whole id.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    help=f"Show so many of the newest; left out: {PAGE} in the table, all with --json.",
+)
 @JSON
-def failed(*, clear: bool, ticket: int | None, action_id: str | None, as_json: bool) -> None:
-    """List failed actions; with --clear, let them run again."""
+def failed(
+    *, clear: bool, ticket: int | None, action_id: str | None, limit: int | None, as_json: bool
+) -> None:
+    """List failed actions, the newest first, and count them by reason; with --clear, let them run again."""
     store = _store()
     rows = store.get_failed(ticket, action_id)
     cleared = store.clear_failed_actions(ticket, action_id) if clear else 0
     if as_json:
-        print_json({"failed": [asdict(row) for row in rows], "cleared": cleared})
+        shown = [asdict(row) for row in rows[:limit]]
+        print_json({"failed": shown, "in_all": len(rows), "cleared": cleared})
         return
-    out.print(_log_table(rows, "Failed") if rows else "Nothing has failed.")
+    if rows:
+        _show_failed(rows, limit or PAGE)
+    else:
+        out.print("Nothing has failed.")
     if clear:
         out.print(f"{cleared} will be tried again by the next pass.", highlight=False)
+
+
+def _show_failed(rows: Sequence[LogRow], limit: int) -> None:
+    out.print(_log_table(rows[:limit], "Failed"))
+    if len(rows) > limit:
+        out.print(f"{limit} of {len(rows)} are shown; --limit shows more.", highlight=False)
+    reasons = Counter((row.name, _state(row), _reason(row)) for row in rows)
+    table = Table("how many", "action", "reason", title="By reason", box=SIMPLE_HEAD)
+    for (name, state, reason), count in reasons.most_common(REASONS):
+        table.add_row(str(count), name, f"{state}\n{escape(reason)}")
+    out.print(table)
+
+
+def _reason(row: LogRow) -> str:
+    """Give the message without what differs from ticket to ticket, its numbers."""
+    return re.sub(r"\d+", "N", _message(row)).partition("\n")[0]
+
+
+def _message(row: LogRow) -> str:
+    return row.error_message or str(row.metadata.get("message", ""))
+
+
+def _state(row: LogRow) -> str:
+    if row.status is LogStatus.IN_PROGRESS:
+        return "in progress, its lease ran out" if row.is_due else "in progress"
+    return row.status.value + (f" ({row.failure_kind.value})" if row.failure_kind else "")
 
 
 def _log_table(rows: Sequence[LogRow], title: str) -> Table:
     table = Table("ticket", "action", "outcome, and why", title=title, box=SIMPLE_HEAD)
     for row in rows:
-        kind = f" ({row.failure_kind.value})" if row.failure_kind else ""
-        why = "\n".join(
-            [row.error_message or str(row.metadata.get("message", "")), *_evidence(row)]
-        )
+        why = "\n".join([_message(row), *_evidence(row)])
         tries = f", {row.attempts} attempts" if row.attempts > 1 else ""
         again = (
             f"; next try {row.next_attempt_at:%Y-%m-%d %H:%M} UTC" if row.next_attempt_at else ""
@@ -97,13 +138,13 @@ def _log_table(rows: Sequence[LogRow], title: str) -> Table:
         table.add_row(
             str(row.ticket_id),
             f"{row.name}\n[dim]{escape(row.action_id)}[/]",
-            f"{row.status.value}{kind} {row.executed_at:%Y-%m-%d %H:%M:%S}{tries}{again}\n{escape(why)}",
+            f"{_state(row)} {row.executed_at:%Y-%m-%d %H:%M:%S}{tries}{again}\n{escape(why)}",
         )
     return table
 
 
 def _evidence(row: LogRow) -> list[str]:
-    """Say for each computer why it was chosen, or why it was left."""
+    """Say for each computer why it was attached, or why not."""
     details = row.metadata.get("details") or {}
     marks = {"attached": "+", "already": "=", "not_attached": "-", "left_over": "-"}
     return [

@@ -3,7 +3,8 @@
 import click
 from rich.table import Table
 
-from tdx_dagster.cli.runtime import out, prepare, print_json
+from tdx_dagster.cli.output import out, print_json
+from tdx_dagster.cli.runtime import prepare
 from tdx_dagster.postgres.database import shown_url
 from tdx_dagster.postgres.migrations import migrate as run_migrations
 from tdx_dagster.postgres.migrations import schema_state

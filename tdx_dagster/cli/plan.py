@@ -12,8 +12,9 @@ import click
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from tdx_dagster.cli.runtime import out, prepare, print_json
-from tdx_dagster.component import load_pipelines
+from tdx_dagster.cli.output import out, print_json
+from tdx_dagster.cli.runtime import prepare
+from tdx_dagster.component import load_defs_folder
 from tdx_dagster.resources import ticket_tools
 from tdx_dagster.settings import SettingsError, load_settings
 from tdx_dagster.tickets.pipeline import Pipeline
@@ -86,15 +87,18 @@ def choose_pipeline(name: str | None) -> Pipeline:
     Raises:
         SettingsError: There is none of that name, or several to choose from.
     """
-    pipelines = load_pipelines()
-    known = ", ".join(pipelines) or "none"
-    if name is None:
-        if len(pipelines) == 1:
-            return next(iter(pipelines.values()))
-        raise SettingsError(f"Name a pipeline with --pipeline; there are: {known}.")
-    if name not in pipelines:
+    folder = load_defs_folder()
+    known = ", ".join(folder.pipelines) or "none"
+    if name in folder.broken:
+        raise SettingsError(folder.broken[name])
+    if name is not None and name not in folder.pipelines:
         raise SettingsError(f"--pipeline: there is no pipeline {name!r}; there are: {known}.")
-    return pipelines[name]
+    if name is None and folder.broken:
+        faults = " ".join(folder.broken.values())
+        raise SettingsError(f"{faults} Name another with --pipeline; there are: {known}.")
+    if name is None and len(folder.pipelines) != 1:
+        raise SettingsError(f"Name a pipeline with --pipeline; there are: {known}.")
+    return folder.pipelines[name] if name else next(iter(folder.pipelines.values()))
 
 
 def plan_pass(request: PassRequest) -> PlannedPass:

@@ -18,16 +18,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from tdx_dagster.cli.output import err, out, print_json
 from tdx_dagster.cli.plan import PassRequest, PlannedPass, plan_pass
-from tdx_dagster.cli.runtime import (
-    QUIET,
-    dagster_instance,
-    err,
-    failure_text,
-    out,
-    prepare,
-    print_json,
-)
+from tdx_dagster.cli.runtime import QUIET, dagster_instance, failure_text, prepare
 from tdx_dagster.definitions import build_defs
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.job import run_config

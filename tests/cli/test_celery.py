@@ -149,7 +149,7 @@ def test_a_machine_finds_its_broker_and_its_instance_in_its_env_file(
     plain = {k: v for k, v in shell.environment.items() if k != "DAGSTER_HOME"}
     shell = Shell(shell.folder, plain)
     assert f"TDX_CELERY_URL={nowhere}" in shell.run("env").stdout
-    assert "The broker does not answer" in shell.run("worker").stderr
+    assert "the broker does not answer" in shell.run("worker").stderr
 
 
 def test_the_values_for_kubernetes_set_the_limits_of_the_other_instances() -> None:
