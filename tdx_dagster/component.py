@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
 
 import dagster as dg
@@ -27,7 +28,7 @@ from tdx_dagster.tickets.job import build_ticket_asset, build_ticket_job
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.sensor import build_sensor
 
-DEFS_FOLDER = Path(tdx_dagster.defs.__file__).parent
+DEFS_MODULE: ModuleType = tdx_dagster.defs
 
 PIPELINE_NAME = re.compile("[A-Za-z0-9_]+")
 
@@ -122,8 +123,8 @@ def load_defs_folder() -> DefsFolder:
     """Read all pipelines; one that is broken stops none of the others."""
     with suppress_preview_warnings():
         try:
-            tree = ComponentTree.from_module(tdx_dagster.defs, DEFS_FOLDER.parent.parent)
-            return DefsFolder(_pipelines(tree, DEFS_FOLDER), {}, [(tree, None)])
+            tree = _tree(DEFS_MODULE)
+            return DefsFolder(_pipelines(tree, tree.defs_module_path), {}, [(tree, None)])
         except Exception:
             found = _load_one_by_one()
             if not found.broken:
@@ -139,12 +140,11 @@ def load_pipelines() -> Mapping[str, Pipeline]:
 def _load_one_by_one() -> DefsFolder:
     """Read each pipeline as if it were alone, which leaves out what is in Python files of the folder."""
     found = DefsFolder({}, {}, [])
-    for file in _files(DEFS_FOLDER):
+    root = _tree(DEFS_MODULE).defs_module_path
+    for file in _files(root):
         folder = file.parent
-        module = importlib.import_module(
-            ".".join([tdx_dagster.defs.__name__, *folder.relative_to(DEFS_FOLDER).parts])
-        )
-        tree = ComponentTree.from_module(module, DEFS_FOLDER.parent.parent)
+        name = ".".join([DEFS_MODULE.__name__, *folder.relative_to(root).parts])
+        tree = _tree(importlib.import_module(name))
         try:
             found.pipelines.update(_pipelines(tree, folder))
             tree.build_defs(".")
@@ -157,6 +157,10 @@ def _load_one_by_one() -> DefsFolder:
                 or f"{place_of(folder)}: {error}"
             )
     return found
+
+
+def _tree(module: ModuleType) -> ComponentTree:
+    return ComponentTree.from_module(module, Path(__file__).parents[1])
 
 
 def _pipelines(tree: ComponentTree, root: Path) -> dict[str, Pipeline]:

@@ -32,10 +32,7 @@ NAMES = count(1)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the settings of whoever runs it."""
     for name in list(os.environ):
-        if name.startswith(("TDX_", "DAEMON_", "INVENTORY_")) or name in (
-            "DATABASE_URL",
-            "DAGSTER_HOME",
-        ):
+        if name.startswith(("TDX_", "DAEMON_", "INVENTORY_", "DAGSTER_")) or name == "DATABASE_URL":
             monkeypatch.delenv(name)
 
 

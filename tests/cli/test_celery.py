@@ -59,6 +59,10 @@ def celery_desk(desk: Desk, cluster: Any, redis: str) -> Iterator[Desk]:
                 "TDX_LEASE_SECONDS": "10",
                 "TDX_SETTLE_SECONDS": "1",
             }
+            # Dagster's processes read it in their working folder; the environment comes first all the same.
+            nowhere = "http://127.0.0.1:1/TDWebApi"
+            other = "postgresql://nobody@127.0.0.1:1/none"
+            (shell.folder / ".env").write_text(f"TDX_BASE_URL={nowhere}\nDATABASE_URL={other}\n")
             return Shell(shell.folder, shell.environment | more), simulator
 
         yield make
