@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from tdx_dagster.component import component_tree, load_pipelines, suppress_preview_warnings
+from tdx_dagster.component import load_defs_folder, suppress_preview_warnings
 from tdx_dagster.inventory.assets import inventory_definitions
 from tdx_dagster.resources import DEFAULT_RESOURCES
 from tdx_dagster.settings import load_inventory_settings
@@ -31,11 +31,11 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
         executor=dg.in_process_executor,
     )
     with suppress_preview_warnings():
-        tree = component_tree()
+        folder = load_defs_folder()
         inventory = inventory_definitions(
-            load_inventory_settings(), pipelines=tuple(load_pipelines(tree))
+            load_inventory_settings(), pipelines=tuple(folder.pipelines)
         )
-        return dg.Definitions.merge(tree.build_defs(), inventory, shared)
+        return dg.Definitions.merge(folder.build_defs(), inventory, shared)
 
 
 defs = build_defs()

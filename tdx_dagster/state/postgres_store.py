@@ -301,6 +301,26 @@ class PostgresStore:
             )
         )
 
+    def mark_all_completed(
+        self,
+        ticket_ids: Collection[int],
+        identities: Sequence[ActionIdentity],
+        *,
+        pipeline: str,
+        metadata: Mapping[str, Any],
+    ) -> int:
+        """See `ActionStore.mark_all_completed`."""
+        columns = [_identity(identity) for identity in identities]
+        return len(
+            self._all(
+                "mark_all_completed",
+                ticket_ids=sorted(ticket_ids),
+                **{name: [each[name] for each in columns] for name in IDENTITY_COLUMNS},
+                pipeline=pipeline,
+                metadata=_json(metadata),
+            )
+        )
+
     def get_ticket_actions(self, ticket_id: int) -> Sequence[LogRow]:
         """See `ActionStore.get_ticket_actions`."""
         return self.rows([ticket_id]).get(ticket_id, ())
@@ -373,6 +393,9 @@ def _holder(claim: Claim) -> dict[str, Any]:
         "action_id": claim.identity.action_id,
         "token": claim.token,
     }
+
+
+IDENTITY_COLUMNS = ("action_type", "action_id", "action_hash", "action_name")
 
 
 def _identity(identity: ActionIdentity) -> dict[str, Any]:

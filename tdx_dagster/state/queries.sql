@@ -200,6 +200,19 @@ VALUES (:ticket_id, :action_type, :action_id, :action_hash, :action_name, :pipel
 ON CONFLICT (ticket_id, action_id) DO NOTHING
 RETURNING log_id;
 
+-- name: mark_all_completed
+-- Record actions as completed on many tickets without doing them.
+INSERT INTO meta.daemon_action_log
+    (ticket_id, action_type, action_id, action_hash, action_name, pipeline, status, executed_at, metadata)
+SELECT ticket.ticket_id, action.action_type, action.action_id, action.action_hash, action.action_name,
+       :pipeline, 'completed', clock_timestamp(), CAST(:metadata AS jsonb)
+FROM unnest(CAST(:ticket_ids AS bigint[])) AS ticket (ticket_id)
+CROSS JOIN unnest(CAST(:action_type AS text[]), CAST(:action_id AS text[]),
+                  CAST(:action_hash AS text[]), CAST(:action_name AS text[]))
+    AS action (action_type, action_id, action_hash, action_name)
+ON CONFLICT (ticket_id, action_id) DO NOTHING
+RETURNING log_id;
+
 -- name: attempts
 -- Every attempt on one ticket, oldest first.
 SELECT attempt_id, ticket_id, action_id, run_id, event, effect, detail, at

@@ -195,6 +195,16 @@ class ActionStore(Protocol):
     ) -> bool:
         """Record an action as completed without doing it; False where there is a row already."""
 
+    def mark_all_completed(
+        self,
+        ticket_ids: Collection[int],
+        identities: Sequence[ActionIdentity],
+        *,
+        pipeline: str,
+        metadata: Mapping[str, Any],
+    ) -> int:
+        """Record actions as completed on many tickets in one transaction; gives how many had no row."""
+
     def get_ticket_actions(self, ticket_id: int) -> Sequence[LogRow]:
         """Give the log of one ticket, oldest first."""
 
