@@ -17,7 +17,6 @@ from rich.table import Table
 from tdx_dagster.cli.output import out, print_json
 from tdx_dagster.cli.runtime import prepare
 from tdx_dagster.state.records import Attempt, LogRow, LogStatus
-from tdx_dagster.tickets.actions.due import Due
 
 if TYPE_CHECKING:
     from tdx_dagster.state.postgres_store import PostgresStore

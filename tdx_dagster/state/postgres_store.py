@@ -317,7 +317,7 @@ class PostgresStore:
                 ticket_ids=sorted(ticket_ids),
                 **{name: [each[name] for each in columns] for name in IDENTITY_COLUMNS},
                 pipeline=pipeline,
-                metadata=_json(metadata),
+                metadata=storable_json(metadata),
             )
         )
 

@@ -45,9 +45,7 @@ def test_the_encoding_of_the_shell_or_the_address_does_not_matter(
 
 
 @pytest.mark.parametrize("value", ["lone \ud800 surrogate", "\udcff"])
-def test_a_text_the_driver_cannot_encode_is_an_error_of_ours(
-    database: Engine, value: str
-) -> None:
+def test_a_text_the_driver_cannot_encode_is_an_error_of_ours(database: Engine, value: str) -> None:
     """The driver raises UnicodeEncodeError, which is no database error; its text repeats the value."""
     with pytest.raises(UnstorableText, match="UTF-8") as caught, database.connect() as connection:
         connection.execute(text("SELECT :value"), {"value": value})

@@ -70,7 +70,9 @@ def test_a_session_that_takes_no_writes_is_thrown_away(database: Engine) -> None
 def test_a_deadlock_is_repeated(database: Engine) -> None:
     """Two transactions that lock two rows in opposite order: both succeed in the end."""
     with database.begin() as connection:
-        connection.execute(text("CREATE TABLE public.pair AS SELECT g AS id, 0 AS n FROM generate_series(1, 2) g"))
+        connection.execute(
+            text("CREATE TABLE public.pair AS SELECT g AS id, 0 AS n FROM generate_series(1, 2) g")
+        )
     together = threading.Barrier(2)
     conflicts: list[TransactionConflict] = []
 
@@ -78,10 +80,14 @@ def test_a_deadlock_is_repeated(database: Engine) -> None:
     def add(first: int, second: int) -> None:
         try:
             with database.begin() as connection:
-                connection.execute(text("UPDATE public.pair SET n = n + 1 WHERE id = :i"), {"i": first})
+                connection.execute(
+                    text("UPDATE public.pair SET n = n + 1 WHERE id = :i"), {"i": first}
+                )
                 if not conflicts:
                     together.wait(timeout=60)
-                connection.execute(text("UPDATE public.pair SET n = n + 1 WHERE id = :i"), {"i": second})
+                connection.execute(
+                    text("UPDATE public.pair SET n = n + 1 WHERE id = :i"), {"i": second}
+                )
         except TransactionConflict as error:
             conflicts.append(error)
             raise
