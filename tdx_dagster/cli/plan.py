@@ -17,8 +17,9 @@ from tdx_dagster.cli.runtime import prepare
 from tdx_dagster.component import load_defs_folder
 from tdx_dagster.resources import ticket_tools
 from tdx_dagster.settings import SettingsError, load_settings
+from tdx_dagster.tickets.actions.due import Due
 from tdx_dagster.tickets.pipeline import Pipeline
-from tdx_dagster.tickets.plan import Due, Plan, plan_tickets
+from tdx_dagster.tickets.plan import Plan, plan_tickets
 from tdx_dagster.tickets.report import ReportTickets, read_tickets
 from tdx_dagster.tickets.services import RunServices
 

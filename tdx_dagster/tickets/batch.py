@@ -78,6 +78,7 @@ class Batch:
     """The tickets of one run."""
 
     tickets: list[TicketRun]
+    pipeline: Pipeline
     is_dry_run: bool = False
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -123,10 +124,10 @@ def load_batch(
     if read:
         for action in pipeline.actions:
             action.prepare(read, runner.run_context())
-    return Batch(tickets, is_dry_run=dry_run)
+    return Batch(tickets, pipeline, is_dry_run=dry_run)
 
 
-def finish_batch(runner: ActionRunner, pipeline: Pipeline, batch: Batch) -> None:
+def finish_batch(runner: ActionRunner, batch: Batch) -> None:
     """Give each ticket its state after the run, and close those on which nothing is left to do.
 
     Tickets that a run has ended but died before it could close are closed as well.
@@ -136,6 +137,7 @@ def finish_batch(runner: ActionRunner, pipeline: Pipeline, batch: Batch) -> None
     """
     if batch.is_dry_run:
         return
+    pipeline = batch.pipeline
     mine = [ticket.id for ticket in batch.tickets]
     begun = runner.store.unfinished(pipeline.name, limit=MOST_UNFINISHED)
     log = runner.store.rows({*mine, *begun})

@@ -210,13 +210,13 @@ def test_clearing_a_retryable_failure_does_not_free_its_open_effects(store: Acti
 def test_a_result_is_untold_until_a_summary_of_its_pipeline_tells_it(store: ActionStore) -> None:
     """The summary is an outbox: never lost, never twice."""
     store.finish(must_take(store), LogStatus.COMPLETED, summary_lines=["Added 1 asset"])
-    assert store.unsummarised(31, "other") == []
-    [result] = store.unsummarised(31, "p")
+    assert store.results(31, "other") == []
+    [result] = store.results(31, "p")
     assert (result.action_id, result.lines) == (COMMENT.action_id, ("Added 1 asset",))
     assert [row.is_unsummarised for row in store.get_ticket_actions(31)] == [True]
     claim = must_take(store, identity=SUMMARY)
-    store.finish(claim, LogStatus.COMPLETED, told=[result.action_id])
-    assert store.unsummarised(31, "p") == []
+    store.finish(claim, LogStatus.COMPLETED, summarised=[result.action_id])
+    assert [one.is_summarised for one in store.results(31, "p")] == [True]
 
 
 def test_a_summary_that_is_done_may_be_taken_again_when_asked(store: ActionStore) -> None:
