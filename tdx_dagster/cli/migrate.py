@@ -1,16 +1,13 @@
-"""`migrate`, `down` and `env`: the database's schema, its server, and how to reach it."""
-
-import shlex
+"""`migrate`: brings the database's schema up to date, and shows what was applied."""
 
 import click
 from rich.table import Table
 
-from tdx_dagster.cli.runtime import out, prepare, print_json
-from tdx_dagster.postgres import server
+from tdx_dagster.cli.output import out, print_json
+from tdx_dagster.cli.runtime import prepare
 from tdx_dagster.postgres.database import shown_url
 from tdx_dagster.postgres.migrations import migrate as run_migrations
 from tdx_dagster.postgres.migrations import schema_state
-from tdx_dagster.settings import embedded_folder
 
 
 @click.command()
@@ -31,22 +28,3 @@ def migrate(*, as_json: bool) -> None:
     for one in applied:
         table.add_row(one.name, f"{one.seconds:.2f}")
     out.print(table)
-
-
-@click.command()
-def down() -> None:
-    """Stop the embedded PostgreSQL; its data stays in .tdx/."""
-    stopped = server.stop(embedded_folder())
-    out.print(
-        "The embedded PostgreSQL is stopped." if stopped else "No embedded PostgreSQL was running."
-    )
-
-
-@click.command()
-def env() -> None:
-    """Print the exports that plain `dagster dev`, webserver and daemon need.
-
-    Use it as: eval "$(tdx-dagster env)"
-    """
-    for name, value in prepare().exports().items():
-        click.echo(f"export {name}={shlex.quote(value)}")

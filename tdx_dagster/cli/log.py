@@ -1,8 +1,10 @@
-"""`plan`, `stats`, `history` and `failed`: looking at what is due and what was done.
+"""`stats`, `history` and `failed`: what the action log says was done, and what failed.
 
-None of them writes to TDX; `failed --clear` writes to the action log, as an event of its own.
+None of them asks TDX; `failed --clear` writes to the action log, as an event of its own.
 """
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -12,27 +14,18 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from tdx_dagster.cli.runtime import out, prepare, print_json
-from tdx_dagster.state.records import Attempt, LogRow
-from tdx_dagster.tickets.plan import Due
+from tdx_dagster.cli.output import out, print_json
+from tdx_dagster.cli.runtime import prepare
+from tdx_dagster.state.records import Attempt, LogRow, LogStatus
 
 if TYPE_CHECKING:
     from tdx_dagster.state.postgres_store import PostgresStore
 
+# A page of a terminal; a night without TDX leaves thousands.
+PAGE = 50
+REASONS = 20
+
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-DUE_WORDS = {
-    Due.NEW: "new",
-    Due.AGAIN: "again",
-    Due.RETRY: "retry",
-    Due.DONE: "done",
-    Due.WAITING: "waiting",
-    Due.BLOCKED: "blocked",
-}
-LEGEND = (
-    "[dim]again: settings changed under the same version, or a summary has more to tell. retry: failed "
-    "before, due now.\nwaiting: failed or closed, not due yet, or in a run. blocked: until a person says "
-    "`tdx-dagster failed --clear`.[/]"
-)
 
 
 def _store() -> "PostgresStore":
@@ -40,42 +33,6 @@ def _store() -> "PostgresStore":
     from tdx_dagster.state.postgres_store import PostgresStore  # noqa: PLC0415  the same
 
     return PostgresStore(engine(prepare().database))
-
-
-@click.command()
-@click.option("--pipeline", help="Its name; may be left out where there is one.")
-@click.option("--report-id", type=click.IntRange(1), help="Instead of the pipeline's report.")
-@JSON
-def plan(*, pipeline: str | None, report_id: int | None, as_json: bool) -> None:
-    """Say what a pass would do, by action; nothing is written."""
-    from tdx_dagster.cli.passes import Wanted, prepare_pass  # noqa: PLC0415  imports Dagster
-
-    prepare()
-    ready = prepare_pass(Wanted(pipeline, report_id))
-    counts = ready.plan.counts()
-    tickets = len(ready.report.ticket_ids)
-    if as_json:
-        print_json(
-            {
-                "pipeline": ready.pipeline.name,
-                "report_id": ready.report_id,
-                "tickets": {
-                    "in_report": tickets,
-                    "pending": len(ready.plan.pending),
-                    "rejected": len(ready.report.rejected),
-                },
-                "actions": counts,
-            }
-        )
-        return
-    table = Table(
-        "action", *DUE_WORDS.values(), title=f"{ready.pipeline.name}: a pass now", box=SIMPLE_HEAD
-    )
-    for name, by_due in counts.items():
-        table.add_row(name, *(str(by_due[due.value]) for due in DUE_WORDS))
-    out.print(table)
-    out.print(f"{len(ready.plan.pending)} of {tickets} tickets would be acted on.", highlight=False)
-    out.print(LEGEND, highlight=False)
 
 
 @click.command()
@@ -119,27 +76,61 @@ def history(*, ticket: int, as_json: bool) -> None:
 @click.option("--clear", is_flag=True, help="Let them run again at once, with a fresh count.")
 @click.option("--ticket", type=click.IntRange(1), help="Only this one's.")
 @click.option("--action", "action_id", metavar="ID", help="Only this action, by its whole id.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    help=f"Show so many of the newest; left out: {PAGE} in the table, all with --json.",
+)
 @JSON
-def failed(*, clear: bool, ticket: int | None, action_id: str | None, as_json: bool) -> None:
-    """List failed actions; with --clear, let them run again."""
+def failed(
+    *, clear: bool, ticket: int | None, action_id: str | None, limit: int | None, as_json: bool
+) -> None:
+    """List failed actions, the newest first, and count them by reason; with --clear, let them run again."""
     store = _store()
     rows = store.get_failed(ticket, action_id)
     cleared = store.clear_failed_actions(ticket, action_id) if clear else 0
     if as_json:
-        print_json({"failed": [asdict(row) for row in rows], "cleared": cleared})
+        shown = [asdict(row) for row in rows[:limit]]
+        print_json({"failed": shown, "in_all": len(rows), "cleared": cleared})
         return
-    out.print(_log_table(rows, "Failed") if rows else "Nothing has failed.")
+    if rows:
+        _show_failed(rows, limit or PAGE)
+    else:
+        out.print("Nothing has failed.")
     if clear:
         out.print(f"{cleared} will be tried again by the next pass.", highlight=False)
+
+
+def _show_failed(rows: Sequence[LogRow], limit: int) -> None:
+    out.print(_log_table(rows[:limit], "Failed"))
+    if len(rows) > limit:
+        out.print(f"{limit} of {len(rows)} are shown; --limit shows more.", highlight=False)
+    reasons = Counter((row.name, _state(row), _reason(row)) for row in rows)
+    table = Table("how many", "action", "reason", title="By reason", box=SIMPLE_HEAD)
+    for (name, state, reason), count in reasons.most_common(REASONS):
+        table.add_row(str(count), name, f"{state}\n{escape(reason)}")
+    out.print(table)
+
+
+def _reason(row: LogRow) -> str:
+    """Give the message without what differs from ticket to ticket, its numbers."""
+    return re.sub(r"\d+", "N", _message(row)).partition("\n")[0]
+
+
+def _message(row: LogRow) -> str:
+    return row.error_message or str(row.metadata.get("message", ""))
+
+
+def _state(row: LogRow) -> str:
+    if row.status is LogStatus.IN_PROGRESS:
+        return "in progress, its lease ran out" if row.is_due else "in progress"
+    return row.status.value + (f" ({row.failure_kind.value})" if row.failure_kind else "")
 
 
 def _log_table(rows: Sequence[LogRow], title: str) -> Table:
     table = Table("ticket", "action", "outcome, and why", title=title, box=SIMPLE_HEAD)
     for row in rows:
-        kind = f" ({row.failure_kind.value})" if row.failure_kind else ""
-        why = "\n".join(
-            [row.error_message or str(row.metadata.get("message", "")), *_evidence(row)]
-        )
+        why = "\n".join([_message(row), *_evidence(row)])
         tries = f", {row.attempts} attempts" if row.attempts > 1 else ""
         again = (
             f"; next try {row.next_attempt_at:%Y-%m-%d %H:%M} UTC" if row.next_attempt_at else ""
@@ -147,13 +138,13 @@ def _log_table(rows: Sequence[LogRow], title: str) -> Table:
         table.add_row(
             str(row.ticket_id),
             f"{row.name}\n[dim]{escape(row.action_id)}[/]",
-            f"{row.status.value}{kind} {row.executed_at:%Y-%m-%d %H:%M:%S}{tries}{again}\n{escape(why)}",
+            f"{_state(row)} {row.executed_at:%Y-%m-%d %H:%M:%S}{tries}{again}\n{escape(why)}",
         )
     return table
 
 
 def _evidence(row: LogRow) -> list[str]:
-    """Say for each computer why it was chosen, or why it was left."""
+    """Say for each computer why it was attached, or why not."""
     details = row.metadata.get("details") or {}
     marks = {"attached": "+", "already": "=", "not_attached": "-", "left_over": "-"}
     return [
