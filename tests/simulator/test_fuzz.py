@@ -174,9 +174,9 @@ def test_some_hundred_requests(sequence: list[Incoming]) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=1000, **UNHURRIED)
+@settings(max_examples=400, **UNHURRIED)
 @given(st.lists(requests(), min_size=10, max_size=10))
-def test_ten_thousand_requests(sequence: list[Incoming]) -> None:
+def test_four_thousand_requests(sequence: list[Incoming]) -> None:
     """Sequences, since a state that one request spoils shows in a later one."""
     run(sequence)
 
