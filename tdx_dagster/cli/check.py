@@ -130,7 +130,8 @@ def _look(about: str, look: Callable[[], str]) -> Finding:
 
 
 def _settings() -> str:
-    address = normalise_base_url(load_settings().connection().base_url)
+    connection = load_settings().connection()
+    address = normalise_base_url(connection.base_url, allow_http=connection.allow_http)
     return f"complete, for the {'sandbox' if is_sandbox(address) else 'production system'} at {address}"
 
 

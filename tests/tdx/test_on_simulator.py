@@ -21,6 +21,8 @@ from tdx_dagster.simulator import (
     State,
     blank_state,
 )
+from tdx_dagster.state.rate_limit import PostgresLimiter
+from tdx_dagster.tdx.call import CallLimits
 from tdx_dagster.tdx.client import Connection, Tdx
 from tdx_dagster.tdx.clock import REAL_CLOCK
 from tdx_dagster.tdx.errors import (
@@ -30,11 +32,10 @@ from tdx_dagster.tdx.errors import (
     TdxSettingError,
     TdxUnclear,
 )
-from tdx_dagster.tdx.models import AssetSearch, FeedPost, StatusClass
+from tdx_dagster.tdx.models import AssetSearch, FeedPost, PatchOperation, StatusClass
 from tdx_dagster.tdx.parse import parse_id
-from tdx_dagster.tdx.rate_limit import Limiter, PostgresLimiter
+from tdx_dagster.tdx.rate_limit import Limiter
 from tdx_dagster.tdx.sign_in import Credentials
-from tdx_dagster.tdx.transport import CallLimits
 
 # How late a busy machine may wake a thread; what is not cut off at its bound would last far longer.
 BUSY = 1.0
@@ -441,11 +442,35 @@ def test_a_restart_of_the_server_goes_unnoticed(simulator: Simulator, tdx: Tdx) 
     assert simulator.calls.count("POST", FEED) == 1
 
 
-def test_an_empty_success_of_a_post_is_a_success(simulator: Simulator, tdx: Tdx) -> None:
-    """Posted, but the answer does not show the entry: never to be posted again."""
+def test_an_empty_success_of_a_post_is_unclear(simulator: Simulator, tdx: Tdx) -> None:
+    """Perhaps posted, but the answer does not show the entry: to be looked for, and never posted blindly."""
     simulator.faults.add("POST", FEED, empty=True, effect=True)
-    assert tdx.post_feed(7001, POST) is None
+    with pytest.raises(TdxUnclear):
+        tdx.post_feed(7001, POST)
     assert simulator.calls.count("POST", FEED) == 1
+
+
+def test_a_link_is_taken_off_again(tdx: Tdx) -> None:
+    """For undoing; a second time there is nothing to take off."""
+    assert tdx.attach_asset(7001, 1001)
+    assert tdx.detach_asset(7001, 1001)
+    assert tdx.ticket_items(7001) == ()
+    with pytest.raises(TdxRefused):
+        tdx.detach_asset(7001, 1001)
+
+
+def test_a_ticket_is_patched(tdx: Tdx) -> None:
+    """A status without any comment."""
+    ticket = tdx.patch_ticket(7001, [PatchOperation("replace", "/StatusID", CLOSED)])
+    assert (ticket.id, ticket.status_id) == (7001, CLOSED)
+    assert tdx.ticket(7001).status_id == CLOSED
+
+
+def test_the_application_of_the_assets_is_no_ticketing_application(simulator: Simulator) -> None:
+    """Case A35: no ticket is at fault then."""
+    make(simulator).check_ticket_app()
+    with pytest.raises(TdxSettingError, match="TDX_APP_ID"):
+        make(simulator, ticket_app=ASSET_APP_ID).check_ticket_app()
 
 
 def test_eight_runs_share_one_limit_without_running_into_it(database_url: str) -> None:

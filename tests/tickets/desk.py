@@ -16,9 +16,9 @@ from tdx_dagster.simulator import (
 )
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.state.store import ActionStore
+from tdx_dagster.tdx.call import CallLimits
 from tdx_dagster.tdx.client import Connection, Tdx
 from tdx_dagster.tdx.sign_in import Credentials
-from tdx_dagster.tdx.transport import CallLimits
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.batch import Batch, load_batch, run_action
 from tdx_dagster.tickets.once.runner import Outcome
