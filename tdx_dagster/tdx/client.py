@@ -150,7 +150,7 @@ class Tdx(TicketWrites):
         self._transport.reset_calls()
 
     def report(self, report_id: int) -> Report:
-        """A report with all its rows; TDX applies no cap (reference, section 6.4).
+        """Read a report with all its rows; TDX applies no cap.
 
         Raises:
             TdxSettingError: There is no such report, or it is not shared with this account.
@@ -168,7 +168,7 @@ class Tdx(TicketWrites):
         return report
 
     def ticket(self, ticket_id: int) -> Ticket:
-        """A ticket in full.
+        """Read a ticket in full.
 
         Raises:
             TdxRefused: There is no such ticket in this application (case A11), or no permission
@@ -181,7 +181,7 @@ class Tdx(TicketWrites):
         return ticket
 
     def feed(self, ticket_id: int) -> tuple[FeedEntry, ...]:
-        """A ticket's feed, oldest first, without replies (case A25)."""
+        """Read a ticket's feed, oldest first, without replies (case A25)."""
         return oldest_first(
             self._of_ticket(
                 "/{app}/tickets/{id}/feed", ticket_id, _list_of("feed entries", self._feed_entry)
@@ -189,13 +189,13 @@ class Tdx(TicketWrites):
         )
 
     def feed_entry(self, entry_id: int) -> FeedEntry:
-        """One feed entry with its replies, oldest first."""
+        """Read one feed entry with its replies, oldest first."""
         entry = self._read(Call("GET", "/feed/{id}", {"id": entry_id}), self._feed_entry)
         _check_id("feed entry", entry_id, entry.id)
         return entry
 
     def ticket_items(self, ticket_id: int) -> tuple[TicketItem, ...]:
-        """The configuration items linked to a ticket: assets, services and others (case A14)."""
+        """Read the configuration items linked to a ticket: assets, services and others (case A14)."""
         return self._of_ticket(
             "/{app}/tickets/{id}/assets",
             ticket_id,
@@ -203,7 +203,7 @@ class Tdx(TicketWrites):
         )
 
     def asset(self, asset_id: int) -> Asset:
-        """An asset in full.
+        """Read an asset in full.
 
         Raises:
             TdxRefused: There is no such asset in this application, or no permission.
@@ -216,7 +216,7 @@ class Tdx(TicketWrites):
         return asset
 
     def search_assets(self, search: AssetSearch) -> tuple[Asset, ...]:
-        """All assets that match, without attributes; LIKE searches find too much (case A32).
+        """Read all assets that match, without attributes; LIKE searches find too much (case A32).
 
         Raises:
             ValueError: A filter is so empty that it would find the whole inventory (case A33).
@@ -226,7 +226,7 @@ class Tdx(TicketWrites):
             return self._read(self._asset_search(search), _list_of("assets", self._asset))
 
     def asset_records(self, search: AssetSearch) -> Iterator[object]:
-        """All assets that match as TDX sent them, one by one, for whoever keeps out a bad one alone.
+        """Read all assets that match as TDX sent them, one by one, for whoever keeps out a bad one alone.
 
         Raises:
             ValueError: See `search_assets`.
@@ -243,7 +243,7 @@ class Tdx(TicketWrites):
         return blaming(f"{ASSET_APP} {self._asset_app} is no asset application")
 
     def asset_status_records(self) -> list[object]:
-        """The statuses of the asset application as TDX sent them.
+        """Read the statuses of the asset application as TDX sent them.
 
         Raises:
             TdxSettingError: The asset application is wrong (case A35).
@@ -259,7 +259,7 @@ class Tdx(TicketWrites):
         return self._read(Call("GET", "/people/{uid}", {"uid": uid}), _unread)
 
     def people_records(self) -> Iterator[object]:
-        """Everybody as TDX sent them, one by one, without attributes."""
+        """Read everybody as TDX sent them, one by one, without attributes."""
         return self._transport.read_list(Call("POST", "/people/search", body={}, slow=True))
 
     @property
@@ -268,7 +268,7 @@ class Tdx(TicketWrites):
         return self._zone
 
     def ticket_statuses(self) -> tuple[Status, ...]:
-        """The active statuses of the ticketing application.
+        """Read the active statuses of the ticketing application.
 
         Raises:
             TdxSettingError: The ticketing application is wrong (case A35).
@@ -290,7 +290,7 @@ class Tdx(TicketWrites):
             self._read(Call("GET", "/{app}/tickets/statuses", {"app": self._ticket_app}), _unread)
 
     def asset_statuses(self) -> tuple[Status, ...]:
-        """The statuses of the asset application, inactive ones perhaps among them.
+        """Read the statuses of the asset application, inactive ones perhaps among them.
 
         Raises:
             TdxSettingError: The asset application is wrong (case A35).
@@ -312,11 +312,11 @@ class Tdx(TicketWrites):
             return self._account
 
     def ticket_link(self, ticket_id: int) -> str:
-        """Where people see a ticket."""
+        """Give the address where people see a ticket."""
         return ticket_link(self.base_url, self._ticket_app, ticket_id)
 
     def asset_link(self, asset_id: int) -> str:
-        """Where people see an asset."""
+        """Give the address where people see an asset."""
         return asset_link(self.base_url, self._asset_app, asset_id)
 
     def _of_ticket(self, template: str, ticket_id: int, parser: Callable[[object], T]) -> T:

@@ -41,7 +41,7 @@ class Limiter(Protocol):
                 that a method is not limited (case A06).
             remaining: Calls left in it; fewer than we know of means that others use it too.
             reset_in_seconds: When it ends. At its first call this is its length, which is learned
-                where it is not what `acquire` was told.
+                where it is not what `acquire` was given.
         """
 
     def penalise(self, key: str, wait_seconds: float) -> None:

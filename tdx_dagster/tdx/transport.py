@@ -209,7 +209,7 @@ class Transport:
             if seen.limit is not None or _OK <= answer.status < _MOVED:
                 self._limiter.learn(key, seen.limit, seen.remaining, seen.reset_in)
             return
-        # Without a word about the reset: 5, 10, 20, 40 s, which outlasts a window of 60 s.
+        # Where nothing names the reset: 5, 10, 20, 40 s, which outlasts a window of 60 s.
         wait = wait_after_429(answer.headers, now) or SHORTEST_WAIT * 2**budget.refusals
         budget.refusals += 1
         self._limiter.penalise(key, min(wait, LONGEST_HOLD))

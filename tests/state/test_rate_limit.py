@@ -307,7 +307,7 @@ def age(limiter: Limiter, seconds: float) -> None:
 def test_a_share_of_the_limit_is_ours_and_the_rest_is_left_to_others(
     limiter: Limiter, sleeps: Sleeps
 ) -> None:
-    """Two installations behind one address, told half each."""
+    """Two installations behind one address, half for each."""
     ours = ShareLimiter(limiter, 0.5)
     for left in (3, 2):
         ours.acquire(KEY, 4, 60, 0)

@@ -1,4 +1,4 @@
-"""What each method of the facade sends, what it makes of the answer, and which setting it blames."""
+"""What each method of the client sends, what it makes of the answer, and which setting it blames."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

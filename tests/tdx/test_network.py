@@ -1,6 +1,8 @@
-"""The way to TDX: proxies, certificate authorities, addresses. A setting's fault is told as one, at once."""
+"""The way to TDX: proxies, certificate authorities, addresses. A setting's fault is named at once."""
 
+import contextlib
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -45,7 +47,7 @@ FORBIDS = raw(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
 
 @pytest.mark.parametrize(
     ("step", "says"),
-    [(WANTS_SIGN_IN, "407"), (FORBIDS, "refuses to connect"), (reset(), "NO_PROXY")],
+    [(WANTS_SIGN_IN, "407"), (FORBIDS, "refuses to connect")],
 )
 def test_a_proxy_that_lets_nobody_through_is_a_setting_and_is_asked_once(
     server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, step: Step, says: str
@@ -62,12 +64,13 @@ def test_a_proxy_that_lets_nobody_through_is_a_setting_and_is_asked_once(
         assert [seen.method for seen in server.seen] == ["CONNECT"]
 
 
+@pytest.mark.parametrize("step", [raw(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"), reset()])
 def test_a_proxy_that_does_not_reach_tdx_now_is_asked_again_also_for_a_write(
-    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, step: Step
 ) -> None:
     """The way was never opened, so TDX has seen nothing of it."""
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{server.port}")
-    server.play(raw(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"))
+    server.play(step)
     with pytest.raises(TdxRetryLater, match="could not be sent"):
         far().post_feed(31, POST)
     assert len(server.seen) == 6
@@ -143,7 +146,7 @@ def test_a_bundle_that_is_not_there_or_is_none_is_a_setting(
     name: str,
     content: str | None,
 ) -> None:
-    """A path of yesterday's image; requests calls it an OSError without a word about the variable."""
+    """A path of yesterday's image; requests raises an OSError that does not name the variable."""
     path = tmp_path / "authority.pem"
     if content is not None:
         path.write_text(content)
@@ -153,12 +156,22 @@ def test_a_bundle_that_is_not_there_or_is_none_is_a_setting(
     assert server.seen == []
 
 
-def test_https_to_a_port_without_tls_is_a_setting(server: ScriptedServer) -> None:
+def test_https_to_a_port_without_tls_is_a_setting() -> None:
     """A wrong port, or https where http is meant."""
-    server.play(answer(200, TICKET))
-    url = server.url.replace("http://", "https://")
-    with pytest.raises(TdxSettingError, match="TDX_BASE_URL"):
-        far(url).post_feed(31, POST)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer_in_plain_words() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection:
+                        connection.recv(4096)
+                        connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+        threading.Thread(target=answer_in_plain_words, daemon=True).start()
+        with pytest.raises(TdxSettingError, match=r"not with TLS.*TDX_BASE_URL"):
+            far(f"https://127.0.0.1:{listener.getsockname()[1]}").post_feed(31, POST)
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 def test_http_to_a_port_of_tls_is_a_setting_for_a_read(server: ScriptedServer) -> None:

@@ -1,4 +1,4 @@
-"""The client against a whole TDX: every call, every documented doubt with both outcomes, every fault."""
+"""The client against a whole TDX: every call, every documented uncertainty with both outcomes, every fault."""
 
 import threading
 from collections.abc import Iterator
@@ -268,7 +268,7 @@ def test_an_asset_in_full_has_more_in_raw_than_one_in_a_search(tdx: Tdx) -> None
 
 
 def test_a_post_shows_that_our_account_wrote_it(tdx: Tdx) -> None:
-    """An entry is told for ours by what the server does not change: who posts it."""
+    """An entry is ours by what the server does not change: who posts it."""
     tdx.post_feed(7001, POST)
     account = tdx.account()
     assert account.uid is not None
@@ -297,7 +297,7 @@ def test_an_empty_report_is_empty_and_not_an_error(simulator: Simulator, tdx: Td
 def test_a_report_that_is_hidden_or_missing_names_the_setting(
     simulator: Simulator, tdx: Tdx, status: int
 ) -> None:
-    """What TDX answers is not documented; the person has to share the report, or mend the id."""
+    """What TDX answers is not documented; the person has to share the report, or correct the id."""
     simulator.options.invisible_report_status = status
     for report_id in (REPORT_ID + 2, 1):
         with pytest.raises(TdxSettingError, match=f"DAEMON_REPORT_ID.*{report_id}"):
@@ -459,8 +459,9 @@ def test_a_link_is_taken_off_again(tdx: Tdx) -> None:
         tdx.detach_asset(7001, 1001)
 
 
-def test_a_ticket_is_patched(tdx: Tdx) -> None:
+def test_a_ticket_is_patched(simulator: Simulator, tdx: Tdx) -> None:
     """A status without any comment."""
+    simulator.state.tickets[7001].update(TypeID=801, AccountID=201, PriorityID=851)
     ticket = tdx.patch_ticket(7001, [PatchOperation("replace", "/StatusID", CLOSED)])
     assert (ticket.id, ticket.status_id) == (7001, CLOSED)
     assert tdx.ticket(7001).status_id == CLOSED

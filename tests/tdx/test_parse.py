@@ -231,7 +231,7 @@ def test_every_form_of_date_is_one_moment(text: str, expected: str) -> None:
     "unset", [None, "", " ", "0001-01-01T05:00:00Z", "0001-01-01T00:00:00", "0001-01-01"]
 )
 def test_an_unset_date_is_none(unset: object) -> None:
-    """The year 1 stands for null where .NET has no null (reference, section 1.5)."""
+    """The year 1 stands for null where .NET has no null."""
     assert parse.parse_date(unset, NEW_YORK) is None
 
 

@@ -210,7 +210,7 @@ def test_a_token_that_another_thread_has_renewed_is_taken_as_it_is() -> None:
         assert sign_in.renew("first.token.x", call, 1) == "second.token.x"
 
 
-def test_a_static_token_that_has_ended_is_a_setting_to_mend(
+def test_a_static_token_that_has_ended_is_a_setting_to_correct(
     server: ScriptedServer, make_tdx: MakeTdx
 ) -> None:
     """Case A07: it cannot be renewed, so every further call would fail too."""

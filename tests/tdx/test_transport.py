@@ -157,7 +157,7 @@ def test_a_429_holds_back_everybody_who_shares_the_limiter(
 
 @dataclass
 class Notes:
-    """A limiter that grants everything and keeps what it was told."""
+    """A limiter that grants everything and keeps what it is given."""
 
     acquired: list[tuple[str, int]] = field(default_factory=list)
     learned: list[tuple[object, ...]] = field(default_factory=list)
@@ -183,7 +183,7 @@ def test_a_token_refused_in_the_middle_is_renewed_once(server: ScriptedServer, t
     assert server.seen[-1].headers["authorization"] == "Bearer second.token.x"
 
 
-def test_a_401_that_a_new_token_does_not_mend_is_a_missing_permission(
+def test_a_401_also_with_a_new_token_is_a_missing_permission(
     server: ScriptedServer, tdx: Tdx
 ) -> None:
     """Case A07: TDX answers 401 for a missing permission too; signing in again is futile."""
