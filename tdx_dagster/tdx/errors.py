@@ -52,7 +52,7 @@ class TdxBadAnswer(TdxRetryLater):
 
 
 class TdxUnclear(TdxError):
-    """A write may or may not have been done: time-out, lost answer, 5xx, or any other answer that is no clear yes or no."""
+    """A write may or may not have been done: there was no clear yes and no clear no of TDX."""
 
 
 class TdxSettingError(TdxError):

@@ -18,7 +18,6 @@ from tdx_dagster.tdx.verdict import unclear
 
 BeforeSend = Callable[[], None]
 
-_LINK = "/{app}/tickets/{id}/assets/{asset}"
 _NO_CONTENT = 204
 
 
@@ -54,30 +53,35 @@ class TicketWrites:
             TdxUnclear: It may have been done.
             TdxRefused: It was not, and never will be.
         """
-        values = {"app": self._ticket_app, "id": ticket_id, "asset": asset_id}
-        call = Call("POST", _LINK, values, body={}, writes=True, before_send=before_send)
-        return _says(self._transport.write(call), "success", "added")
+        answer = self._transport.write(self._link("POST", ticket_id, asset_id, before_send))
+        return _says(answer, "success", "added")
 
     def detach_asset(
         self, ticket_id: int, asset_id: int, *, before_send: BeforeSend | None = None
     ) -> bool:
         """Take the link of an asset off a ticket.
 
-        Args:
-            ticket_id: The ticket.
-            asset_id: The asset.
-            before_send: See `Call.before_send`.
-
         Returns:
-            True where TDX says that it did; False where its answer does not say.
+            See `attach_asset`.
 
         Raises:
             TdxUnclear: It may have been done.
             TdxRefused: It was not: no such ticket, or the asset is not linked (404).
         """
-        values = {"app": self._ticket_app, "id": ticket_id, "asset": asset_id}
-        call = Call("DELETE", _LINK, values, writes=True, before_send=before_send)
-        return _says(self._transport.write(call), "success", "removed", "deleted")
+        answer = self._transport.write(self._link("DELETE", ticket_id, asset_id, before_send))
+        return _says(answer, "success", "removed", "deleted")
+
+    def _link(
+        self, method: str, ticket_id: int, asset_id: int, before_send: BeforeSend | None
+    ) -> Call:
+        return Call(
+            method,
+            "/{app}/tickets/{id}/assets/{asset}",
+            {"app": self._ticket_app, "id": ticket_id, "asset": asset_id},
+            body={} if method == "POST" else None,
+            writes=True,
+            before_send=before_send,
+        )
 
     def post_feed(
         self, ticket_id: int, post: FeedPost, *, before_send: BeforeSend | None = None
