@@ -37,6 +37,7 @@ class Ticket:
     requestor_name: str
     requestor_email: str
     modified_at: datetime | None
+    created_at: datetime | None = None
     modified_uid: str | None = None
     modified_name: str = ""
     responsible_uid: str | None = None

@@ -123,6 +123,7 @@ def parse_ticket(data: object, zone: tzinfo) -> Ticket:
         requestor_name=fields.text("RequestorName"),
         requestor_email=fields.text("RequestorEmail"),
         modified_at=fields.date("ModifiedDate", zone),
+        created_at=fields.date("CreatedDate", zone),
         modified_uid=fields.guid("ModifiedUid"),
         modified_name=fields.text("ModifiedFullName"),
         responsible_uid=fields.guid("ResponsibleUid"),
