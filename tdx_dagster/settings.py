@@ -26,6 +26,9 @@ class Settings(EnvironmentSettings):
     """What needs a TDX or a database; each field is the environment variable of its name in capitals."""
 
     tdx_base_url: str | None = Field(None, description="https://<host>/TDWebApi, or /SBTDWebApi")
+    tdx_allow_http: bool = Field(
+        default=False, description="whether TDX_BASE_URL may be http:// to another machine"
+    )
     tdx_app_id: int | None = Field(None, description="serves for either app id that is missing")
     tdx_ticket_app_id: int | None = None
     tdx_asset_app_id: int | None = None
@@ -87,6 +90,7 @@ class Settings(EnvironmentSettings):
                 api_token=_plain(self.tdx_api_token),
             ),
             time_zone=self.tdx_time_zone,
+            allow_http=self.tdx_allow_http,
         )
 
     def report_id(self, of_pipeline: int | None) -> int:

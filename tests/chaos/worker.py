@@ -22,10 +22,10 @@ from tdx_dagster.simulator import ASSET_APP_ID, BEID, TICKET_APP_ID, WEB_SERVICE
 from tdx_dagster.state import postgres_store
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.state.records import StoreUnavailable
+from tdx_dagster.tdx.call import CallLimits
 from tdx_dagster.tdx.client import Connection, Tdx
 from tdx_dagster.tdx.errors import TdxError
 from tdx_dagster.tdx.sign_in import Credentials
-from tdx_dagster.tdx.transport import CallLimits
 from tdx_dagster.tickets import batch
 from tdx_dagster.tickets.actions import recognition
 from tdx_dagster.tickets.once.writer import Times

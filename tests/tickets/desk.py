@@ -10,9 +10,9 @@ from tdx_dagster.inventory.lookup import MemoryInventory
 from tdx_dagster.simulator import ASSET_APP_ID, BEID, TICKET_APP_ID, WEB_SERVICES_KEY, Simulator
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.state.store import ActionStore
+from tdx_dagster.tdx.call import CallLimits
 from tdx_dagster.tdx.client import Connection, Tdx
 from tdx_dagster.tdx.sign_in import Credentials
-from tdx_dagster.tdx.transport import CallLimits
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.batch import Batch, finish_batch, load_batch, run_action
 from tdx_dagster.tickets.once.runner import Outcome
