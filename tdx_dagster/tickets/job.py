@@ -5,7 +5,7 @@ Ops hand each other the batch in memory; nothing of a ticket is written to disk 
 is re-executed alone starts from its partitions and the action log.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 import dagster as dg

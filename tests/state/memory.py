@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tdx_dagster.state import postgres_store
 from tdx_dagster.state.records import (
     PRESENT_EVENTS,
     ActionIdentity,
@@ -133,7 +134,7 @@ class MemoryStore:
             last = self._last_event(claim, effect)
             if last is None or last.attempt_id != intent_event:
                 return None
-            if (self.clock() - last.at).total_seconds() <= 1.0:
+            if (self.clock() - last.at).total_seconds() <= postgres_store.FRESH_INTENT_SECONDS:
                 return intent_event
             return self._note(claim, "intent", effect, detail).attempt_id
 
