@@ -101,7 +101,7 @@ def dagster_url(url: str) -> str:
 
 
 def dagster_home() -> Path:
-    """Give the folder with `dagster.yaml`: DAGSTER_HOME, here, or the project's own.
+    """Give the folder with `dagster.yaml`: DAGSTER_HOME, here, or what came with this package.
 
     Raises:
         SettingsError: There is none; the text names DAGSTER_HOME.
@@ -109,7 +109,8 @@ def dagster_home() -> Path:
     given = load_settings().dagster_home
     if given is not None:
         return _given_home(given)
-    for folder in (Path.cwd(), Path(__file__).resolve().parents[2]):
+    package = Path(__file__).resolve().parents[1]
+    for folder in (Path.cwd(), package.parent, package / "instance"):
         if (folder / "dagster.yaml").exists():
             return folder.resolve()
     raise SettingsError(
