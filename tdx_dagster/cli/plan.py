@@ -73,7 +73,7 @@ class PlannedPass:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def plan(*, pipeline: str | None, report_id: int | None, as_json: bool) -> None:
     """Say what a pass would do, by action; nothing is written."""
-    prepare()
+    prepare(needs_tdx=True)
     planned = plan_pass(PassRequest(pipeline, report_id))
     if as_json:
         print_json(_as_json(planned))

@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 from tdx_dagster.environment import remember_environment
 from tdx_dagster.postgres.database import ensure_database, libpq_url
 from tdx_dagster.postgres.migrations import migrate, pending
-from tdx_dagster.settings import SettingsError, find_database, load_settings
+from tdx_dagster.settings import SettingsError, find_database, load_settings, require_settings
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, ExecuteInProcessResult
@@ -52,21 +52,24 @@ class Runtime:
         }
 
 
-def prepare(*, must_be_current: bool = True) -> Runtime:
+def prepare(*, must_be_current: bool = True, needs_tdx: bool = False) -> Runtime:
     """Find or start the database and export where it is.
 
     Args:
         must_be_current: Refuse to go on where migrations are pending; an embedded database is migrated.
+        needs_tdx: Refuse to go on without an address of TDX and a sign-in.
 
     Raises:
-        SettingsError: The schema is missing or old.
+        SettingsError: A setting is missing or malformed, or the schema is missing or old.
         DatabaseError: The database cannot be used.
     """
+    require_settings(needs_tdx=needs_tdx)
+    home = dagster_home()
     url = find_database()
     runtime = Runtime(
         database=libpq_url(url),
         dagster_database=dagster_url(url),
-        dagster_home=dagster_home(),
+        dagster_home=home,
         is_embedded=load_settings().database_url is None,
     )
     if must_be_current:
