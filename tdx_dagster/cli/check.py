@@ -30,6 +30,7 @@ from tdx_dagster.settings import (
 from tdx_dagster.tdx.address import is_sandbox, normalise_base_url
 from tdx_dagster.tdx.client import Tdx
 from tdx_dagster.tdx.errors import TdxRetryLater
+from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.report import read_tickets
 
@@ -97,7 +98,7 @@ def run_checks() -> Iterator[Finding]:
     if Verdict.WRONG in {settings.verdict, schema.verdict}:
         return
     tdx = TdxProvider(DatabaseProvider()).non_waiting_client()
-    yield _finding("sign-in", lambda: f"as {tdx.whoami().full_name or 'a service account'}")
+    yield _finding("sign-in", lambda: f"as {tdx.account().full_name or 'a service account'}")
     yield _finding("TDX_TICKET_APP_ID", lambda: f"{len(tdx.ticket_statuses())} ticket statuses")
     yield _finding("TDX_ASSET_APP_ID", lambda: f"{len(tdx.asset_statuses())} asset statuses")
     for pipeline in folder.pipelines.values():
@@ -109,7 +110,12 @@ def check_statuses(tdx: Tdx, pipeline: Pipeline) -> Finding:
     """Check that TDX has the asset statuses by which a pipeline counts computers as active."""
 
     def find() -> str:
-        actives = pipeline.active_statuses(listed_by_tdx(tdx.asset_statuses()))
+        listed = listed_by_tdx(tdx.asset_statuses())
+        actives = [
+            action.active_statuses(listed)
+            for action in pipeline.actions
+            if isinstance(action, AddAsset)
+        ]
         warnings = [warning for active in actives for warning in active.doubts()]
         if warnings:
             raise _Warning(" ".join(warnings))

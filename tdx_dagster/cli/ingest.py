@@ -7,8 +7,8 @@ import click
 from tdx_dagster.cli.output import err, out, print_json
 from tdx_dagster.cli.runtime import QUIET, dagster_instance, failure_text, prepare
 from tdx_dagster.definitions import build_defs
-from tdx_dagster.inventory.assets import ASSETS, BRONZE, COMPUTERS
-from tdx_dagster.inventory.bronze import Mode
+from tdx_dagster.inventory.columns import ASSETS, BRONZE, COMPUTERS
+from tdx_dagster.inventory.load_result import Mode
 from tdx_dagster.settings import load_inventory_settings
 
 if TYPE_CHECKING:

@@ -33,6 +33,7 @@ def processes_in(folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # two starts of all of Dagster, on whatever machine
 def test_dev_works_through_the_report_by_its_sensor_backfills_from_the_ui_and_leaves_nothing_behind(
     shell: Shell,
 ) -> None:

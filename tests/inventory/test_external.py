@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from tdx_dagster.cli.ingest import load_inventory
 from tdx_dagster.definitions import build_defs
 from tdx_dagster.discovery.discover import DiscoverySettings, Enquiry, Reason, discover
-from tdx_dagster.inventory.assets import ASSETS, BRONZE, COMPUTERS
+from tdx_dagster.inventory.columns import ASSETS, BRONZE, COMPUTERS
 from tdx_dagster.inventory.lookup import PostgresInventory
 from tdx_dagster.postgres.database import engine as make_engine
 from tdx_dagster.postgres.migrations import migrate
