@@ -25,6 +25,7 @@ from tdx_dagster.settings import (
     load_inventory_settings,
     load_sensor_settings,
     load_settings,
+    require_settings,
 )
 from tdx_dagster.tdx.address import is_sandbox, normalise_base_url
 from tdx_dagster.tdx.client import Tdx
@@ -149,7 +150,7 @@ def _finding(about: str, find: Callable[[], str]) -> Finding:
 
 
 def _settings() -> str:
-    load_inventory_settings()
+    require_settings(needs_tdx=True)
     connection = load_settings().connection()
     address = normalise_base_url(connection.base_url, allow_http=connection.allow_http)
     return f"complete, for the {'sandbox' if is_sandbox(address) else 'production system'} at {address}"
