@@ -7,13 +7,14 @@ is what the inventory said. Does not: rules about tokens (`identifiers`), which 
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Protocol
 
-from tdx_dagster.discovery.identifiers import Candidate, IdentifierSettings, candidates
+from tdx_dagster.discovery.identifiers import Candidate, IdentifierSettings, Reading, candidates
+from tdx_dagster.discovery.matching import is_short_name, matched_field
 from tdx_dagster.discovery.passages import (
     NO_ROBOT,
     Passage,
@@ -227,15 +228,19 @@ class _Hunt:
         self._inventory = inventory
         self._search = search
         self._settings = settings
-        self._seen: dict[tuple[str, ...], str] = {}
+        self._seen: dict[tuple[Reading, ...], str] = {}
         self._hits: list[tuple[Computer, Evidence]] = []
         self._refused: list[tuple[Computer, Evidence]] = []
         self._names_another = False
-        self._asked: dict[tuple[str, ...], tuple[Computer, ...]] = {}
+        self._asked: dict[tuple[Reading, ...], tuple[Computer, ...]] = {}
         self._not_searched: list[str] = []
         self._searches = 0
         self._confirmed_by = search if search is not None and inventory.is_distrusted() else None
         self._read: dict[int, Asset | None] = {}
+        self._requestor: str | None = None
+
+    def _is_requestors(self, computer: Computer) -> bool:
+        return self._requestor is not None and as_guid(computer.owner_uid) == self._requestor
 
     def look(self, passages: Iterable[Passage]) -> bool:
         """Look up what some texts name; whether any of it is a computer that counts."""
@@ -245,18 +250,24 @@ class _Hunt:
             for candidate in candidates(passage.text, self._settings.identifiers)
         ]
         answers = self._look_up([candidate for _, candidate in named])
+        known = {key for _, candidate in named for key in candidate.keys if answers.get(candidate.readings)}
         for passage, candidate in named:
-            self._seen.setdefault(candidate.keys, candidate.token)
-            for computer in answers[candidate.keys]:
+            if not known.issuperset(candidate.range_keys):
+                continue
+            self._seen.setdefault(candidate.readings, candidate.token)
+            for computer in answers[candidate.readings]:
+                if candidate.is_everyday and not self._is_requestors(computer):
+                    continue
                 hit = Evidence(passage.label, candidate.token, computer.matched_field)
                 if _counts(computer, self._settings):
                     self._hits.append((computer, hit))
                 else:
                     self._refused.append((computer, hit))
                     self._names_another |= candidate.looks_like_identifier
+        self._hits = list(_told_apart(self._hits, self._refused))
         return bool(self._hits)
 
-    def _look_up(self, named: Sequence[Candidate]) -> dict[tuple[str, ...], tuple[Computer, ...]]:
+    def _look_up(self, named: Sequence[Candidate]) -> dict[tuple[Reading, ...], tuple[Computer, ...]]:
         """The records of each candidate: one question to the inventory, then TDX for what it lacks.
 
         The inventory is asked without filters, so that a retired machine is known and not searched
@@ -264,13 +275,12 @@ class _Hunt:
         """
         found = self._inventory.find({key for candidate in named for key in candidate.keys})
         answers = {
-            candidate.keys: tuple(c for key in candidate.keys for c in found.get(key, ()))
-            for candidate in named
+            candidate.readings: _read_as(candidate, found) for candidate in named
         }
         if self._confirmed_by is not None:
             tdx = self._confirmed_by
-            answers = {c.keys: self._confirmed(tdx, c, answers[c.keys]) for c in named}
-        unknown = {c.keys: c for c in named if c.looks_like_identifier and not answers[c.keys]}
+            answers = {c.readings: self._confirmed(tdx, c, answers[c.readings]) for c in named}
+        unknown = {c.readings: c for c in named if c.looks_like_identifier and not answers[c.readings]}
         return answers | self._search_for(list(unknown.values()))
 
     def _confirmed(
@@ -284,9 +294,9 @@ class _Hunt:
             except TdxRefused as error:
                 log.warning("%s is neither believed nor searched for: %s", candidate.token, error)
                 self._not_searched.append(candidate.token)
-                self._asked.setdefault(candidate.keys, ())
+                self._asked.setdefault(candidate.readings, ())
                 continue
-            if asset is not None and (matched := _field_equal(asset, candidate.keys)):
+            if asset is not None and (matched := _field_equal(asset, candidate)):
                 now.append(from_asset(asset, matched, is_confirmed=True))
         return tuple(now)
 
@@ -310,11 +320,11 @@ class _Hunt:
 
     def _search_for(
         self, unknown: Sequence[Candidate]
-    ) -> dict[tuple[str, ...], tuple[Computer, ...]]:
+    ) -> dict[tuple[Reading, ...], tuple[Computer, ...]]:
         if self._search is None:
             return {}
-        known = {c.keys: self._asked[c.keys] for c in unknown if c.keys in self._asked}
-        unknown = [candidate for candidate in unknown if candidate.keys not in known]
+        known = {c.readings: self._asked[c.readings] for c in unknown if c.readings in self._asked}
+        unknown = [candidate for candidate in unknown if candidate.readings not in known]
         # Labelled ones first: where the budget ends, they are the better guess.
         wanted = sorted(unknown, key=lambda candidate: not candidate.is_labelled)
         budget = max(0, self._settings.max_api_searches - self._searches)
@@ -322,15 +332,15 @@ class _Hunt:
             self._not_searched += cut
             log.warning("Search of TDX cut after %d; not asked for: %s", budget, ", ".join(cut))
         for candidate in wanted[:budget]:
-            self._asked[candidate.keys] = self._searched(self._search, candidate)
-        return known | {c.keys: self._asked[c.keys] for c in wanted[:budget]}
+            self._asked[candidate.readings] = self._searched(self._search, candidate)
+        return known | {c.readings: self._asked[c.readings] for c in wanted[:budget]}
 
     def _searched(self, search: SearchAssets, candidate: Candidate) -> tuple[Computer, ...]:
         """Ask TDX for a candidate; `SearchText` covers name, serial number and tag in one call."""
         self._searches += 1
         assets = search.search_assets(
             AssetSearch(
-                search_text=candidate.keys[-1],
+                search_text=candidate.search_text,
                 form_ids=self._form_ids,
                 max_results=SEARCH_RESULTS,
             )
@@ -338,7 +348,7 @@ class _Hunt:
         found = tuple(
             from_asset(asset, matched)
             for asset in sorted(assets, key=lambda asset: asset.id)
-            if (matched := _field_equal(asset, candidate.keys))
+            if (matched := _field_equal(asset, candidate))
         )
         if not found and len(assets) >= SEARCH_RESULTS:
             self._not_searched.append(candidate.token)
@@ -446,10 +456,33 @@ def why_not_eligible(computer: Computer, settings: DiscoverySettings) -> str | N
     return None
 
 
-def _field_equal(asset: Asset, keys: Sequence[str]) -> Field | None:
-    """Which field of a search hit equals a key; most hits are merely alike (case A32)."""
-    fields = keys_of(asset.name, asset.serial_number, asset.tag)
-    return next((field for field, key in fields if key in keys), None)
+def _read_as(
+    candidate: Candidate, found: Mapping[str, tuple[Computer, ...]]
+) -> tuple[Computer, ...]:
+    """The records that the first reading known to the inventory names."""
+    for reading in candidate.readings:
+        records = found.get(reading.key, ())
+        exact = [
+            replace(record, matched_field=field)
+            for record in records
+            if (field := matched_field(reading, record.name, record.serial_number, record.tag))
+        ]
+        if exact:
+            return tuple(exact)
+        # The record has a full domain name and people say the short one: clear where there is only one.
+        short = [record for record in records if is_short_name(reading, record.name)]
+        if len(short) == 1:
+            return (replace(short[0], matched_field="name"),)
+    return ()
+
+
+def _field_equal(asset: Asset, candidate: Candidate) -> Field | None:
+    """Which field of a search hit equals a reading; most hits are merely alike (case A32)."""
+    fields = (
+        matched_field(reading, asset.name, asset.serial_number, asset.tag)
+        for reading in candidate.readings
+    )
+    return next((field for field in fields if field), None)
 
 
 def _by_computer(hits: Iterable[tuple[Computer, Evidence]]) -> tuple[Match, ...]:
@@ -460,6 +493,27 @@ def _by_computer(hits: Iterable[tuple[Computer, Evidence]]) -> tuple[Match, ...]
         computers.setdefault(computer.asset_id, computer)
         evidence.setdefault(computer.asset_id, {})[why] = None
     return tuple(Match(computer, tuple(evidence[key])) for key, computer in computers.items())
+
+
+def _told_apart(
+    hits: Sequence[tuple[Computer, Evidence]], refused: Sequence[tuple[Computer, Evidence]]
+) -> Iterator[tuple[Computer, Evidence]]:
+    """Hits without those that another identifier of the text rules out.
+
+    Where one token fits several records, also ones that do not count, and another token names some of
+    them, those are meant.
+    """
+    fitting: dict[str, set[int]] = {}
+    naming: dict[int, set[str]] = {}
+    for computer, why in (*hits, *refused):
+        key = fold_key(why.token) or why.token
+        fitting.setdefault(key, set()).add(computer.asset_id)
+        naming.setdefault(computer.asset_id, set()).add(key)
+    for computer, why in hits:
+        same = fitting[fold_key(why.token) or why.token]
+        named_twice = {asset_id for asset_id in same if len(naming[asset_id]) > 1}
+        if len(same) == 1 or not named_twice or computer.asset_id in named_twice:
+            yield computer, why
 
 
 def _ambiguities(hits: Iterable[tuple[Computer, Evidence]]) -> Iterator[Ambiguity]:

@@ -42,12 +42,43 @@ _SHORTEST_QUOTE = 12
 # mail.
 _QUOTED_GAP = r"[\s>|]+"
 
-# Our own summary lines (`summaries` writes them), for texts whose original is not at hand, such as
-# a description made from a forwarded mail. A quoted one goes on in the next quoted lines.
-_SUMMARY_LINE = re.compile(
-    r"^[>| \t]*(?:\d+\.[ \t]*)?(?:Added \d+ asset(?:s|\(s\))?:|No assets added\.)[^\n]*"
-    r"(?:\n[ \t]*[>|][>| \t]*(?!\d+\.)[^\s>|][^\n]*)*",
-    re.MULTILINE,
+# Our own summary sentences (`wording` writes them), for texts whose original is not at hand, such as
+# a description made from a forwarded mail. Mail programs wrap and quote them, people put them in their
+# own sentences.
+_GAP = r"[\s>|]+"
+_SUMMARY = re.compile(
+    rf"(?:Added{_GAP}\d+{_GAP}asset(?:s|\(s\))?:|No{_GAP}assets{_GAP}added\.)", re.IGNORECASE
+)
+_REASON = re.compile(rf"Reason:{_GAP}?", re.IGNORECASE)
+_LONGEST_NAMES = 2000
+_WHY = re.compile(
+    rf"""
+    (?: Computer{_GAP}identifier\(s\){_GAP}found{_GAP}in{_GAP}ticket{_GAP}[\w/]+{_GAP}? \([^()]{{0,500}}
+            (?:\([^()]{{0,40}}\))? [^()]{{0,40}}\) (?:{_GAP}and{_GAP}already{_GAP}on{_GAP}ticket:[^\n]{{0,500}})?
+      | Only{_GAP}computers{_GAP}that{_GAP}do{_GAP}not{_GAP}count{_GAP}were{_GAP}found{_GAP}\([^()]{{0,500}}\)
+      | User{_GAP}only{_GAP}has{_GAP}one{_GAP}computer
+      | Requestor's{_GAP}only{_GAP}asset{_GAP}already{_GAP}on{_GAP}ticket
+      | No{_GAP}computer{_GAP}identifiers{_GAP}found{_GAP}and{_GAP}[^.\n"”»]{{0,300}} )
+    (?: \.{_GAP}(?:Already{_GAP}on{_GAP}ticket|Not{_GAP}added|Left{_GAP}out{_GAP}beyond|Note):? [^\n"”»]{{0,1000}} )*
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+
+# What TDX writes into a feed itself, whatever the type of the entry and whoever its author.
+_RECORD = r"(?:incident|ticket|service[ ]request|request|problem|change|release|issue|task|major[ ]incident)"
+_SYSTEM_LINE = re.compile(
+    rf"""
+    ^[>|\ \t]*
+    (?: (?:Added|Removed|Attached|Detached|Linked|Unlinked)[ ]the[ ]["“].{{0,400}}?["”][ ]
+            (?:assets?|CIs?|configuration[ ]items?|attachments?|files?|contacts?|articles?|tags?|tasks?|tickets?)
+            (?:[ ](?:/[ ]?CI|\([^)\n]{{0,40}}\)))? (?:[ ](?:to|from|with)[ ](?:this|the|ticket)[^.\n]{{0,80}})? \.?
+      | (?:Changed|Updated)[ ][\w/()\ -]{{1,60}}?[ ]from[ ]["“][^\n]{{0,400}}?["”][ ]to[ ](?:["“][^\n]{{0,400}}?["”]|Nothing) \.?
+      | (?:Assigned|Reassigned|Unassigned|Took|Moved|Merged|Created|Edited|Updated|Closed|Reopened|Cancelled
+            |Completed|Approved|Rejected|Converted|Escalated|Shared)[ ](?:this|the)[ ]{_RECORD}\b
+            (?:[ ](?:to|from|into|as|with|by)\b[^.\n]{{0,200}})?\.?
+    )
+    """,
+    re.VERBOSE | re.MULTILINE,
 )
 
 
@@ -164,11 +195,29 @@ def _is_robots(statement: Statement, body: str, robot: Robot) -> bool:
 
 
 def _without_quotes(text: str, quotable: Sequence[str]) -> str:
-    """A text without the robot's words in it, however a mail program wrapped and marked them."""
+    """A text without the words of the robot and of TDX, however a mail program wrapped and marked them."""
     for line in _lines(quotable):
         if line.split()[0] in text:
             text = _quoted(line).sub("\n", text)
-    return _SUMMARY_LINE.sub(lambda line: "" if "Reason:" in line[0] else line[0], text)
+    return _SYSTEM_LINE.sub("", _without_summaries(text))
+
+
+def _without_summaries(text: str) -> str:
+    pieces, end = [], 0
+    starts = [found.span() for found in _SUMMARY.finditer(text)]
+    for number, (start, after) in enumerate(starts):
+        following = starts[number + 1][0] if number + 1 < len(starts) else len(text)
+        reason = _REASON.search(text, after, min(after + _LONGEST_NAMES, following))
+        why = _WHY.match(text, reason.end()) if reason else None
+        if start >= end and reason is not None:
+            pieces.append(text[end:start])
+            end = why.end() if why else _end_of_line(text, reason.end())
+    return " ".join([*pieces, text[end:]])
+
+
+def _end_of_line(text: str, start: int) -> int:
+    end = text.find("\n", start)
+    return len(text) if end < 0 else end
 
 
 def _lines(texts: Sequence[str]) -> Iterator[str]:

@@ -237,7 +237,7 @@ def test_b01_a_long_mail_costs_at_most_five_searches(caplog: pytest.LogCaptureFi
     assert ids(found) == []
     assert [asked.search_text for asked in search.asked] == ["5CG2381LQT"]
     with caplog.at_level(logging.WARNING):
-        many = find(" ".join(f"UNKNOWN{n}" for n in range(8)) + " tag BX5512", search=search)
+        many = find(" ".join(f"UNKNOWN{n}" for n in range(8)) + " asset tag BX5512", search=search)
     assert many.api_searches == 5
     assert search.asked[1].search_text == "BX5512"
     assert many.not_searched == ("UNKNOWN4", "UNKNOWN5", "UNKNOWN6", "UNKNOWN7")
