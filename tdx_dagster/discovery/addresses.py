@@ -5,6 +5,8 @@ like identifiers and are none; the hosts in them, which may be. Does not: single
 count (`identifiers`).
 """
 
+# ruff: noqa: E501  the expressions list words, among them such signs, as people write them
+
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -94,7 +96,9 @@ _GOES_ON = re.compile(r"[/=%&?]|\.(?:html?|php|aspx?|pdf|jsp)\b", re.IGNORECASE)
 _LONG_LINE = 60
 
 # Programs that reach a machine, and whose argument user@host looks like a mail address.
-_REMOTE_SCHEMES = frozenset("ssh sftp scp smb cifs afp nfs vnc rdp telnet ftp rsync sshfs x2go".split())  # noqa: SIM905
+_REMOTE_SCHEMES = frozenset(
+    ["ssh", "sftp", "scp", "smb", "cifs", "afp", "nfs", "vnc", "rdp", "telnet", "ftp", "rsync", "sshfs", "x2go"]
+)
 _WEB_SCHEMES = frozenset({"http", "https"})
 _REMOTE_COMMAND = re.compile(
     r"(?<![\w-])(?:ssh|scp|sftp|rsync|mosh|ssh-copy-id|autossh|sshfs)(?:\s+(?:in)?to)?"
@@ -102,7 +106,9 @@ _REMOTE_COMMAND = re.compile(
     re.IGNORECASE,
 )
 _PROMPT = re.compile(r":[~/]")
-_URL_HOST = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^/@\s]*@)?(?P<host>[\w-]+(?:\.[\w-]+)*)", re.IGNORECASE)
+_URL_HOST = re.compile(
+    r"[a-z][a-z0-9+.-]*://(?:[^/@\s]*@)?(?P<host>[\w-]+(?:\.[\w-]+)*)", re.IGNORECASE
+)
 _FAMILIAR_HOST = re.compile(r"(?=.*[0-9])(?!www)[a-z][\w-]*", re.IGNORECASE)
 _FOREIGN = re.compile(r"\.(?:com|net|io|app|cloud|co|ai|dev|us|me|ly|info|biz)$", re.IGNORECASE)
 
@@ -153,7 +159,12 @@ _Found = tuple[int, int, Address, tuple[int, int] | None]
 
 def _addresses(text: str) -> Iterator[_Found]:
     quoted = [
-        (m.start("file"), m.end("file"), Address(m["file"], m.start("file"), _MEANING["file"], "file"), None)
+        (
+            m.start("file"),
+            m.end("file"),
+            Address(m["file"], m.start("file"), _MEANING["file"], "file"),
+            None,
+        )
         for m in _QUOTED_FILE.finditer(text)
         if " " in m["file"]
     ]
@@ -202,8 +213,7 @@ def _host_of_url(match: re.Match[str], text: str) -> tuple[int, int] | None:
         return None
     first = found["host"].partition(".")[0]
     if scheme in _WEB_SCHEMES and (
-        not _FAMILIAR_HOST.fullmatch(first)
-        or (_FOREIGN.search(found["host"]) and "-" not in first)
+        not _FAMILIAR_HOST.fullmatch(first) or (_FOREIGN.search(found["host"]) and "-" not in first)
     ):
         return None
     return found.span("host")

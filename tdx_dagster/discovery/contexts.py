@@ -4,6 +4,8 @@ Belongs here: rooms, lists and other things that are named as such, examples, se
 the output of tools, contact lines of signatures. Does not: labels of computers (`labels`).
 """
 
+# ruff: noqa: E501, RUF001  the expressions list words, among them such signs, as people write them
+
 import re
 from collections.abc import Iterator
 
@@ -28,7 +30,9 @@ _PLACE = (
     r"|locker|mailstop|closet|located[ ]in|location|standort|jack|port|drop)"
 )
 _JOIN = r"(?:[ \t]*[:=#.(\"'“„]|[ \t]+(?:is|no\.?|number|nr\.?|numbers?|called)\b)*[ \t]*"
-_BEFORE = re.compile(rf"(?<![\w-])(?:(?P<kind>{_KIND}s?)|(?P<place>{_PLACE}s?)){_JOIN}(?=\w)", re.IGNORECASE)
+_BEFORE = re.compile(
+    rf"(?<![\w-])(?:(?P<kind>{_KIND}s?)|(?P<place>{_PLACE}s?)){_JOIN}(?=\w)", re.IGNORECASE
+)
 _HEAD = re.compile(rf"(?:{_KIND}|{_PLACE}|contact|cost[ ]cent(?:er|re))s?", re.IGNORECASE)
 
 _ROOM = re.compile(r"[A-Za-z]{0,5}-?[0-9]{1,5}[A-Za-z]?|[0-9]{1,2}-[0-9]{3,5}|[A-Za-z]-[0-9]{1,4}")
@@ -63,7 +67,9 @@ _ASKED_FOR = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE = 200
-_EXAMPLE_LIST = re.compile(r"[ \t]*(?:,|/|\bor\b|\band\b|\boder\b|\bund\b|\bou\b|\bo\b|[\"'”“])[ \t\"'“”]*(?:\b(?:or|and)\b[ \t]*)?")
+_EXAMPLE_LIST = re.compile(
+    r"[ \t]*(?:,|/|\bor\b|\band\b|\boder\b|\bund\b|\bou\b|\bo\b|[\"'”“])[ \t\"'“”]*(?:\b(?:or|and)\b[ \t]*)?"
+)
 
 # Lines in which tools name the servers and users that took part.
 _TOOL_LINE = re.compile(
@@ -114,8 +120,7 @@ def names_other_kind(head: str) -> bool:
 def is_called_computer(text: str, start: int, end: int) -> bool:
     """Whether a word for a computer stands right beside a token."""
     return bool(
-        _COMPUTER_AFTER.match(text, end)
-        or _COMPUTER_BEFORE.search(text, max(0, start - 30), start)
+        _COMPUTER_AFTER.match(text, end) or _COMPUTER_BEFORE.search(text, max(0, start - 30), start)
     )
 
 
@@ -180,7 +185,9 @@ def _in_tool_lines(text: str) -> Iterator[int]:
         return
     for found in _TOOL_LINE.finditer(text):
         words = 0
-        for token in TOKEN.finditer(text, found.start("value"), min(found.end("value"), found.start("value") + 300)):
+        for token in TOKEN.finditer(
+            text, found.start("value"), min(found.end("value"), found.start("value") + 300)
+        ):
             words += 1
             if words > 3:
                 break
@@ -189,14 +196,18 @@ def _in_tool_lines(text: str) -> Iterator[int]:
 
 def _in_signatures(text: str) -> Iterator[int]:
     for mark in _SIGNATURE.finditer(text):
-        for token in TOKEN.finditer(text, mark.end(), min(len(text), mark.end() + _LONGEST_SIGNATURE)):
+        for token in TOKEN.finditer(
+            text, mark.end(), min(len(text), mark.end() + _LONGEST_SIGNATURE)
+        ):
             if _ROOM.fullmatch(token[0]) or _EXTENSION.fullmatch(token[0]):
                 yield token.start()
     start = 0
     for line in text.split("\n"):
         if len(line) <= _LONGEST_LINE and _CONTACT_BORDER.search(line):
             fields = _CONTACT_BORDER.split(line)
-            if len(fields) > 1 and sum(1 for field in fields if _CONTACT.search(field)) >= min(2, len(fields)):
+            if len(fields) > 1 and sum(1 for field in fields if _CONTACT.search(field)) >= min(
+                2, len(fields)
+            ):
                 for token in TOKEN.finditer(text, start, start + len(line)):
                     if _ROOM.fullmatch(token[0]) or _EXTENSION.fullmatch(token[0]):
                         yield token.start()

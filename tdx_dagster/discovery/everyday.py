@@ -4,6 +4,8 @@ Belongs here: product names, technical terms and ordinary compounds that some re
 name. Does not: what the text around them says (`labels`, `contexts`).
 """
 
+
+
 import re
 from enum import Enum
 

@@ -4,6 +4,8 @@ Belongs here: label words of several languages, the fields they name, and what m
 label and its value. Does not: columns of tables (`tables`), what the value is worth (`identifiers`).
 """
 
+# ruff: noqa: E501, RUF001  the expressions list words, among them such signs, as people write them
+
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -100,7 +102,9 @@ _NEUTRAL = frozenset(
     three following
     """.split()  # noqa: SIM905  a list with a word a line would fill a screen
 )
-_AFTER_BARE = re.compile(r"[ \t]*['\"”’*_`)]{0,2}[ \t]*(?:[:=\#|\t]|[-–][ \t]|is\b|are\b)", re.IGNORECASE)
+_AFTER_BARE = re.compile(
+    r"[ \t]*['\"”’*_`)]{0,2}[ \t]*(?:[:=\#|\t]|[-–][ \t]|is\b|are\b)", re.IGNORECASE
+)
 
 # The number of one of these is not the number of a computer.
 _DEVICE = (
@@ -187,7 +191,9 @@ def _labels(text: str) -> Iterator[_Label]:
         kind = found.lastgroup or ""
         if kind == "bare" and not _is_label_itself(found, text):
             continue
-        is_other = _DEVICE_BEFORE.search(text, max(0, found.start() - 40), found.start()) is not None
+        is_other = (
+            _DEVICE_BEFORE.search(text, max(0, found.start() - 40), found.start()) is not None
+        )
         is_plural = (
             kind not in ("name", "machine")
             and _PLURAL.search(found[0]) is not None

@@ -1,8 +1,10 @@
 """The texts of a ticket that count as evidence, in the order in which they are read.
 
-Belongs here: title and description, what people wrote in the conversation, and keeping out what TDX
-and the robot wrote, quoted or not. Does not: what the texts name (`identifiers`, `discovery`).
+Belongs here: title and description, what people wrote in the conversation, without what TDX and
+the robot wrote, quoted or not. Does not: what the texts name (`identifiers`, `discovery`).
 """
+
+# ruff: noqa: E501  the expressions list words, among them such signs, as people write them
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +20,7 @@ Kind = Literal["title", "description", "entry", "reply"]
 
 
 class UpdateType(IntEnum):
-    """What made a feed entry (reference, section 13)."""
+    """What made a feed entry."""
 
     NONE = 0
     COMMENT = 1
@@ -105,8 +107,8 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
-class Robot:
-    """What is known of the robot's own writing, none of which is evidence.
+class OwnPosts:
+    """What is known of the robot's own posts, none of which is evidence.
 
     Args:
         uids: Accounts only the robot writes with.
@@ -119,42 +121,42 @@ class Robot:
     texts: tuple[str, ...] = ()
 
 
-NO_ROBOT = Robot()
+NO_POSTS = OwnPosts()
 
 
-def opening_passages(ticket: Ticket, robot: Robot) -> tuple[Passage, ...]:
+def opening_passages(ticket: Ticket, own_posts: OwnPosts) -> tuple[Passage, ...]:
     """A ticket's title and description. A null was read as empty text (case A24)."""
     description = body_text(ticket.description, ticket.is_rich_html)
     return (
         Passage("title", ticket.title),
-        Passage("description", _without_quotes(description, robot.texts)),
+        Passage("description", _without_quotes(description, own_posts.texts)),
     )
 
 
 def conversation_passages(
-    entries: Iterable[FeedEntry], ticket: Ticket, robot: Robot
+    entries: Iterable[FeedEntry], ticket: Ticket, own_posts: OwnPosts
 ) -> tuple[Passage, ...]:
     """What people wrote in a ticket's feed, replies included, oldest first (cases A25, A27).
 
     Args:
         entries: The feed with replies.
         ticket: Whose feed it is.
-        robot: Whose entries are left out, and whose words are removed where people quote them.
+        own_posts: Whose entries are left out, and whose words are removed where people quote them.
     """
     said = [
         (statement, body_text(statement.body, is_html=True))
         for statement in sorted(_statements(entries), key=_moment)
     ]
-    own = [body for statement, body in said if _is_robots(statement, body, robot)]
+    own = [body for statement, body in said if _is_own_post(statement, body, own_posts)]
     return tuple(
         Passage(
             "entry" if isinstance(statement, FeedEntry) else "reply",
-            _without_quotes(body, (*robot.texts, *own)),
+            _without_quotes(body, (*own_posts.texts, *own)),
             statement.id,
             _role(statement.created_uid, ticket.requestor_uid),
         )
         for statement, body in said
-        if _is_by_a_person(statement) and not _is_robots(statement, body, robot)
+        if _is_by_a_person(statement) and not _is_own_post(statement, body, own_posts)
     )
 
 
@@ -173,7 +175,7 @@ def _moment(statement: Statement) -> tuple[float, int]:
 
 
 def _is_by_a_person(statement: Statement) -> bool:
-    """Told by author and type, never by words: people write of systems and due dates (case A27)."""
+    """Decide by author and type: people write of systems and due dates too (case A27)."""
     kind = statement.update_type if isinstance(statement, FeedEntry) else UpdateType.COMMENT
     if kind in _WRITTEN_BY_TDX:
         return False
@@ -187,10 +189,12 @@ def _role(author: str | None, requestor: str | None) -> Role:
     return "requestor" if author is not None and author == requestor else "other"
 
 
-def _is_robots(statement: Statement, body: str, robot: Robot) -> bool:
-    if statement.id in robot.entry_ids or statement.created_uid in robot.uids:
+def _is_own_post(statement: Statement, body: str, own_posts: OwnPosts) -> bool:
+    if statement.id in own_posts.entry_ids or statement.created_uid in own_posts.uids:
         return True
-    beginnings = tuple(t for text in robot.texts if len(t := normalised(text)) >= _SHORTEST_QUOTE)
+    beginnings = tuple(
+        t for text in own_posts.texts if len(t := normalised(text)) >= _SHORTEST_QUOTE
+    )
     return normalised(body).startswith(beginnings)
 
 

@@ -4,6 +4,8 @@ Belongs here: which names a range stands for. Does not: whether they exist, on w
 depends (`discover`).
 """
 
+
+
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -87,7 +89,9 @@ def _written_out(found: re.Match[str], text: str) -> Range | None:
         return None
     if not found["again"] and not FOLLOWS.match(text, found.end()):
         return None
-    if link.strip().lower() == "to" and _WAY.search(text, max(0, found.start() - 80), found.start()):
+    if link.strip().lower() == "to" and _WAY.search(
+        text, max(0, found.start() - 80), found.start()
+    ):
         return None
     first, last = int(found["first"]), int(found["last"])
     if not first < last < first + LONGEST_RANGE or not _same_width(found["first"], found["last"]):

@@ -4,6 +4,8 @@ Belongs here: tables with tabs, pipes, commas or aligned blanks, and which colum
 Does not: label words (`labels`), words for other kinds of things (`contexts`).
 """
 
+
+
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

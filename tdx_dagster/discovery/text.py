@@ -4,6 +4,8 @@ Belongs here: the length limit, line wraps and escapes of mail programs, footnot
 and mail headers. Does not: which parts are identifiers (`identifiers`), HTML (`tdx.html`).
 """
 
+
+
 import re
 
 from tdx_dagster.discovery.tokens import mask_list_marks
@@ -13,7 +15,9 @@ LONGEST_TEXT = 5_000_000
 """Characters of one text that are read. The summary names a text that was cut."""
 
 # Characters that look like a hyphen and stand between ASCII letters or digits.
-_HYPHENS = re.compile("(?<=[0-9A-Za-z])[\u02d7\u058a\u05be\u1806\u2043\u207b\u208b\u2796\u30fc\uff70](?=[0-9A-Za-z])")
+_HYPHENS = re.compile(
+    "(?<=[0-9A-Za-z])[\u02d7\u058a\u05be\u1806\u2043\u207b\u208b\u2796\u30fc\uff70](?=[0-9A-Za-z])"
+)
 
 # Compatibility folding would turn a footnote mark into a digit of the name before it.
 _SUPERSCRIPT = re.compile("[\u00b2\u00b3\u00b9\u2070\u2074-\u2079\u1d43-\u1d47]+")
@@ -25,7 +29,7 @@ _QUOTED_BYTE = re.compile(r"=([2-7][0-9A-F])")
 _ESCAPES = re.compile(
     r"""
       \\u(?P<code>00[2-7][0-9a-fA-F]|20[0-9a-fA-F]{2})
-    | \\(?P<break>[nrt])(?=[A-Z0-9])
+    | (?<=[0-9.:,;!?)}\]"'\s>])\\(?P<break>[nrt])(?=[A-Z0-9])
     | (?<=[0-9A-Za-z])\\(?P<sign>[-_.*\#+])
     | (?<=[0-9A-Za-z])%(?P<byte>2[0D])(?=[0-9A-Za-z])
     """,

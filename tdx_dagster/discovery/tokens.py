@@ -17,7 +17,9 @@ UNSPACED = (
 # No possessive repeat of a group, here or elsewhere: Python up to 3.11.4, which Debian 12 ships, gives
 # back too little of a failed turn and keeps the "-" or "." behind a token.
 _CHARACTER = rf"(?:[^\W{UNSPACED}]|{MARK})"
-_CHARACTERS = rf"[^\W{UNSPACED}]++(?:{MARK}++[^\W{UNSPACED}]*+)*|{MARK}++(?:[^\W{UNSPACED}]++{MARK}*+)*"
+_CHARACTERS = (
+    rf"[^\W{UNSPACED}]++(?:{MARK}++[^\W{UNSPACED}]*+)*|{MARK}++(?:[^\W{UNSPACED}]++{MARK}*+)*"
+)
 _LABEL = rf"(?:{_CHARACTERS})(?:-(?:{_CHARACTERS}))*"
 
 # Letters, digits, underscores and single hyphens; labels of a host name or a version joined by

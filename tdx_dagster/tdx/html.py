@@ -42,7 +42,10 @@ _HIDING_STYLE = re.compile(
 )
 
 # Behind a word: the number of a footnote, no part of the word.
-_FOOTNOTE = re.compile(r"\s*[\[(]?\s*(?:[0-9]{1,3}(?:\s*,\s*[0-9]{1,3})*|[a-z]|[*\u2020\u2021\u00a7#]{1,3})\s*[\])]?\s*", re.IGNORECASE)
+_FOOTNOTE = re.compile(
+    r"\s*[\[(]?\s*(?:[0-9]{1,3}(?:\s*,\s*[0-9]{1,3})*|[a-z]|[*\u2020\u2021\u00a7#]{1,3})\s*[\])]?\s*",
+    re.IGNORECASE,
+)
 _LONGEST_FOOTNOTE = 12
 
 # Blank characters of the source mean one blank in HTML, so borders need marks of their own:
@@ -185,7 +188,11 @@ class _Tables:
 
 def _span(element: LexborNode, name: str) -> int:
     value = element.attributes.get(name) or ""
-    return min(max(int(value), 1), _MOST_SPANS) if value.isascii() and value.isdigit() and len(value) < 5 else 1
+    return (
+        min(max(int(value), 1), _MOST_SPANS)
+        if value.isascii() and value.isdigit() and len(value) < 5
+        else 1
+    )
 
 
 def _is_hidden(element: LexborNode) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from tdx_dagster.discovery.passages import Robot, opening_passages
+from tdx_dagster.discovery.passages import OwnPosts, opening_passages
 from tdx_dagster.inventory.computers import InventoryUnavailable
 from tdx_dagster.state.records import StoreUnavailable, UnsummarisedResult
 from tdx_dagster.tdx.errors import TdxError, TdxSettingError
@@ -117,7 +117,7 @@ def load_batch(
 def _look_up_together(once: ActionRunner, pipeline: Pipeline, read: Sequence[TicketView]) -> None:
     """Ask the inventory for what all tickets name in one statement."""
     once.inventory.prefetch(
-        [passage.text for view in read for passage in opening_passages(view.ticket, Robot())],
+        [passage.text for view in read for passage in opening_passages(view.ticket, OwnPosts())],
         pipeline.identifier_settings(),
     )
     if read:

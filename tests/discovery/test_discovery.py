@@ -16,7 +16,7 @@ from tdx_dagster.discovery.discover import (
     discover,
 )
 from tdx_dagster.discovery.identifiers import IdentifierSettings
-from tdx_dagster.discovery.passages import Robot
+from tdx_dagster.discovery.passages import OwnPosts
 from tdx_dagster.discovery.remembered import RememberingInventory
 from tdx_dagster.inventory.computers import Computer, InventoryUnavailable
 from tdx_dagster.inventory.lookup import MemoryInventory
@@ -112,7 +112,7 @@ def test_a27_a_person_who_writes_of_a_system_is_read() -> None:
 def test_the_robots_own_words_are_no_evidence() -> None:
     """It would find what it wrote itself, for ever."""
     own = entry(1, "Added 1 asset: PSYC-ZLAB08. Reason: …", created_uid=COLLEAGUE)
-    enquiry = Enquiry(ticket(), lambda: [own], robot=Robot(entry_ids=frozenset({1})))
+    enquiry = Enquiry(ticket(), lambda: [own], own_posts=OwnPosts(entry_ids=frozenset({1})))
     assert ids(discover(enquiry, MemoryInventory(KNOWN[:2]), None, DEFAULTS)) == []
 
 

@@ -15,7 +15,7 @@ from tdx_dagster.discovery.discover import (
     DiscoverySettings,
     Enquiry,
     Match,
-    Robot,
+    OwnPosts,
     confirm,
     discover,
 )
@@ -137,7 +137,7 @@ def enquiry_of(
         ticket=ticket.ticket,
         conversation=ticket.conversation,
         has_assets=lambda: any(item.asset_id for item in ticket.items()),
-        robot=Robot(
+        own_posts=OwnPosts(
             texts=tuple(posted_texts),
             entry_ids=frozenset(entry for entry in ours if isinstance(entry, int)),
         ),
