@@ -65,7 +65,6 @@ _ADDRESSES = re.compile(
           (?![\w:])
       )
     | (?P<groups> (?:vmware-)? (?:{_HEX}{{2}}[ -]){{5,}} {_HEX}{{2}} (?!-?\w) )
-    | (?P<file> [\w.-]{{1,150}}? \. (?-i:{_EXTENSION}|{_EXTENSION.upper()}) (?![\w-]|\.\w) )
     )
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -82,9 +81,10 @@ _MEANING = {
     "mac": "a hardware address",
     "ipv6": "a network address",
     "groups": "groups of hexadecimal pairs",
-    "file": "a file name",
 }
+FILE_NAME = "a file name"
 
+_FILE = re.compile(rf"[\w.-]*\.(?:(?-i:{_EXTENSION}|{_EXTENSION.upper()}))")
 _QUOTED_FILE = re.compile(
     rf"[\"“”'](?P<file>[\w .()+-]{{1,120}}\.(?:{_EXTENSION}))[\"“”']", re.IGNORECASE
 )
@@ -97,7 +97,22 @@ _LONG_LINE = 60
 
 # Programs that reach a machine, and whose argument user@host looks like a mail address.
 _REMOTE_SCHEMES = frozenset(
-    ["ssh", "sftp", "scp", "smb", "cifs", "afp", "nfs", "vnc", "rdp", "telnet", "ftp", "rsync", "sshfs", "x2go"]
+    [
+        "ssh",
+        "sftp",
+        "scp",
+        "smb",
+        "cifs",
+        "afp",
+        "nfs",
+        "vnc",
+        "rdp",
+        "telnet",
+        "ftp",
+        "rsync",
+        "sshfs",
+        "x2go",
+    ]
 )
 _WEB_SCHEMES = frozenset({"http", "https"})
 _REMOTE_COMMAND = re.compile(
@@ -128,6 +143,11 @@ class Address:
     position: int
     meaning: str
     kind: str
+
+
+def is_file_name(token: str) -> bool:
+    """Whether a token ends in the extension of a file, written as file names are."""
+    return "." in token and _FILE.fullmatch(token) is not None
 
 
 def mask_addresses(text: str) -> tuple[str, tuple[Address, ...], frozenset[int]]:
@@ -162,7 +182,7 @@ def _addresses(text: str) -> Iterator[_Found]:
         (
             m.start("file"),
             m.end("file"),
-            Address(m["file"], m.start("file"), _MEANING["file"], "file"),
+            Address(m["file"], m.start("file"), FILE_NAME, "file"),
             None,
         )
         for m in _QUOTED_FILE.finditer(text)

@@ -49,6 +49,7 @@ class IdentifierSettings:
 
 @lru_cache(maxsize=64)
 def compiled(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern of an installation, ignoring case."""
     return re.compile(pattern, re.IGNORECASE)
 
 
@@ -112,6 +113,7 @@ class Reason(StrEnum):
     IGNORED = "on the list ignore_identifiers"
     TOO_LONG = "too long for an identifier"
     OTHER_KIND = "named as something else than a computer, or as an example"
+    FILE_NAME = "a file name"
     BROKEN = "the rest of a broken name"
 
 

@@ -8,6 +8,7 @@ the output of tools, contact lines of signatures. Does not: labels of computers 
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from tdx_dagster.discovery.tokens import TOKEN
 
@@ -31,7 +32,8 @@ _PLACE = (
 )
 _JOIN = r"(?:[ \t]*[:=#.(\"'“„]|[ \t]+(?:is|no\.?|number|nr\.?|numbers?|called)\b)*[ \t]*"
 _BEFORE = re.compile(
-    rf"(?<![\w-])(?:(?P<kind>{_KIND}s?)|(?P<place>{_PLACE}s?)){_JOIN}(?=\w)", re.IGNORECASE
+    rf"(?<![\w-])(?=[a-zébgh])(?:(?P<kind>{_KIND}s?)|(?P<place>{_PLACE}s?)){_JOIN}(?=\w)",
+    re.IGNORECASE,
 )
 _HEAD = re.compile(rf"(?:{_KIND}|{_PLACE}|contact|cost[ ]cent(?:er|re))s?", re.IGNORECASE)
 
@@ -53,7 +55,7 @@ _AFTER = re.compile(
 _BETWEEN = re.compile(r"[ \t]*(?:,|&|/|\band\b|\bor\b|\bund\b|\bet\b|\by\b)[ \t]*")
 
 _EXAMPLE = re.compile(
-    r"(?<![\w-])(?:e\.\s?g\.|eg\.|for[ ]example|for[ ]instance|such[ ]as|looks?[ ]like|something[ ]like|in[ ]the[ ](?:form|format)(?:[ ]of)?"
+    r"(?<![\w-])(?=[efsliz bp])(?:e\.\s?g\.|eg\.|for[ ]example|for[ ]instance|such[ ]as|looks?[ ]like|something[ ]like|in[ ]the[ ](?:form|format)(?:[ ]of)?"
     r"|z\.\s?b\.|zum[ ]beispiel|beispiel|par[ ]exemple|p\.\s?ex\.|por[ ]ejemplo|p\.\s?ej\.|ex\.|format|example|exemple|ejemplo)"
     r"[ \t,:\"'“„(\[]*",
     re.IGNORECASE,
@@ -74,7 +76,7 @@ _EXAMPLE_LIST = re.compile(
 # Lines in which tools name the servers and users that took part.
 _TOOL_LINE = re.compile(
     r"""
-    ^[>| \t]{0,20}
+    ^[>| \t]{0,20} (?=\w)
     (?: (?: [\w.-]+[ ]){0,3}?
         (?: (?:logon|log[ ]?on|site|dns|dhcp|print|licen[sc]e|wins|time|ntp|mail|smtp|imap|proxy|management|update
               |wsus|kms|radius|backup|authentication|auth|name|primary|secondary|certificate|policy|deployment
@@ -92,6 +94,8 @@ _TOOL_LINE = re.compile(
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
 
+_MOST_WORDS_OF_A_VALUE = 3
+
 _CONTACT_BORDER = re.compile(r"\s[|•·∙/]\s|\|")
 _CONTACT = re.compile(
     r"(?<!\w)(?:[xX]\d{3,6}|ext\.?[ ]?\d|(?:\(?\d{3}\)?[ .-]?)?\d{3}[.-]\d{4}|\+\d[\d ()-]{7,}|\w[\w.+-]*@[\w-]+\.\w"
@@ -100,6 +104,7 @@ _CONTACT = re.compile(
 )
 _SIGNATURE = re.compile(r"^--[ ]?$", re.MULTILINE)
 _LONGEST_SIGNATURE = 600
+_MOST_SIGNATURES = 5
 _LONGEST_LINE = 500
 
 _COMPUTER_WORD = (
@@ -142,6 +147,8 @@ def is_other_after(text: str, end: int) -> bool:
 def tokens_before_plural(text: str, tokens: list[re.Match[str]]) -> Iterator[int]:
     """Find the tokens of lists that words after them call something else: "a and b (mailing lists)"."""
     for number, token in enumerate(tokens):
+        if token[0].isalpha():
+            continue
         after = _AFTER.match(text, token.end())
         if after is None:
             continue
@@ -184,18 +191,13 @@ def _in_tool_lines(text: str) -> Iterator[int]:
     if ":" not in text and "=" not in text:
         return
     for found in _TOOL_LINE.finditer(text):
-        words = 0
-        for token in TOKEN.finditer(
-            text, found.start("value"), min(found.end("value"), found.start("value") + 300)
-        ):
-            words += 1
-            if words > 3:
-                break
+        start, end = found.start("value"), min(found.end("value"), found.start("value") + 300)
+        for token in islice(TOKEN.finditer(text, start, end), _MOST_WORDS_OF_A_VALUE):
             yield token.start()
 
 
 def _in_signatures(text: str) -> Iterator[int]:
-    for mark in _SIGNATURE.finditer(text):
+    for mark in list(_SIGNATURE.finditer(text))[-_MOST_SIGNATURES:]:
         for token in TOKEN.finditer(
             text, mark.end(), min(len(text), mark.end() + _LONGEST_SIGNATURE)
         ):

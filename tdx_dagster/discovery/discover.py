@@ -104,6 +104,9 @@ class _Search:
         """Look up what some texts name; whether any of it is a computer that counts."""
         scans = [(passage, scan(passage.text, self._settings.identifiers)) for passage in passages]
         self._scans += scans
+        self._tdx.not_searched += [
+            f"the end of the {passage.label}" for passage, seen in scans if seen.is_cut
+        ]
         named = [(passage, candidate) for passage, seen in scans for candidate in seen.candidates]
         answers = self._look_up([candidate for _, candidate in named])
         known = {key for _, one in named for key in one.keys if answers.get(one.readings)}

@@ -4,8 +4,6 @@ Belongs here: product names, technical terms and ordinary compounds that some re
 name. Does not: what the text around them says (`labels`, `contexts`).
 """
 
-
-
 import re
 from enum import Enum
 
@@ -28,6 +26,8 @@ _PRODUCT = re.compile(
     rf"(?:{_MAKER}[-_])?{_FAMILY}(?:[-_]?{_SUFFIX}(?![A-Z0-9]{{5}})){{0,4}}(?:\.(?:LOCAL|LOCALDOMAIN|LAN|HOME))?"
     rf"|{_MAKER}(?:[-_](?:PC|LAPTOP|DESKTOP|[A-Z]{{0,2}}[0-9]{{2,4}}[A-Z]?))?(?:[-_]G[0-9]{{1,2}})?"
 )
+_LONGEST_PRODUCT = 40
+
 _DEFAULT_NAME = re.compile(
     r"LOCALHOST[0-9]?(?:\.LOCALDOMAIN[0-9]?|\.LOCAL)?"
     r"|(?:MY|NEW|OLD|USER|ADMIN|DEFAULT|WINDOWS|WIN|HOME|WORK)?-?(?:PC|COMPUTER|LAPTOP|DESKTOP|NOTEBOOK"
@@ -78,7 +78,7 @@ def everyday(token: str) -> Everyday:
     if _is_term(key):
         return Everyday.YES
     parts = [part for part in token.replace("_", "-").split("-") if part]
-    if len(parts) < 2 or "_" in token or not all(part.isalpha() for part in parts):
+    if len(parts) == 1 or not parts or "_" in token or not all(part.isalpha() for part in parts):
         return Everyday.NO
     particles = sum(part.lower() in _PARTICLE for part in parts)
     if token.isupper():
@@ -91,4 +91,4 @@ def everyday(token: str) -> Everyday:
 def _is_term(key: str) -> bool:
     if _DEFAULT_NAME.fullmatch(key) or _TERM.fullmatch(key):
         return True
-    return len(key) <= 40 and _PRODUCT.fullmatch(key) is not None
+    return len(key) <= _LONGEST_PRODUCT and _PRODUCT.fullmatch(key) is not None

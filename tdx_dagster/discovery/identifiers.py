@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tdx_dagster.discovery import contexts
-from tdx_dagster.discovery.addresses import FILL, Address, mask_addresses
+from tdx_dagster.discovery.addresses import FILL, Address, is_file_name, mask_addresses
 from tdx_dagster.discovery.candidates import (
     MAX_KEY_LENGTH,
     Candidate,
@@ -90,7 +90,6 @@ def _matches_of_patterns(folded: str, settings: IdentifierSettings) -> Iterator[
 
 # A blank after the hyphen of a name, or a line break in it.
 _BROKEN_BEFORE = re.compile(r"([\w.]{1,60})(-[ \t]{0,3}\n?[ \t>]{0,10}|[ \t]-)$")
-_BREAK_AFTER = re.compile(r"-[ \t]{0,3}\n?[ \t>]{0,10}(?=[^\W_])|[ \t]-(?=[^\W_])")
 _LABEL_WORD = re.compile(
     r"(?:pc|computer|laptop|machine|name|host|hostname|device|serial|tag|sn|number|no|server|affected|location|room"
     r"|subject|re|fwd|issue|problem|model|user|id|asset|workstation|kiosk|mac|rechner)s?",
@@ -133,6 +132,7 @@ class _Scanner:
         self._other.update(contexts.tokens_before_plural(self._unlabelled, self._tokens))
         self._ranges = {one.position: one for one in ranges(self._unlabelled)}
         self._skip_to = 0
+        self._numbers: set[str] = set()
         self._judged: set[tuple[object, ...]] = set()
 
     def run(self) -> Iterator[Candidate | Dropped]:
@@ -160,6 +160,11 @@ class _Scanner:
     def _is_plain(self, match: re.Match[str]) -> bool:
         """Whether a token is an ordinary word or a ruled line: most of any text."""
         token = match[0]
+        if token in self._numbers and match.start() not in self._says:
+            before = self._unlabelled[max(0, match.start() - 3) : match.start()]
+            return "-" not in before
+        if token.isdigit():
+            self._numbers.add(token)
         is_word = (token.isalpha() and token.isascii()) or not token.strip("_")
         return is_word and match.start() not in self._says and match.start() not in self._hosts
 
@@ -175,7 +180,9 @@ class _Scanner:
             yield from self._range(one)
             if one.is_one_token:
                 return
-        if self._is_other(token):
+        if is_file_name(token.text):
+            yield from self._dropped(token.text, position, Reason.FILE_NAME)
+        elif self._is_other(token):
             yield from self._dropped(token.text, position, Reason.OTHER_KIND)
         elif (joined := self._broken(match)) is not None:
             yield from joined
@@ -229,8 +236,12 @@ class _Scanner:
     def _broken(self, match: re.Match[str]) -> list[Candidate | Dropped] | None:
         """A name with a blank or a line break after its hyphen; None where this token is whole."""
         text, position = self._unlabelled, match.start()
+        if position in self._says or not text[max(0, position - 20) : position].rstrip(
+            " \t\n>"
+        ).endswith("-"):
+            return None
         before = _BROKEN_BEFORE.search(text, max(0, position - 80), position)
-        if before is None or position in self._says:
+        if before is None:
             return None
         head, gap = before[1], before[2]
         is_piece = head.isupper() or any(c.isdigit() for c in head)

@@ -28,18 +28,18 @@ _MACHINE = (
 
 _LABEL = re.compile(
     rf"""
-    (?<![\w-])
+    (?<![\w-]) (?=[a-zéä])
     (?: (?P<serial> serials? {_NUMBER}? (?:\(s\))?
             | s\.?\s?/\s?n {_NUMBER}? | s\.n\. | sns? | n\.?/s(?=\s*:)
             | serien[\s-]?(?:nummern?|nr\.?) | serienummer
-            | (?:num[ée]ro|n\s?[°º]|n\.\s?[°ºo]|n[or]\.?|number) \s d[ei] \s s[ée]rie )
+            | (?:n[uú]m[ée]ro|n\s?[°º]|n\.\s?[°ºo]|n[or]\.?|number) \s d[ei] \s s[ée]rie )
       | (?P<service> (?:service|svc)[\s_-]?tags? {_NUMBER}? (?:\(s\))? )
       | (?P<tag> {_OWNER}[\s_-]? tags? {_NUMBER}? (?:\(s\))?
             | (?:asset|property|inventory|equipment) (?: {_NUMBER} | (?=\s?\#) | [\s_-](?:label|sticker|barcode|code|control\snumber) {_NUMBER}? )
             | (?:(?:property|university|asset|inventory)[\s_-])? (?:decals?|bar[\s-]?codes?) {_NUMBER}?
             | inv\.?-nr\.? | inventar[\s-]?(?:nummern?|nr\.?) | anlagen[\s-]?(?:nummern?|nr\.?)
             | asset-?nummern?
-            | (?:num[ée]ro|n\s?[°º]|n\.\s?[°ºo]|n[or]\.?|code) \s? d(?:e\s|[’'\u2019]\s?) (?:l[’'\u2019])? inventa(?:ire|rio)
+            | (?:n[uú]m[ée]ro|n\s?[°º]|n\.\s?[°ºo]|n[or]\.?|code) \s? d(?:e\s|[’'\u2019]\s?) (?:l[’'\u2019])? inventa(?:ire|rio)
             | n[uú]mero \s d[eio] \s (?:inventario|invent[aá]rio|patrim[oô]nio|activo)
             | [eé]tiquet(?:a|te) \s d[e’'\u2019]\s? (?:activo|inventario|inventaire) )
       | (?P<bare> tags? {_NUMBER}? (?:\(s\))? )
@@ -171,7 +171,7 @@ def labels_of(text: str) -> tuple[str, dict[int, Labelled]]:
         following = labels[number + 1] if number + 1 < len(labels) else None
         says = _joint(label, labels, number, text)
         stop = following.start if following else len(text)
-        for position in _values_after(label, text, bare, stop, following):
+        for position in _values_after(label, bare, stop, following):
             if position in said or position in starts:
                 break
             said[position] = says
@@ -230,7 +230,7 @@ def _joint(label: _Label, labels: list[_Label], number: int, text: str) -> Label
 
 
 def _values_after(
-    label: _Label, text: str, bare: str, stop: int, following: "_Label | None"
+    label: _Label, bare: str, stop: int, following: "_Label | None"
 ) -> Iterator[int]:
     gap = _GAP.match(bare, label.end, label.end + _LONGEST_GAP)
     if gap is None:
@@ -240,7 +240,7 @@ def _values_after(
         return
     if value is None or not _reaches(label, gap[0], bare, value):
         return
-    if label.kind == "serial" or label.kind == "tag" or label.kind == "service":
+    if label.kind in {"serial", "tag", "service"}:
         clause = _CLAUSE.match(bare, label.end, min(label.end + _LONGEST_CLAUSE, stop))
         if clause is not None:
             words = clause[0]

@@ -48,6 +48,6 @@ def records_of(
             return tuple(exact)
         # The record has a full domain name and people say the short one: clear where there is only one.
         short = [record for record in records if is_short_name(reading, record.name)]
-        if len(short) == 1:
+        if len(short) == 1 and "." not in candidate.token:
             return (replace(short[0], matched_field="name"),)
     return ()

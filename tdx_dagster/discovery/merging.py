@@ -43,6 +43,7 @@ def told_apart(hits: Sequence[Hit], refused: Sequence[Hit]) -> Iterator[Hit]:
 
 
 def ambiguities(hits: Iterable[Hit]) -> Iterator[Ambiguity]:
+    """Find the tokens that equal several computers."""
     sharing: dict[str, dict[int, Computer]] = {}
     tokens: dict[str, str] = {}
     for computer, why in hits:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
 
+from tdx_dagster.discovery.text import LONGEST_TEXT
 from tdx_dagster.tdx.html import body_text, normalised
 from tdx_dagster.tdx.models import FeedEntry, Reply, Ticket
 
@@ -128,7 +129,7 @@ def opening_passages(ticket: Ticket, own_posts: OwnPosts) -> tuple[Passage, ...]
     """A ticket's title and description. A null was read as empty text (case A24)."""
     description = body_text(ticket.description, ticket.is_rich_html)
     return (
-        Passage("title", ticket.title),
+        Passage("title", _without_quotes(ticket.title, ())),
         Passage("description", _without_quotes(description, own_posts.texts)),
     )
 
@@ -200,6 +201,8 @@ def _is_own_post(statement: Statement, body: str, own_posts: OwnPosts) -> bool:
 
 def _without_quotes(text: str, quotable: Sequence[str]) -> str:
     """A text without the words of the robot and of TDX, however a mail program wrapped and marked them."""
+    # One character more than is read, so that the summary can say that the text was cut.
+    text = text[: LONGEST_TEXT + 1]
     for line in _lines(quotable):
         if line.split()[0] in text:
             text = _quoted(line).sub("\n", text)

@@ -4,11 +4,10 @@ Belongs here: which names a range stands for. Does not: whether they exist, on w
 depends (`discover`).
 """
 
-
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 LONGEST_RANGE = 30
 
@@ -105,7 +104,7 @@ def _shortened(found: re.Match[str], text: str) -> Range | None:
     numbers = [int(found["first"]), *map(int, written)]
     if (
         not FOLLOWS.match(text, found.end())
-        or any(a >= b for a, b in zip(numbers, numbers[1:], strict=False))
+        or any(a >= b for a, b in pairwise(numbers))
         or len(numbers) > LONGEST_RANGE
         or not all(_same_width(found["first"], number) for number in written)
     ):

@@ -4,6 +4,8 @@ Belongs here: the rules about one token and its label (rules 3, 6 and 7), and wh
 search of TDX. Does not: where tokens stand and what surrounds them (`identifiers`).
 """
 
+# ruff: noqa: E501  the expressions list words
+
 import re
 
 from tdx_dagster.discovery.candidates import Reading
@@ -34,6 +36,7 @@ _EVERYDAY = re.compile(
 
 
 SHORTEST_SERIAL = 5
+_SHORTEST_PLAIN_NAME = 3
 _SHORTEST_NAMED_NUMBER = 4
 _FULL_NAME = re.compile(
     r"[a-z][a-z0-9-]*+(?:\.[a-z0-9-]++)+\.(?:edu|gov|mil|org|local|lan|localdomain|internal|intern|corp|ad|arpa|int|ac\.[a-z]{2}|edu\.[a-z]{2}|[a-z]{2})"
@@ -100,7 +103,7 @@ def _counts(name: str, token: str, says: Labelled | None, *, is_host: bool) -> b
 def _is_plain_name(name: str, says: Labelled) -> bool:
     """Whether letters alone may be what a label names: serial numbers have capitals or no vowels."""
     if says.fields == NAME:
-        return len(name) > 2
+        return len(name) >= _SHORTEST_PLAIN_NAME
     has_vowel = any(c in "AEIOU" for c in name.upper())
     return len(name) >= SHORTEST_SERIAL and (name.isupper() or not has_vowel)
 
@@ -114,6 +117,7 @@ def _is_full_name(name: str, token: str) -> bool:
 
 
 def is_searched_for(token: str, wanted: tuple[Reading, ...], says: Labelled | None) -> bool:
+    """Whether asking TDX for a token is worth a call."""
     key = wanted[-1].key if "." in token else wanted[0].key
     return (
         looks_like_identifier(key, is_labelled=says is not None) and everyday(token) is Everyday.NO

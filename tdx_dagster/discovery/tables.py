@@ -4,8 +4,6 @@ Belongs here: tables with tabs, pipes, commas or aligned blanks, and which colum
 Does not: label words (`labels`), words for other kinds of things (`contexts`).
 """
 
-
-
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +14,8 @@ from tdx_dagster.discovery.tokens import TOKEN
 
 # More columns than these are no table that people read.
 _MOST_COLUMNS = 60
+# Fewer without a label of a computer are rather a sentence.
+_FEWEST_COLUMNS = 3
 
 _CELL_BORDERS = {
     "tab": re.compile(r"[\t|]"),
@@ -85,7 +85,7 @@ def _head(line: str) -> _Head | None:
         names = [cell.text.strip(" *:_\"'\t`") for cell in cells]
         says = tuple(_says(name, names) for name in names)
         is_other = tuple(names_other_kind(name) for name in names)
-        if any(says) or (any(is_other) and _COMPUTERS.search(line) and len(names) > 2):
+        if any(says) or (any(is_other) and _COMPUTERS.search(line) and len(names) >= _FEWEST_COLUMNS):
             return _Head(border, cells, says, is_other)
     return None
 

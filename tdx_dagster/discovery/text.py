@@ -4,14 +4,12 @@ Belongs here: the length limit, line wraps and escapes of mail programs, footnot
 and mail headers. Does not: which parts are identifiers (`identifiers`), HTML (`tdx.html`).
 """
 
-
-
 import re
 
 from tdx_dagster.discovery.tokens import mask_list_marks
 from tdx_dagster.inventory.keys import fold_text
 
-LONGEST_TEXT = 5_000_000
+LONGEST_TEXT = 500_000
 """Characters of one text that are read. The summary names a text that was cut."""
 
 # Characters that look like a hyphen and stand between ASCII letters or digits.

@@ -25,6 +25,7 @@ _SEPARATING = frozenset(
 
 _CELLS = frozenset({"td", "th"})
 _MOST_SPANS = 20
+_MOST_DIGITS = 4
 
 # Never shown as text, whatever they contain; struck out; or a choice that nobody made.
 _HIDDEN = frozenset(
@@ -190,7 +191,7 @@ def _span(element: LexborNode, name: str) -> int:
     value = element.attributes.get(name) or ""
     return (
         min(max(int(value), 1), _MOST_SPANS)
-        if value.isascii() and value.isdigit() and len(value) < 5
+        if value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS
         else 1
     )
 

@@ -102,7 +102,7 @@ def test_mail_of_people_whom_tdx_does_not_know_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "robot",
+    "own_posts",
     [
         OwnPosts(uids=frozenset({ROBOT})),
         OwnPosts(entry_ids=frozenset({1})),
@@ -112,7 +112,7 @@ def test_mail_of_people_whom_tdx_does_not_know_is_read() -> None:
 def test_the_robots_own_entries_are_no_evidence(own_posts: OwnPosts) -> None:
     """It would find what it wrote itself, for ever."""
     own = entry(1, SUMMARY.replace("\n", "<br />"), created_uid=ROBOT)
-    assert texts(own, entry(2, "thanks"), own_posts=robot) == ["thanks"]
+    assert texts(own, entry(2, "thanks"), own_posts=own_posts) == ["thanks"]
 
 
 QUOTES = {
@@ -129,8 +129,8 @@ QUOTES = {
 def test_the_robots_words_are_no_evidence_when_quoted(quoted: str) -> None:
     """People answer below a copy of what the robot wrote."""
     own = entry(1, SUMMARY.replace("\n", "<br />"), created_uid=ROBOT)
-    robot = OwnPosts(uids=frozenset({ROBOT}))
-    (said,) = texts(own, entry(2, quoted), own_posts=robot)
+    own_posts = OwnPosts(uids=frozenset({ROBOT}))
+    (said,) = texts(own, entry(2, quoted), own_posts=own_posts)
     assert "CHEM-A1" in said
     assert not any(name in said.upper() for name in ("MAC-WARD04", "PSYC-GID08"))
 
@@ -148,3 +148,28 @@ def test_a_person_who_writes_like_the_robot_is_read() -> None:
     """Only the whole shape of a summary is taken for one."""
     said = "Added 2 assets: CHEM-A1 and CHEM-A2, please check"
     assert texts(entry(1, said)) == [said]
+
+
+@pytest.mark.parametrize("update_type", [None, *range(8)])
+@pytest.mark.parametrize("author", [ROBOT, REQUESTOR, None])
+@pytest.mark.parametrize(
+    "body",
+    [
+        'Added the "CHEM-A1" asset to this incident.',
+        'Removed the "CHEM-A1" asset from this ticket.',
+        'Changed Title from "CHEM-A1" to "CHEM-A2".',
+        "Assigned this incident to CHEM-A1.",
+    ],
+)
+def test_what_tdx_records_of_its_own_doing_is_no_evidence(
+    body: str, author: str | None, update_type: int | None
+) -> None:
+    """Whatever type such an entry bears, and whoever caused it."""
+    seen = texts(entry(1, body, created_uid=author, update_type=update_type or 0))
+    assert "CHEM-A1" not in "".join(seen)
+
+
+def test_what_a_person_says_beside_a_record_of_tdx_is_read() -> None:
+    """A status change and its comment are one entry."""
+    body = 'Changed Status from "New" to "Open".<br />It is CHEM-A1.'
+    assert texts(entry(1, body, update_type=UpdateType.COMMENT)) == ["\nIt is CHEM-A1."]
