@@ -215,7 +215,7 @@ def _end_of_page(text: str, start: int, stop: int) -> int:
         if piece is None:
             break
         is_bracketed = text[start - 1 : start] == "<" and text[piece.end() : piece.end() + 1] == ">"
-        line = stop - text.rfind("\n", 0, stop) - 1
+        line = stop - max(text.rfind("\n", max(0, stop - 200), stop) + 1, stop - 200)
         is_open = text[stop - 1] in "-=&%_?"
         if not (is_bracketed or is_open or _GOES_ON.search(piece[0]) or line >= _LONG_LINE + 10):
             break
@@ -240,7 +240,8 @@ def _host_of_url(match: re.Match[str], text: str) -> tuple[int, int] | None:
 
 
 def _reaches_a_machine(match: re.Match[str], text: str) -> bool:
-    start = max(text.rfind("\n", 0, match.start()) + 1, match.start() - 120)
+    nearest = max(0, match.start() - 120)
+    start = max(text.rfind("\n", nearest, match.start()) + 1, nearest)
     return bool(
         _PROMPT.match(text, match.end()) or _REMOTE_COMMAND.search(text, start, match.start())
     )

@@ -174,7 +174,8 @@ def _named_before(text: str) -> Iterator[int]:
 
 def _examples(text: str) -> Iterator[int]:
     for found in _EXAMPLE.finditer(text):
-        start = max(text.rfind("\n\n", 0, found.start()) + 1, found.start() - _SENTENCE, 0)
+        nearest = max(0, found.start() - _SENTENCE)
+        start = max(text.rfind("\n\n", nearest, found.start()) + 1, nearest)
         asked = _MARKED_EXAMPLE.match(found[0]) or _ASKED_FOR.search(text, start, found.start())
         if not asked:
             continue

@@ -235,29 +235,13 @@ class _Scanner:
 
     def _broken(self, match: re.Match[str]) -> list[Candidate | Dropped] | None:
         """A name with a blank or a line break after its hyphen; None where this token is whole."""
-        text, position = self._unlabelled, match.start()
-        if position in self._says or not text[max(0, position - 20) : position].rstrip(
-            " \t\n>"
-        ).endswith("-"):
-            return None
-        before = _BROKEN_BEFORE.search(text, max(0, position - 80), position)
-        if before is None:
-            return None
-        head, gap = before[1], before[2]
-        is_piece = head.isupper() or any(c.isdigit() for c in head)
-        if _LABEL_WORD.fullmatch(head) or (gap.startswith((" ", "\t")) and not is_piece):
-            return None
-        tail = match[0]
-        is_whole = not is_piece and "-" in tail and any(c.isdigit() for c in tail)
-        if is_whole and "\n" not in gap:
-            return None
-        if not any(c.isdigit() for c in tail) and not is_piece:
+        text, position, tail = self._unlabelled, match.start(), match[0]
+        before = None if position in self._says else _break_before(text, position)
+        if before is None or _is_whole(before, tail):
             return None
         start = before.start(1)
-        head_token = _last_token(text, start, before.end(1))
-        joined = f"{head_token}-{tail}"
-        key = fold_key(joined)
-        if key is None or not joined.isascii() or len(joined) > MAX_KEY_LENGTH:
+        joined = f"{_last_token(text, start, before.end(1))}-{tail}"
+        if fold_key(joined) is None or len(joined) > MAX_KEY_LENGTH:
             return list(self._dropped(tail, position, Reason.BROKEN))
         wanted = self._wanted(readings_of(joined, None))
         if not wanted or not self._is_new(joined, "broken"):
@@ -326,6 +310,24 @@ class _Scanner:
             first = token.text.partition(".")[0]
             how = Everyday.YES if everyday(first) is Everyday.YES else Everyday.NO
         return how is Everyday.YES or (how is Everyday.COMPOUND and not self._is_called(token))
+
+
+def _break_before(text: str, position: int) -> re.Match[str] | None:
+    """The piece of a name before a break that ends where a token begins."""
+    if not text[max(0, position - 20) : position].rstrip(" \t\n>").endswith("-"):
+        return None
+    return _BROKEN_BEFORE.search(text, max(0, position - 80), position)
+
+
+def _is_whole(before: re.Match[str], tail: str) -> bool:
+    """Whether a token behind a hyphen and a break is a name of its own and not the rest of one."""
+    head, gap = before[1], before[2]
+    has_digit = any(c.isdigit() for c in tail)
+    if _LABEL_WORD.fullmatch(head):
+        return True
+    if head.isupper() or any(c.isdigit() for c in head):
+        return False
+    return gap.startswith((" ", "\t")) or not has_digit or ("-" in tail and "\n" not in gap)
 
 
 def _last_token(text: str, start: int, end: int) -> str:

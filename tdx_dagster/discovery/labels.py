@@ -229,9 +229,7 @@ def _joint(label: _Label, labels: list[_Label], number: int, text: str) -> Label
     return Labelled(tuple(both), is_other=before.says.is_other or label.says.is_other)
 
 
-def _values_after(
-    label: _Label, bare: str, stop: int, following: "_Label | None"
-) -> Iterator[int]:
+def _values_after(label: _Label, bare: str, stop: int, following: "_Label | None") -> Iterator[int]:
     gap = _GAP.match(bare, label.end, label.end + _LONGEST_GAP)
     if gap is None:
         return

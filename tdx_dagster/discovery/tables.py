@@ -85,7 +85,9 @@ def _head(line: str) -> _Head | None:
         names = [cell.text.strip(" *:_\"'\t`") for cell in cells]
         says = tuple(_says(name, names) for name in names)
         is_other = tuple(names_other_kind(name) for name in names)
-        if any(says) or (any(is_other) and _COMPUTERS.search(line) and len(names) >= _FEWEST_COLUMNS):
+        if any(says) or (
+            any(is_other) and _COMPUTERS.search(line) and len(names) >= _FEWEST_COLUMNS
+        ):
             return _Head(border, cells, says, is_other)
     return None
 

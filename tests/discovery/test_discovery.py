@@ -436,5 +436,7 @@ def test_each_text_is_scanned_once(monkeypatch: pytest.MonkeyPatch) -> None:
     scanned = []
     scan = identifiers.scan
     monkeypatch.setattr(discover_module, "scan", lambda *a: scanned.append(a[0]) or scan(*a))
-    explain_text("see PSYC-ZLAB08", is_html=False, inventory=MemoryInventory(KNOWN), settings=DEFAULTS)
+    explain_text(
+        "see PSYC-ZLAB08", is_html=False, inventory=MemoryInventory(KNOWN), settings=DEFAULTS
+    )
     assert scanned == ["", "see PSYC-ZLAB08"]

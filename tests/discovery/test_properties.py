@@ -110,7 +110,7 @@ def test_no_text_attaches_a_record_that_it_does_not_name(
         text,
         is_html=False,
         inventory=MemoryInventory.from_json(json.dumps(assets)),
-        settings=DiscoverySettings(max_assets=99)
+        settings=DiscoverySettings(max_assets=99),
     ).discovery
     written = letters(text)
     ranged = {c.token for _, scan in found.scans for c in scan.candidates if c.range_keys}

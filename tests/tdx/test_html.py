@@ -21,7 +21,10 @@ from tdx_dagster.tdx.html import body_text, normalised, visible_text
         ("<b>a<p>b</p>c</b>d", "a\nb\ncd"),
         ("a<img src='x'>b<hr>c<input>d", "a\nb\nc\nd"),
         ("<st1:place>LAB</st1:place>-07 7K2<x-mark>QX93</x-mark><o:p></o:p>", "LAB-07 7K2QX93"),
-        ("CHEM-A1<sup>2</sup>, 7K2QX9<sup><a href='#1'>3</a></sup>, 1<sup>st</sup>", "CHEM-A1, 7K2QX9, 1st"),
+        (
+            "CHEM-A1<sup>2</sup>, 7K2QX9<sup><a href='#1'>3</a></sup>, 1<sup>st</sup>",
+            "CHEM-A1, 7K2QX9, 1st",
+        ),
         (
             "&lt;CHEM-A1&gt; &amp;lt;b&amp;gt; &quot;x&quot; &#65;&#x42;",
             '<CHEM-A1> &lt;b&gt; "x" AB',
