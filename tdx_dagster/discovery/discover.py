@@ -29,7 +29,7 @@ from tdx_dagster.discovery.results import (
 )
 from tdx_dagster.discovery.tdx_lookup import SEARCH_RESULTS, SearchAssets, TdxLookup
 from tdx_dagster.inventory.computers import Computer, Inventory, InventoryUnavailable
-from tdx_dagster.inventory.lookup import as_guid
+from tdx_dagster.tdx.parse import as_guid
 
 __all__ = [
     "SEARCH_RESULTS",

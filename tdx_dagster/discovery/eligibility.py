@@ -6,8 +6,8 @@ which computers a text names (`discover`).
 
 from tdx_dagster.discovery.results import DiscoverySettings
 from tdx_dagster.inventory.computers import Computer, from_asset, keys_of
-from tdx_dagster.inventory.lookup import as_guid
 from tdx_dagster.tdx.models import Asset
+from tdx_dagster.tdx.parse import as_guid
 
 
 def is_eligible(computer: Computer, settings: DiscoverySettings) -> bool:

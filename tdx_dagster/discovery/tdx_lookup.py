@@ -13,9 +13,9 @@ from tdx_dagster.discovery.identifiers import Candidate, Reading
 from tdx_dagster.discovery.matching import matched_field
 from tdx_dagster.discovery.results import DiscoverySettings
 from tdx_dagster.inventory.computers import Computer, Field, Inventory, from_asset
-from tdx_dagster.inventory.lookup import as_guid
 from tdx_dagster.tdx.errors import TdxRefused
 from tdx_dagster.tdx.models import Asset, AssetSearch
+from tdx_dagster.tdx.parse import as_guid
 
 log = logging.getLogger(__name__)
 
