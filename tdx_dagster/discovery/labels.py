@@ -99,7 +99,7 @@ _NEUTRAL = frozenset(
     the a an its my your our his her their this that these those of and or with has have is are number
     computer computers pc laptop machine device desktop workstation dell hp lenovo apple university um it dept
     department college sticker it's computer's laptop's machine's pc's spare spare's hardware old new both two
-    three following
+    three following please thanks hello hi ok sorry also now so then here below info
     """.split()  # noqa: SIM905  a list with a word a line would fill a screen
 )
 _AFTER_BARE = re.compile(
