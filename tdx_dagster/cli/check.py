@@ -122,7 +122,7 @@ def check_statuses(tdx: Tdx, pipeline: Pipeline) -> Finding:
             for action in pipeline.actions
             if isinstance(action, AddAsset)
         ]
-        warnings = [warning for active in actives for warning in active.doubts()]
+        warnings = [warning for active in actives for warning in active.warnings()]
         if warnings:
             raise _Warning(" ".join(warnings))
         counted = (", ".join(map(str, active.ids or active.names)) for active in actives)
