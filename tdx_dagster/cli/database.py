@@ -1,5 +1,6 @@
 """`migrate`, `down` and `env`: the database's schema, its server, and how to reach it."""
 
+import os
 import shlex
 
 import click
@@ -8,17 +9,23 @@ from rich.table import Table
 from tdx_dagster.cli.runtime import out, prepare, print_json
 from tdx_dagster.postgres import server
 from tdx_dagster.postgres.database import shown_url
+from tdx_dagster.postgres.migrations import grant as grant_roles
 from tdx_dagster.postgres.migrations import migrate as run_migrations
 from tdx_dagster.postgres.migrations import schema_state
 from tdx_dagster.settings import embedded_folder
 
 
 @click.command()
+@click.option(
+    "--grants", is_flag=True, help="Make the roles of deploy/grants.sql and give them their rights."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def migrate(*, as_json: bool) -> None:
+def migrate(*, grants: bool, as_json: bool) -> None:
     """Bring the database's schema up to date, and show what was done."""
     runtime = prepare(must_be_current=False)
     applied = run_migrations(runtime.database)
+    if grants:
+        grant_roles(runtime.database)
     total = len(schema_state(runtime.database).applied)
     if as_json:
         print_json({"applied": [one.name for one in applied], "in_all": total})
@@ -48,5 +55,11 @@ def env() -> None:
 
     Use it as: eval "$(tdx-dagster env)"
     """
-    for name, value in prepare().exports().items():
+    environment = dict(os.environ)
+    runtime = prepare()
+    if runtime.is_embedded:
+        # libpq reads them for each session, whatever the exported address says.
+        for name in server.remove_foreign_variables(environment):
+            click.echo(f"unset {name}")
+    for name, value in runtime.exports().items():
         click.echo(f"export {name}={shlex.quote(value)}")

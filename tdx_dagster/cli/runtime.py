@@ -16,6 +16,7 @@ from sqlalchemy import make_url
 
 from tdx_dagster.postgres.database import ensure_database, libpq_url
 from tdx_dagster.postgres.migrations import migrate, pending
+from tdx_dagster.postgres.rights import require_home
 from tdx_dagster.settings import SettingsError, find_database, load_settings
 
 if TYPE_CHECKING:
@@ -96,9 +97,12 @@ def dagster_url(url: str) -> str:
     """Give Dagster's database: as set, or `<ours>_dagster` on the same server, made where missing."""
     given = load_settings().dagster_database_url
     if given:
-        return libpq_url(given.get_secret_value())
-    name = (make_url(url).database or "tdx").removesuffix("_dagster") + "_dagster"
-    return libpq_url(ensure_database(url, name))
+        found, setting = libpq_url(given.get_secret_value()), "DAGSTER_DATABASE_URL"
+    else:
+        name = (make_url(url).database or "tdx").removesuffix("_dagster") + "_dagster"
+        found, setting = libpq_url(ensure_database(url, name)), "DATABASE_URL"
+    require_home(make_url(found), setting)
+    return found
 
 
 def dagster_home() -> Path:

@@ -84,6 +84,11 @@ def _to_disk(folder: Path) -> None:
 
 
 def read_password(base: Path) -> str:
+    """Read the password of the embedded server.
+
+    Raises:
+        DatabaseSettingError: It is lost.
+    """
     path = base / "password"
     known = path.read_text(encoding="ascii") if path.exists() else ""
     if not known:

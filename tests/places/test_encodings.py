@@ -17,7 +17,7 @@ FACE = "\N{ROBOT FACE} Grüße"
 @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
 @pytest.mark.parametrize("use", [migrate, pending, connect, lambda url: engine(url).connect()])
 def test_another_encoding_of_the_database_is_refused_by_name(
-    cluster: object, bare_url: str, encoding: str, use: Callable[[str], object]
+    bare_url: str, encoding: str, use: Callable[[str], object]
 ) -> None:
     """The default summary cannot be stored there, and its row stayed in progress for ever."""
     name = f"other_{encoding.lower()}"
@@ -45,9 +45,7 @@ def test_the_encoding_of_the_shell_or_the_address_does_not_matter(
 
 
 @pytest.mark.parametrize("value", ["lone \ud800 surrogate", "\udcff"])
-def test_a_text_the_driver_cannot_encode_is_an_error_of_ours(
-    database: Engine, value: str
-) -> None:
+def test_a_text_the_driver_cannot_encode_is_an_error_of_ours(database: Engine, value: str) -> None:
     """The driver raises UnicodeEncodeError, which is no database error; its text repeats the value."""
     with pytest.raises(UnstorableText, match="UTF-8") as caught, database.connect() as connection:
         connection.execute(text("SELECT :value"), {"value": value})

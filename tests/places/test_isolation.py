@@ -4,7 +4,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, make_url, text
+from sqlalchemy import Engine, make_url, text
 
 from tdx_dagster.postgres.database import engine, repeats_conflicts
 from tdx_dagster.postgres.errors import ReadOnlyServer, TransactionConflict
@@ -53,24 +53,26 @@ def test_short_time_outs_of_the_database_do_not_cut_a_migration(
 def test_a_session_that_takes_no_writes_is_thrown_away(database: Engine) -> None:
     """After a failover the old primary still answers SELECT 1."""
 
-    def write(connection: Connection) -> int:
-        pid: int = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
-        connection.execute(text("CREATE TABLE IF NOT EXISTS public.written (i int)"))
-        return pid
+    def write(*before: str) -> int:
+        with database.begin() as connection:
+            for statement in before:
+                connection.execute(text(statement))
+            pid: int = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+            connection.execute(text("CREATE TABLE IF NOT EXISTS public.written (i int)"))
+            return pid
 
-    with database.begin() as connection:
-        first = write(connection)
-    with pytest.raises(ReadOnlyServer), database.begin() as connection:
-        connection.execute(text("SET TRANSACTION READ ONLY"))
-        write(connection)
-    with database.begin() as connection:
-        assert write(connection) != first
+    first = write()
+    with pytest.raises(ReadOnlyServer):
+        write("SET TRANSACTION READ ONLY")
+    assert write() != first
 
 
 def test_a_deadlock_is_repeated(database: Engine) -> None:
     """Two transactions that lock two rows in opposite order: both succeed in the end."""
     with database.begin() as connection:
-        connection.execute(text("CREATE TABLE public.pair AS SELECT g AS id, 0 AS n FROM generate_series(1, 2) g"))
+        connection.execute(
+            text("CREATE TABLE public.pair AS SELECT g AS id, 0 AS n FROM generate_series(1, 2) g")
+        )
     together = threading.Barrier(2)
     conflicts: list[TransactionConflict] = []
 
@@ -78,10 +80,14 @@ def test_a_deadlock_is_repeated(database: Engine) -> None:
     def add(first: int, second: int) -> None:
         try:
             with database.begin() as connection:
-                connection.execute(text("UPDATE public.pair SET n = n + 1 WHERE id = :i"), {"i": first})
+                connection.execute(
+                    text("UPDATE public.pair SET n = n + 1 WHERE id = :i"), {"i": first}
+                )
                 if not conflicts:
                     together.wait(timeout=60)
-                connection.execute(text("UPDATE public.pair SET n = n + 1 WHERE id = :i"), {"i": second})
+                connection.execute(
+                    text("UPDATE public.pair SET n = n + 1 WHERE id = :i"), {"i": second}
+                )
         except TransactionConflict as error:
             conflicts.append(error)
             raise

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url, text
 
-from tdx_dagster.postgres.database import connect, engine, ensure_database
+from tdx_dagster.postgres.database import connect, engine, ensure_database, require_own_session
 from tdx_dagster.postgres.errors import DatabaseSettingError
 from tdx_dagster.postgres.migrations import migrate, pending
 
@@ -17,7 +17,9 @@ def test_sessions_are_set_up_without_startup_options(database_url: str, tmp_path
     """The pooler refuses `options`; the time zone of its own sessions is another."""
     name = make_url(database_url).database
     run_sql(database_url, f"ALTER DATABASE {name} SET timezone = 'America/New_York'")
-    run_sql(database_url, f"ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'")
+    run_sql(
+        database_url, f"ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'"
+    )
     with pooled(database_url, tmp_path) as url:
         made = engine(url)
 
@@ -41,14 +43,35 @@ def test_migrating_through_it_leaves_no_lock_behind(bare_url: str, tmp_path: Pat
             migrate(url)
             ensure_database(url, make_url(url).database or "")
         assert pending(url) == []
-        assert run_sql(bare_url, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
+        assert run_sql(bare_url, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [
+            (0,)
+        ]
 
 
 def test_a_startup_option_in_the_address_is_a_setting_fault(
     database_url: str, tmp_path: Path
 ) -> None:
     """The pooler refuses it each time, so "try again later" is untrue."""
-    with pooled(database_url, tmp_path) as url, pytest.raises(
-        DatabaseSettingError, match=r"DATABASE_URL.*options"
+    with (
+        pooled(database_url, tmp_path) as url,
+        pytest.raises(DatabaseSettingError, match=r"DATABASE_URL.*options"),
     ):
         connect(url + "?options=-c%20search_path%3Dmeta")
+
+
+def test_loading_the_inventory_through_it_is_refused_by_name(
+    database_url: str, tmp_path: Path
+) -> None:
+    """Its staging table would meet that of another load on a pooled session."""
+    with pooled(database_url, tmp_path) as url:
+        made = engine(url)
+        with (
+            pytest.raises(DatabaseSettingError, match=r"pooler.*DATABASE_URL"),
+            made.connect() as one,
+        ):
+            require_own_session(one, "Loading the inventory")
+        made.dispose()
+    direct = engine(database_url)
+    with direct.connect() as one:
+        require_own_session(one, "Loading the inventory")
+    direct.dispose()
