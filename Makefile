@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test chaos mutations bench check format lock down clean
+.PHONY: places help install demo dev test chaos mutations bench check format lock down clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/'
@@ -32,6 +32,9 @@ dev: $(STAMP) ## Serve the sample in the Dagster UI on 127.0.0.1:3000 until Ctrl
 # Two at a time: waiting for processes is most of what the tests do. Each worker has its own server.
 test: $(STAMP) ## Run all tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+places: $(STAMP) ## Run it where others would: poolers, encodings, roles, containers, full disks
+	$(BIN)/python -m pytest tests/places
 
 SEEDS ?= 100
 FIRST ?= 1

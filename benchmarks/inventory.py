@@ -169,7 +169,7 @@ def _run(pipe: Pipe, name: str, job: str, variables: dict[str, str]) -> None:
     import dagster as dg  # noqa: PLC0415  in the process whose memory is measured
 
     from tdx_dagster.definitions import build_defs  # noqa: PLC0415  the same
-    from tdx_dagster.inventory.assets import ASSETS, COMPUTERS  # noqa: PLC0415  the same
+    from tdx_dagster.inventory.columns import ASSETS, COMPUTERS  # noqa: PLC0415  the same
 
     defs = build_defs()
     quiet = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}

@@ -1,19 +1,22 @@
-"""Where all meets: every asset, job, sensor, schedule and resource of the project.
+"""Assemble the project's Dagster definitions: every asset, job, sensor, schedule and resource of the project.
 
 `build_defs` takes overrides, so that tests, rehearsals and production differ by an argument. `defs` is what
 Dagster loads; it needs no setting and no database to load.
 """
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
-from tdx_dagster.component import component_tree, load_pipelines, suppress_preview_warnings
+from tdx_dagster.component import load_defs_folder, suppress_preview_warnings
+from tdx_dagster.inventory.asset_checks import FRESH
 from tdx_dagster.inventory.assets import inventory_definitions
+from tdx_dagster.inventory.columns import ASSETS
 from tdx_dagster.resources import DEFAULT_RESOURCES
 from tdx_dagster.settings import load_inventory_settings
+from tdx_dagster.tickets.checks import stuck_check, stuck_key
 
 
 def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
@@ -31,11 +34,43 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
         executor=dg.in_process_executor,
     )
     with suppress_preview_warnings():
-        tree = component_tree()
-        inventory = inventory_definitions(
-            load_inventory_settings(), pipelines=tuple(load_pipelines(tree))
+        folder = load_defs_folder()
+        settings = load_inventory_settings()
+        return dg.Definitions.merge(
+            folder.build_defs(),
+            inventory_definitions(settings),
+            morning_checks(tuple(folder.pipelines), settings.time_zone),
+            shared,
         )
-        return dg.Definitions.merge(tree.build_defs(), inventory, shared)
+
+
+def morning_checks(pipelines: Sequence[str], time_zone: str) -> dg.Definitions:
+    """Make the daily job of the checks for what does not happen, which no load and no ticket run shows.
+
+    Args:
+        pipelines: Ticket pipelines, each of which gets a check for stuck tickets.
+        time_zone: Of the schedule.
+    """
+    stuck = [stuck_key(pipeline) for pipeline in pipelines]
+    job = dg.define_asset_job(
+        "morning_checks",
+        selection=dg.AssetSelection.checks(dg.AssetCheckKey(ASSETS, FRESH), *stuck),
+        executor_def=dg.in_process_executor,
+        description="Checks for loads that did not run, and for tickets that wait for a person.",
+    )
+    schedule = dg.ScheduleDefinition(
+        name="morning_checks_schedule",
+        job=job,
+        cron_schedule="37 6 * * *",
+        execution_timezone=time_zone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"{job.description} On from the start: it costs a query and no TDX call.",
+    )
+    return dg.Definitions(
+        asset_checks=[stuck_check(pipeline) for pipeline in pipelines],
+        jobs=[job],
+        schedules=[schedule],
+    )
 
 
 defs = build_defs()

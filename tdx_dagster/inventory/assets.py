@@ -1,12 +1,12 @@
-"""The inventory in Dagster: assets, their checks, schedules, and what follows what.
+"""The inventory's assets in Dagster: bronze as we load or observe it, and silver.
 
-Belongs here: keys, words, schemas and lineage that people see, and nothing that could be a plain
-function: those are in `bronze`, `silver`, `freshness` and `checks`. Resources used: `tdx` with
+Belongs here: what an asset does and what it shows of a run. Does not: keys and columns (`columns`), triggers
+(`automation`), checks (`asset_checks`), nor anything that could be a plain function. Resources used: `tdx` with
 `client()`, `database` with `engine()`.
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,89 +15,57 @@ import dagster as dg
 from sqlalchemy import Engine
 
 from tdx_dagster.failures import failure
+from tdx_dagster.inventory.asset_checks import inventory_checks
+from tdx_dagster.inventory.automation import follow_bronze, load_jobs
 from tdx_dagster.inventory.bronze import (
-    LoadResult,
     LoadRunning,
-    Mode,
     ingest_assets,
     ingest_people,
     ingest_statuses,
 )
-from tdx_dagster.inventory.checks import (
-    InventoryNames,
-    Verdict,
-    check_age,
-    check_drop,
-    check_not_empty,
-    check_serials,
-    check_stuck_tickets,
-    check_unique_ids,
+from tdx_dagster.inventory.columns import (
+    ASSETS,
+    BRONZE,
+    BRONZE_COLUMNS,
+    COMPUTERS,
+    LINEAGE,
+    PEOPLE,
+    SILVER_COLUMNS,
+    STATUSES,
 )
 from tdx_dagster.inventory.freshness import inventory_age
+from tdx_dagster.inventory.load_result import SHOWN_REJECTED, LoadResult, Mode
 from tdx_dagster.inventory.rebuilds import BronzeEmpty, RebuildResult
 from tdx_dagster.inventory.records import PERSON, STATUS
 from tdx_dagster.inventory.settings import InventorySettings
 from tdx_dagster.inventory.source import TdxClient, TdxSource
 
-ASSETS = dg.AssetKey(["bronze", "tdx_assets"])
-PEOPLE = dg.AssetKey(["bronze", "tdx_people"])
-STATUSES = dg.AssetKey(["bronze", "tdx_statuses"])
-COMPUTERS = dg.AssetKey(["silver", "computers"])
-BRONZE = (STATUSES, ASSETS, PEOPLE)
-
 OWNERS = ["team:inventory"]
 DATABASE = {"database"}
 BOTH = {"tdx", "database"}
 
-SHOWN_REJECTED = 20
 
-FRESH = "is_fresh"
-STUCK = "no_ticket_is_stuck"
-
-
-def inventory_definitions(
-    settings: InventorySettings | None = None, *, pipelines: Sequence[str] = ()
-) -> dg.Definitions:
-    """Everything of the inventory that Dagster knows; needs the resources `tdx` and `database`.
+def inventory_definitions(settings: InventorySettings | None = None) -> dg.Definitions:
+    """Make all definitions of the inventory; they need the resources `tdx` and `database`.
 
     Args:
         settings: Defaults where left out.
-        pipelines: Ticket pipelines whose assets `tickets/<pipeline>` get a check for stuck tickets.
     """
     settings = settings or InventorySettings()
-    checks = [*_checks(settings), *(_stuck_check(pipeline) for pipeline in pipelines)]
-    filled = _watched(settings) if settings.is_external else _loaded(settings)
-    made = dg.Definitions(
-        assets=[_computers(settings)], asset_checks=checks, sensors=[_follows(settings)]
+    filled = (
+        dg.Definitions(assets=[_observed(settings)])
+        if settings.is_external
+        else dg.Definitions.merge(
+            dg.Definitions(assets=[_statuses(settings), _assets(settings), _people(settings)]),
+            load_jobs(settings),
+        )
     )
-    return dg.Definitions.merge(filled, made, _morning(settings, pipelines))
-
-
-def _follows(settings: InventorySettings) -> dg.AutomationConditionSensorDefinition:
-    """On from the start: it costs a query, and calls TDX never."""
-    return dg.AutomationConditionSensorDefinition(
-        "silver_follows_bronze",
-        target=dg.AssetSelection.assets(COMPUTERS, *(BRONZE if settings.is_external else ())),
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        minimum_interval_seconds=60,
-        description="Rebuilds the computers when bronze has changed.",
+    silver = dg.Definitions(
+        assets=[_computers(settings)],
+        asset_checks=list(inventory_checks(settings)),
+        sensors=[follow_bronze(settings)],
     )
-
-
-def _watched(settings: InventorySettings) -> dg.Definitions:
-    return dg.Definitions(assets=[_observed(settings)])
-
-
-def _loaded(settings: InventorySettings) -> dg.Definitions:
-    jobs = {mode: _job(mode) for mode in Mode}
-    return dg.Definitions(
-        assets=[_statuses(settings), _assets(settings), _people(settings)],
-        jobs=list(jobs.values()),
-        schedules=[
-            _schedule(jobs[Mode.FULL], settings.full_cron, settings),
-            _schedule(jobs[Mode.INCREMENTAL], settings.incremental_cron, settings),
-        ],
-    )
+    return dg.Definitions.merge(filled, silver)
 
 
 _WORDS = {
@@ -212,7 +180,7 @@ def load_metadata(result: LoadResult) -> dict[str, Any]:
     if result.warning:
         shown["warning"] = result.warning
     if result.rejected:
-        shown["kept out"] = dg.MetadataValue.table(
+        shown["rejected records"] = dg.MetadataValue.table(
             [
                 dg.TableRecord(
                     {"position": one.position, "id": one.external_id or "", "reason": one.reason}
@@ -326,184 +294,3 @@ def _observation(key: dg.AssetKey, age: timedelta | None) -> dg.ObserveResult:
             "age_hours": round(age / timedelta(hours=1), 2),
         },
     )
-
-
-def _checks(settings: InventorySettings) -> Iterator[dg.AssetChecksDefinition]:
-    names = InventoryNames(settings.source_system, settings.entity_types)
-    yield _check(
-        ASSETS,
-        FRESH,
-        "Assets were loaded within the last day, or are at least not distrusted.",
-        lambda engine: check_age(engine, names, settings.limits),
-    )
-    yield _check(
-        ASSETS,
-        "ids_are_unique",
-        "No asset is in bronze under two entity types.",
-        lambda engine: check_unique_ids(engine, names),
-    )
-    yield _check(
-        COMPUTERS,
-        "is_not_empty",
-        "There is at least one computer to be found.",
-        check_not_empty,
-    )
-    yield _check(
-        COMPUTERS,
-        "did_not_shrink",
-        f"At most {settings.most_dropped:.0%} of the active computers vanished with this rebuild.",
-        lambda engine: check_drop(engine, names, settings.most_dropped),
-    )
-    yield _check(
-        COMPUTERS,
-        "has_serials",
-        f"At most {settings.most_without_serial:.0%} of the active computers lack a serial number.",
-        lambda engine: check_serials(engine, settings.most_without_serial),
-    )
-
-
-def _tickets_of(pipeline: str) -> dg.AssetKey:
-    return dg.AssetKey(["tickets", pipeline])
-
-
-def _stuck_check(pipeline: str) -> dg.AssetChecksDefinition:
-    """It looks at all tickets of a pipeline, so the job of its sensor, which runs a few, leaves it out."""
-    return _check(
-        _tickets_of(pipeline),
-        STUCK,
-        "No ticket has a failed action that waits for a person for more than a day.",
-        lambda engine: check_stuck_tickets(engine, pipeline),
-    )
-
-
-def _check(
-    key: dg.AssetKey, name: str, description: str, look: Callable[[Engine], Verdict]
-) -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=key, name=name, description=description, required_resource_keys=DATABASE)
-    def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        verdict = look(context.resources.database.engine())
-        severity = dg.AssetCheckSeverity.ERROR if verdict.is_error else dg.AssetCheckSeverity.WARN
-        return dg.AssetCheckResult(
-            passed=verdict.passed,
-            severity=severity,
-            description=verdict.text,
-            metadata=dict(verdict.numbers),
-        )
-
-    return check
-
-
-def _job(mode: Mode) -> Any:  # noqa: ANN401  Dagster's unresolved job
-    what = {
-        Mode.FULL: "Loads all assets, their statuses and owners, and marks what is gone.",
-        Mode.INCREMENTAL: "Loads assets that changed since the last load, statuses and owners.",
-    }
-    return dg.define_asset_job(
-        f"inventory_{mode.value}",
-        selection=[*BRONZE],
-        config={"ops": {"bronze__tdx_assets": {"config": {"mode": mode.value}}}},
-        description=what[mode],
-    )
-
-
-def _morning(settings: InventorySettings, pipelines: Sequence[str]) -> dg.Definitions:
-    """The checks for what does not happen, which no load and no run on tickets shows."""
-    stuck = [dg.AssetCheckKey(_tickets_of(pipeline), STUCK) for pipeline in pipelines]
-    job = dg.define_asset_job(
-        "morning_checks",
-        selection=dg.AssetSelection.checks(dg.AssetCheckKey(ASSETS, FRESH), *stuck),
-        executor_def=dg.in_process_executor,
-        description="Looks for loads that did not come, and for tickets that wait for a person.",
-    )
-    schedule = dg.ScheduleDefinition(
-        name="morning_checks_schedule",
-        job=job,
-        cron_schedule="37 6 * * *",
-        execution_timezone=settings.time_zone,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=f"{job.description} On from the start: it costs a query, and calls TDX never.",
-    )
-    return dg.Definitions(jobs=[job], schedules=[schedule])
-
-
-def _schedule(job: Any, cron: str, settings: InventorySettings) -> dg.ScheduleDefinition:  # noqa: ANN401  as above
-    return dg.ScheduleDefinition(
-        name=f"{job.name}_schedule",
-        job=job,
-        cron_schedule=cron,
-        execution_timezone=settings.time_zone,
-        description=f"{job.description} Off until switched on, since it calls TDX.",
-    )
-
-
-def _column(name: str, kind: str, description: str, *, required: bool = False) -> dg.TableColumn:
-    constraints = dg.TableColumnConstraints(nullable=not required)
-    return dg.TableColumn(name, kind, description=description, constraints=constraints)
-
-
-BRONZE_COLUMNS = dg.TableSchema(
-    columns=[
-        _column("raw_id", "uuid", "Names the row.", required=True),
-        _column("entity_type", "varchar(50)", "Kind of record: asset, user, …", required=True),
-        _column("source_system", "varchar(50)", "Where it comes from.", required=True),
-        _column("external_id", "varchar(255)", "Its id there.", required=True),
-        _column(
-            "raw_data", "jsonb", "The record as it came, less what JSONB refuses.", required=True
-        ),
-        _column("ingested_at", "timestamptz", "When this version was stored."),
-        _column("ingestion_run_id", "uuid", "The load, in meta.ingestion_runs."),
-        _column("entity_hash", "varchar(64)", "Names the entity, for joins."),
-        _column("ingestion_metadata", "jsonb", "Sum over the content; whether it is gone."),
-    ]
-)
-
-_FROM_ASSETS = {
-    "asset_id": ("bigint", "TDX id of the asset."),
-    "app_id": ("integer", "Asset application."),
-    "name": ("text", "Name as people write it."),
-    "serial_number": ("text", "Serial number as people write it."),
-    "tag": ("text", "Service tag."),
-    "name_key": ("text", "Name folded for lookups; empty for fillers and blanks."),
-    "serial_key": ("text", "Serial number folded for lookups."),
-    "tag_key": ("text", "Tag folded for lookups."),
-    "form_id": ("integer", "Form of the asset."),
-    "form_name": ("text", "Its name."),
-    "status_id": ("integer", "Status of the asset."),
-    "status_name": ("text", "Its name."),
-    "status_class": ("text", "in service or out of service, as the list of statuses says."),
-    "is_active": ("boolean", "Whether tickets may get it."),
-    "owner_uid": ("uuid", "The person who owns it."),
-    "owner_name": ("text", "Their name."),
-    "owner_email": ("text", "Their e-mail address."),
-    "configuration_item_id": ("bigint", "The configuration item behind it."),
-    "external_id": ("text", "Its id in another system."),
-    "modified_at": ("timestamptz", "When it was last changed in TDX."),
-    "quality_flags": ("text[]", "What is wrong with the row."),
-    "raw_id": ("uuid", "The version in bronze."),
-    "ingested_at": ("timestamptz", "When that was stored."),
-}
-
-SILVER_COLUMNS = dg.TableSchema(
-    columns=[
-        _column(name, kind, words, required=name in {"asset_id", "is_active", "quality_flags"})
-        for name, (kind, words) in _FROM_ASSETS.items()
-    ]
-)
-
-_ALSO_FROM = {
-    "status_class": (STATUSES,),
-    "is_active": (ASSETS, STATUSES),
-    "owner_email": (ASSETS, PEOPLE),
-    "quality_flags": (ASSETS, STATUSES, PEOPLE),
-}
-_SAME = {"raw_id", "ingested_at"}
-
-LINEAGE = dg.TableColumnLineage(
-    {
-        name: [
-            dg.TableColumnDep(asset_key=key, column_name=name if name in _SAME else "raw_data")
-            for key in _ALSO_FROM.get(name, (ASSETS,))
-        ]
-        for name in _FROM_ASSETS
-    }
-)

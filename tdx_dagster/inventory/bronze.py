@@ -14,13 +14,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from tdx_dagster.inventory.load_result import SHOWN_REJECTED, LoadResult, Mode, Rejected
 from tdx_dagster.inventory.records import (
     ASSET,
     PERSON,
@@ -48,91 +48,14 @@ OVERLAP = timedelta(days=1)
 time zones of servers differ. What it sees twice it does not write twice."""
 
 MOST_GONE = 0.2
-"""A full load that misses a larger share than this did not see everything, whatever it says."""
+"""A full load that misses a larger share than this did not see everything, and marks nothing as gone."""
 
 FEW = 10
-"""So few missing entities are believed of any inventory."""
-
-SHOWN_REJECTED = 20
+"""So few missing entities are marked as gone in any inventory."""
 
 
 class LoadRunning(Exception):
     """Another load of the same source and kind runs at this moment."""
-
-
-class Mode(StrEnum):
-    """How much of the source a load asks for."""
-
-    FULL = "full"
-    INCREMENTAL = "incremental"
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """A record that was kept out.
-
-    Args:
-        position: Its place in what the source gave, from 0.
-        external_id: Its id where that could be read.
-        reason: Why.
-    """
-
-    position: int
-    external_id: str | None
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class LoadResult:
-    """What a load did.
-
-    Args:
-        run_id: Its row in `meta.ingestion_runs`.
-        mode: How much was asked for.
-        since: From which modification date on; None for all.
-        processed: Records that the source gave.
-        created: Entities that were not known.
-        updated: New versions of known entities.
-        unchanged: Entities that were as they had been.
-        repeated: Records of an entity that came more than once.
-        rejected: Records that were kept out.
-        repairs: What was mended in records, by kind.
-        gone: Entities now marked as no longer there.
-        gone_withheld: Entities that seemed gone, too many to be believed.
-        known: Entities of this kind in bronze by now.
-    """
-
-    run_id: str
-    mode: Mode
-    since: datetime | None
-    processed: int
-    created: int
-    updated: int
-    unchanged: int
-    repeated: int
-    rejected: tuple[Rejected, ...]
-    repairs: dict[str, int]
-    gone: int
-    gone_withheld: int
-    known: int
-
-    @property
-    def warning(self) -> str | None:
-        """What a person should look at, or None."""
-        said = []
-        if self.rejected:
-            first = self.rejected[0]
-            which = first.external_id or f"number {first.position}"
-            said.append(
-                f"{len(self.rejected)} of {self.processed} records kept out "
-                f"(first: {which}: {first.reason})"
-            )
-        if self.gone_withheld:
-            said.append(
-                f"{self.gone_withheld} entities were missing, too many to be believed gone: "
-                "look at what the account may see"
-            )
-        return "; ".join(said) or None
 
 
 def ingest_assets(
@@ -154,7 +77,7 @@ def ingest_assets(
             overlap, and is a full load where there was none. Only a full load notices what is gone.
         source_system: Name of the source in bronze.
         zone: Of dates without one.
-        log: Told of progress and of each record kept out.
+        log: Takes progress and each rejected record.
 
     Raises:
         LoadRunning: Another load of assets runs.
@@ -203,7 +126,7 @@ def ingest_people(
 
 @dataclass
 class _Load:
-    """One load. Its methods are called in the order in which they stand here."""
+    """Run one load; the methods are called in the order below."""
 
     engine: Engine
     kind: EntityKind
@@ -216,18 +139,18 @@ class _Load:
 
     @property
     def what(self) -> dict[str, Any]:
-        """The parameters that most queries share."""
+        """Give the parameters that most queries share."""
         return {"source_system": self.source_system, "entity_type": self.kind.entity_type}
 
     @contextmanager
     def exclusively(self) -> Iterator[Connection]:
-        """A session that alone loads this source and kind, or `LoadRunning`."""
+        """Give a session that holds the lock of this source and kind, or raise `LoadRunning`."""
         key = {"key": f"tdx-dagster: load {self.source_system} {self.kind.entity_type}"}
         with self.engine.connect() as connection:
             require_own_session(connection, "Loading the inventory")
             if not connection.execute(SQL["try_lock"], key).scalar_one():
                 what = f"{self.source_system} {self.kind.entity_type}"
-                raise LoadRunning(f"Another load of {what} runs: wait for it.")
+                raise LoadRunning(f"Another load of {what} is running: wait until it ends.")
             connection.commit()
             try:
                 yield connection
@@ -235,14 +158,14 @@ class _Load:
                 _clear(connection, key)
 
     def modified_since(self, connection: Connection) -> datetime | None:
-        """From when on an incremental load has to look."""
+        """Give the modification date from which an incremental load asks."""
         start: datetime | None = connection.execute(SQL["previous_start"], self.what).scalar_one()
         return start - OVERLAP if start else None
 
     def run(
         self, connection: Connection, raw: Iterable[object], mode: Mode, since: datetime | None
     ) -> LoadResult:
-        """Stage what the source gives, store what differs, and leave a row that tells of it."""
+        """Stage what the source gives, store what differs, and record the run."""
         connection.execute(SQL["close_dead_runs"], self.what)
         about = {
             "loader": "tdx-dagster",
@@ -256,7 +179,7 @@ class _Load:
             self._stage(connection, raw)
             result = self._store(connection, run_id, mode, since)
         except BaseException as error:
-            self._tell_of_failure(run_id, error)
+            self._record_failure(run_id, error)
             raise
         if result.created + result.updated > CHUNK_ROWS:
             connection.execute(SQL["analyze"])
@@ -278,7 +201,7 @@ class _Load:
         connection.commit()
 
     def _chunks(self, raw: Iterable[object]) -> Iterator[list[tuple[int, Record]]]:
-        """Records with their positions, in lists that are small in rows and in bytes."""
+        """Give records with their positions in chunks, bounded in rows and bytes."""
         chunk: list[tuple[int, Record]] = []
         size = 0
         for position, one in enumerate(raw):
@@ -297,7 +220,7 @@ class _Load:
             yield chunk
 
     def _stage_each(self, connection: Connection, chunk: list[tuple[int, Record]]) -> None:
-        """One by one, since the database refused one of them."""
+        """Stage records one by one, since the database refused one of the chunk."""
         for position, record in chunk:
             values = {
                 "position": position,
@@ -338,7 +261,7 @@ class _Load:
                 gone_withheld=withheld,
                 known=known,
             )
-            connection.execute(SQL["end_run"], _end_of(result))
+            connection.execute(SQL["end_run"], result.run_row())
         return result
 
     def _append(self, connection: Connection, run_id: str) -> None:
@@ -356,7 +279,7 @@ class _Load:
                     connection.execute(SQL["forget_changed"], {"position": row.position})
 
     def _mark_gone(self, connection: Connection, run_id: str) -> tuple[int, int]:
-        """Numbers of entities marked as gone, and of those withheld as too many."""
+        """Mark entities as gone; give the numbers of those marked, and of those withheld as too many."""
         also_seen = [one.external_id for one in self.rejected if one.external_id]
         connection.execute(SQL["find_gone"], {**self.what, "also_seen": also_seen})
         gone, known = connection.execute(SQL["count_gone"]).one()
@@ -370,14 +293,14 @@ class _Load:
         self.rejected.append(Rejected(position, external_id, reason))
         if len(self.rejected) <= SHOWN_REJECTED:
             self.log.warning(
-                "%s %s kept out: %s",
+                "%s %s rejected: %s",
                 self.kind.entity_type,
                 external_id or f"number {position}",
                 reason,
             )
 
-    def _tell_of_failure(self, run_id: str, error: BaseException) -> None:
-        """Close the run from another session; where that fails too, the next load does it."""
+    def _record_failure(self, run_id: str, error: BaseException) -> None:
+        """Close the run in another session; if that fails too, the next load closes it."""
         values = {
             "run_id": run_id,
             "status": "failed",
@@ -394,33 +317,8 @@ class _Load:
             self.log.exception("The failure of a load could not be recorded")
 
 
-def _end_of(result: LoadResult) -> dict[str, Any]:
-    shown = [
-        {"position": one.position, "external_id": one.external_id, "reason": one.reason}
-        for one in result.rejected[:SHOWN_REJECTED]
-    ]
-    about = {
-        "unchanged": result.unchanged,
-        "repeated": result.repeated,
-        "rejected": len(result.rejected),
-        "rejected_first": shown,
-        "repairs": result.repairs,
-        "gone": result.gone,
-        "gone_withheld": result.gone_withheld,
-    }
-    return {
-        "run_id": result.run_id,
-        "status": "completed",
-        "processed": result.processed,
-        "created": result.created,
-        "updated": result.updated,
-        "message": result.warning,
-        "metadata": json.dumps(about),
-    }
-
-
 def _clear(connection: Connection, key: dict[str, str]) -> None:
-    """Make a session fit for its pool, or end it, and with it lock and staged rows."""
+    """Release lock and staged rows before the session returns to its pool, or close the session."""
     try:
         connection.rollback()
         with connection.begin():
@@ -431,7 +329,7 @@ def _clear(connection: Connection, key: dict[str, str]) -> None:
 
 
 def _readable_id(raw: object, kind: EntityKind) -> str | None:
-    """The id of a record that is kept out for another reason, so that it is not taken for gone."""
+    """Read the id of a rejected record, so that it is not marked as gone."""
     if not isinstance(raw, dict):
         return None
     try:

@@ -11,7 +11,7 @@ SELECT pg_advisory_unlock(hashtextextended(:key, 0));
 -- name: close_dead_runs
 -- Closes rows of loads that were killed. Those of other programs are given half a day, since they hold no lock.
 UPDATE meta.ingestion_runs
-SET status = 'failed', completed_at = clock_timestamp(), error_message = 'Ended without a word; closed by the next load.'
+SET status = 'failed', completed_at = clock_timestamp(), error_message = 'Ended without recording a result; closed by the next load.'
 WHERE status = 'running' AND source_system = :source_system AND entity_type = :entity_type
   AND (metadata ->> 'loader' = 'tdx-dagster' OR started_at < clock_timestamp() - INTERVAL '12 hours');
 
@@ -22,13 +22,13 @@ WHERE status = 'completed' AND source_system = :source_system AND entity_type = 
   AND metadata ->> 'loader' = 'tdx-dagster';
 
 -- name: begin_run
--- Tells everybody that a load runs.
+-- Records that a load is running.
 INSERT INTO meta.ingestion_runs (source_system, entity_type, started_at, metadata)
 VALUES (:source_system, :entity_type, clock_timestamp(), CAST(:metadata AS jsonb))
 RETURNING CAST(run_id AS text) AS run_id;
 
 -- name: end_run
--- Tells everybody how it ended.
+-- Records how a load ended.
 UPDATE meta.ingestion_runs
 SET status = :status, completed_at = clock_timestamp(), records_processed = :processed,
     records_created = :created, records_updated = :updated, error_message = :message,

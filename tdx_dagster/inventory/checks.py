@@ -7,15 +7,11 @@ that somebody should look this week.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from sqlalchemy import Engine
 
 from tdx_dagster.inventory.freshness import SQL, AgeLimits, Freshness, inventory_age
 from tdx_dagster.inventory.rebuilds import REBUILD
-
-PATIENCE = timedelta(days=1)
-"""How long a failed action may wait for a person before the check speaks of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,19 +122,3 @@ def check_serials(engine: Engine, most_without: float) -> Verdict:
         text=f"{found.without:,} of {found.active:,} active computers have no usable serial number.",
         numbers={"without": found.without, "active": found.active, "share": round(share, 4)},
     )
-
-
-def check_stuck_tickets(
-    engine: Engine, pipeline: str | None = None, patience: timedelta = PATIENCE
-) -> Verdict:
-    """What stopped retrying must stay in sight until a person resets it."""
-    values = {"patience": patience, "pipeline": pipeline}
-    with engine.connect() as connection:
-        found = connection.execute(SQL["stuck_tickets"], values).one()
-    said = "No ticket is stuck."
-    if found.tickets:
-        said = (
-            f"{found.tickets:,} tickets have failed actions (for example {found.example}): "
-            "`tdx-dagster failed` lists them and why; `failed --clear` lets them be tried again."
-        )
-    return Verdict(said, passed=found.tickets == 0, numbers={"tickets": found.tickets})

@@ -34,9 +34,3 @@ SELECT count(*) AS assets, min(external_id) AS example FROM (
         WHERE source_system = :source_system AND entity_type = ANY (CAST(:entity_types AS text[]))
     ) AS named GROUP BY external_id HAVING count(*) > 1
 ) AS shared;
-
--- name: stuck_tickets
--- Tickets with an action that failed and that nobody has reset for a while.
-SELECT count(DISTINCT ticket_id) AS tickets, min(ticket_id) AS example FROM meta.daemon_action_log
-WHERE status = 'failed' AND executed_at < clock_timestamp() - CAST(:patience AS interval)
-  AND (CAST(:pipeline AS text) IS NULL OR pipeline = CAST(:pipeline AS text));

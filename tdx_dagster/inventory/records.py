@@ -1,4 +1,4 @@
-"""What becomes of one raw record before it is stored: cleaned, named, dated, summed; or kept out.
+"""Check and clean one raw record before it is stored: id, date, content hash; or reject it.
 
 Belongs here: pure functions over JSON as TDX sent it, and which fields count as its content. Does
 not: where records come from (`source`) or go to (`bronze`).
@@ -30,7 +30,7 @@ LARGEST_RECORD = 16_000_000
 
 
 class BadRecord(ValueError):
-    """A record that is kept out; the text says why."""
+    """A record that is rejected; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +122,10 @@ def make_record(raw: object, kind: EntityKind, zone: tzinfo, repairs: Counter[st
         raw: A JSON object.
         kind: What it is.
         zone: Of dates without one.
-        repairs: Counts what was mended, by what it was.
+        repairs: Counts repairs by kind.
 
     Raises:
-        BadRecord: It is kept out.
+        BadRecord: It is rejected.
     """
     if not isinstance(raw, dict):
         raise BadRecord(f"a {type(raw).__name__} instead of an object")

@@ -61,7 +61,7 @@ ON CONFLICT (asset_id) DO UPDATE SET
 WHERE old IS DISTINCT FROM excluded;
 
 -- name: record
--- Leaves a row that tells of the rebuild.
+-- Records the rebuild.
 INSERT INTO meta.ingestion_runs (source_system, entity_type, completed_at, status, records_processed, records_updated, metadata)
 VALUES (:source_system, :entity_type, clock_timestamp(), 'completed', :processed, :rows, CAST(:metadata AS jsonb));
 

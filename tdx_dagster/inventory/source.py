@@ -1,7 +1,7 @@
 """Where raw records come from: the protocol that loads ask, and TeamDynamix behind it.
 
 Belongs here: which calls give all assets, their statuses and their owners. Does not: reading the
-records, which are passed on as they came so that a bad one is kept out alone.
+records, which are passed on as they came so that a bad one is rejected alone.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

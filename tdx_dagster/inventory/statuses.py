@@ -1,4 +1,4 @@
-"""Which asset statuses count as active: by id, or by name through TDX's own list of statuses.
+"""Decide which asset statuses count as active: by id, or by name through TDX's own list of statuses.
 
 Belongs here: what the list says, and the one rule that silver, discovery and the API path share. Does not:
 where the list comes from (`lookup`, the TDX client).

@@ -35,7 +35,7 @@ from tdx_dagster.postgres.postmaster import (
 START_SECONDS = 60.0
 """How long a start may take; recovery after a crash is the long part."""
 
-STOP_SECONDS = 60.0
+STOP_SECONDS = 30.0
 
 ORPHAN_SECONDS = 10.0
 """How long children of a killed server may take to end."""
@@ -134,16 +134,24 @@ def stop(base: Path) -> bool:
             if (data / "PG_VERSION").exists():
                 _require_ended(base, data)
             return False
-        os.kill(running.pid, signal.SIGINT)  # PostgreSQL's "fast shutdown"
-        deadline = time.monotonic() + STOP_SECONDS
-        while exists(running.pid):
-            if time.monotonic() > deadline:
-                raise DatabaseUnavailable(
-                    f"The embedded PostgreSQL (process {running.pid}) did not stop within "
-                    f"{STOP_SECONDS:.0f} s; see {data / 'server.log'}."
-                )
-            time.sleep(POLL_SECONDS)
-        return True
+        # PostgreSQL's "fast shutdown", then its "immediate" one, after which the next start recovers.
+        for number in (signal.SIGINT, signal.SIGQUIT):
+            os.kill(running.pid, number)
+            if _has_ended(running.pid):
+                return True
+        raise DatabaseUnavailable(
+            f"The embedded PostgreSQL (process {running.pid}) did not stop within "
+            f"{2 * STOP_SECONDS:.0f} s; see {data / 'server.log'}."
+        )
+
+
+def _has_ended(pid: int) -> bool:
+    deadline = time.monotonic() + STOP_SECONDS
+    while exists(pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
 
 
 def _require_ended(base: Path, data: Path) -> None:

@@ -4,6 +4,7 @@ Belongs here: which calls there are, what they send, what their answers become, 
 blame for a 404. Does not: how a call is made (`transport`) or what a record looks like (`models`).
 """
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -16,11 +17,11 @@ from tdx_dagster.tdx.clock import REAL_CLOCK, Clock
 from tdx_dagster.tdx.errors import TdxBadAnswer, TdxRefused, TdxSettingError
 from tdx_dagster.tdx.http import Http
 from tdx_dagster.tdx.models import (
+    Account,
     Asset,
     AssetSearch,
     FeedEntry,
     FeedPost,
-    Person,
     Report,
     Status,
     Ticket,
@@ -33,7 +34,6 @@ from tdx_dagster.tdx.parse import (
     parse_feed_entry,
     parse_id,
     parse_list,
-    parse_person,
     parse_report,
     parse_status,
     parse_ticket,
@@ -50,8 +50,6 @@ ASSET_APP = "TDX_ASSET_APP_ID"
 REPORT = "report_id (or DAEMON_REPORT_ID)"
 TIME_ZONE = "TDX_TIME_ZONE"
 
-# UserSearch.SearchText takes no more; whether TDX cuts or refuses longer ones is not documented.
-LONGEST_PEOPLE_SEARCH = 50
 # Shorter ones, and empty filters, find the whole inventory (case A33).
 SHORTEST_SEARCH = 2
 # What the old daemon put into `notify` to say "nobody"; TDX does not document what it makes of it.
@@ -107,6 +105,8 @@ class Tdx:
         self._ticket_app = ticket_app_id
         self._asset_app = asset_app_id
         self._zone = zone
+        self._account: Account | None = None
+        self._account_lock = threading.Lock()
 
     @classmethod
     def create(
@@ -316,7 +316,11 @@ class Tdx:
         return list(self._statuses("/{app}/assets/statuses", self._asset_app, ASSET_APP, _unread))
 
     def person_record(self, uid: str) -> object:
-        """A person as TDX sent them. See `person`."""
+        """Give a person as TDX sent them, by UID.
+
+        Raises:
+            TdxRefused: There is no such person, or this account has no access to TDPeople.
+        """
         return self._read(Call("GET", "/people/{uid}", {"uid": uid}), _unread)
 
     def people_records(self) -> Iterator[object]:
@@ -352,38 +356,12 @@ class Tdx:
             call = Call("GET", template, {"app": app_id})
             return self._read(call, _list_of("statuses", reader))
 
-    def person(self, uid: str) -> Person:
-        """A person, by UID.
-
-        Raises:
-            TdxRefused: There is no such person, or this account has no access to TDPeople.
-        """
-        return self._read(Call("GET", "/people/{uid}", {"uid": uid}), parse_person)
-
-    def search_people(
-        self, *, text: str | None = None, is_active: bool | None = None
-    ) -> tuple[Person, ...]:
-        """All people that match, without attributes; without arguments everybody.
-
-        Args:
-            text: Part of the full name, user name, external or alternate id; only its first 50
-                characters count.
-            is_active: Only active or only inactive ones; both when None.
-
-        Raises:
-            ValueError: The text is empty, which would find everybody.
-        """
-        body: dict[str, object] = {}
-        if text is not None:
-            body["SearchText"] = _term("text", text)[:LONGEST_PEOPLE_SEARCH]
-        if is_active is not None:
-            body["IsActive"] = is_active
-        call = Call("POST", "/people/search", body=body, slow=True)
-        return self._read(call, _list_of("people", parse_person))
-
-    def whoami(self) -> Person:
-        """The account that is signed in; one of the system's own may have an empty `uid`."""
-        return self._read(Call("GET", "/auth/getuser"), parse_account)
+    def account(self) -> Account:
+        """Give the account that is signed in; it is asked for once in this client's life."""
+        with self._account_lock:
+            if self._account is None:
+                self._account = self._read(Call("GET", "/auth/getuser"), parse_account)
+            return self._account
 
     def ticket_link(self, ticket_id: int) -> str:
         """Where people see a ticket."""

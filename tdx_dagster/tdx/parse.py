@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 from tdx_dagster.tdx.errors import TdxBadAnswer
 from tdx_dagster.tdx.models import (
+    Account,
     Asset,
     FeedEntry,
-    Person,
     Reply,
     Report,
     ReportColumn,
@@ -224,13 +224,6 @@ def _required_id(value: object) -> int:
     return number
 
 
-def _required_guid(value: object) -> str:
-    guid = parse_guid(value)
-    if guid is None:
-        raise ValueError("not a GUID")
-    return guid
-
-
 def _shown(value: object) -> str:
     text = repr(value) if isinstance(value, (str, int, float, type(None))) else type(value).__name__
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
@@ -267,6 +260,11 @@ def parse_ticket(data: object, zone: tzinfo) -> Ticket:
         requestor_name=fields.text("RequestorName"),
         requestor_email=fields.text("RequestorEmail"),
         modified_at=fields.date("ModifiedDate", zone),
+        created_at=fields.date("CreatedDate", zone),
+        modified_uid=fields.guid("ModifiedUid"),
+        modified_name=fields.text("ModifiedFullName"),
+        responsible_uid=fields.guid("ResponsibleUid"),
+        responsible_group_id=fields.whole("ResponsibleGroupID"),
     )
 
 
@@ -332,6 +330,8 @@ def parse_ticket_item(data: object) -> TicketItem:
         backing_id=fields.whole("BackingItemID"),
         backing_type=fields.whole("BackingItemType"),
         name=fields.text("Name"),
+        modified_at=fields.date("ModifiedDateUtc", UTC),
+        modified_uid=fields.guid("ModifiedUid"),
     )
 
 
@@ -370,39 +370,23 @@ def parse_status(data: object) -> Status:
         name=fields.text("Name"),
         is_active=fields.flag("IsActive"),
         status_class=fields.read("StatusClass", _status_class),
-        requires_off_hold_date=fields.flag("RequireGoesOffHold"),
         is_out_of_service=fields.flag("IsOutOfService"),
     )
 
 
-def parse_person(data: object) -> Person:
-    """A `User` (reference, section 12.2).
+def parse_account(data: object) -> Account:
+    """Read the `User` that is signed in; that of an admin key may be no person with a UID.
 
     Raises:
         TdxBadAnswer: It is unreadable.
     """
-    fields = _Fields.of("person", data)
-    return _person(fields, fields.read("UID", _required_guid))
-
-
-def parse_account(data: object) -> Person:
-    """The `User` that is signed in; that of an admin key may be no person with a UID.
-
-    Raises:
-        TdxBadAnswer: It is unreadable.
-    """
-    fields = _Fields.of("person", data)
-    return _person(fields, fields.guid("UID") or "")
-
-
-def _person(fields: _Fields, uid: str) -> Person:
-    return Person(
-        uid=uid,
+    fields = _Fields.of("account", data)
+    if "UID" not in fields.data:
+        raise TdxBadAnswer("TDX sent an account without the field UID.")
+    return Account(
+        uid=fields.guid("UID"),
         full_name=fields.text("FullName"),
-        email=fields.text("PrimaryEmail"),
         user_name=fields.text("UserName"),
-        is_active=fields.flag("IsActive"),
-        raw=fields.data,
     )
 
 

@@ -192,7 +192,7 @@ def test_plan_dry_run_limit_baseline_stats_and_failed_tell_the_same_story(desk: 
         (row["action_type"], row["status"]): row["count"] for row in shell.json("stats")["actions"]
     }
     assert stats == {("add_asset", "completed"): 4, ("summary_comment", "completed"): 4}
-    assert shell.json("failed") == {"failed": [], "cleared": 0}
+    assert shell.json("failed") == {"failed": [], "in_all": 0, "cleared": 0}
 
 
 def test_a_failed_ticket_gives_exit_code_1_and_clearing_lets_it_run_again(desk: Desk) -> None:

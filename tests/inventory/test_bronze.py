@@ -1,4 +1,4 @@
-"""Loading bronze on a real PostgreSQL: what is stored and kept out, what a killed load leaves."""
+"""Loading bronze on a real PostgreSQL: what is stored and rejected, what a killed load leaves."""
 
 import logging
 import math
@@ -16,11 +16,11 @@ from sqlalchemy import Engine, text
 
 from tdx_dagster.inventory.bronze import (
     LoadRunning,
-    Mode,
     ingest_assets,
     ingest_people,
     ingest_statuses,
 )
+from tdx_dagster.inventory.load_result import Mode
 from tests.inventory.listed import OWNER, Listed, asset
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,7 +81,7 @@ def test_e12_a_record_that_cannot_be_stored_is_kept_out_alone(database: Engine) 
     records.insert(50, asset("x" * 300))
     result = ingest_assets(database, Listed(records))
     assert (result.created, len(result.rejected)) == (99, 1)
-    assert "1 of 100 records kept out (first: number 50: ID 'xxx" in str(result.warning)
+    assert "1 of 100 records rejected (first: number 50: ID 'xxx" in str(result.warning)
     (run,) = rows(
         database, "SELECT status, records_created, error_message FROM meta.ingestion_runs"
     )
@@ -181,7 +181,7 @@ def test_e15_a_second_load_at_once_refuses(database: Engine) -> None:
 
     def assets_while_another_starts() -> Iterable[object]:
         yield asset(1)
-        with pytest.raises(LoadRunning, match="Another load of tdx asset runs"):
+        with pytest.raises(LoadRunning, match="Another load of tdx asset is running"):
             ingest_assets(database, Listed([asset(2)]))
         assert ingest_statuses(database, Listed()).processed == 0
 
@@ -226,7 +226,7 @@ def test_too_many_missing_at_once_are_not_believed(database: Engine) -> None:
     ingest_assets(database, Listed([asset(number) for number in range(1, 101)]))
     result = ingest_assets(database, Listed([asset(1)]))
     assert (result.gone, result.gone_withheld) == (0, 99)
-    assert "too many to be believed" in str(result.warning)
+    assert "too many to be marked as gone" in str(result.warning)
 
 
 def test_a_record_that_is_kept_out_is_not_gone(database: Engine) -> None:
@@ -256,7 +256,7 @@ def test_progress_and_bad_records_are_told_in_the_log(
     records: list[object] = [asset(number) for number in range(1, 1502)]
     ingest_assets(database, Listed([*records, None]))
     assert "asset: 1000 records read" in caplog.text
-    assert "asset number 1501 kept out: a NoneType instead of an object" in caplog.text
+    assert "asset number 1501 rejected: a NoneType instead of an object" in caplog.text
 
 
 def test_marks_of_copy_in_a_value_are_kept_as_they_are(database: Engine) -> None:

@@ -12,7 +12,6 @@ from tdx_dagster.inventory.checks import (
     check_drop,
     check_not_empty,
     check_serials,
-    check_stuck_tickets,
     check_unique_ids,
 )
 from tdx_dagster.inventory.freshness import AgeLimits, Freshness, inventory_age
@@ -134,20 +133,3 @@ def test_many_active_computers_without_a_serial_are_a_warning(database: Engine) 
     assert (verdict.passed, verdict.is_error) == (False, False)
     assert verdict.numbers == {"without": 2, "active": 3, "share": 0.6667}
     assert check_serials(database, 0.7).passed
-
-
-def test_tickets_that_failed_long_ago_stay_in_sight(database: Engine) -> None:
-    """Nobody else tells of what stopped retrying."""
-    run(
-        database,
-        "INSERT INTO meta.daemon_action_log (ticket_id, action_type, action_id, status, executed_at, pipeline) "
-        "VALUES (31, 'comment', 'a', 'failed', now() - interval '2 days', 'compliance'),"
-        "(31, 'comment', 'b', 'failed', now() - interval '2 days', 'compliance'),"
-        "(32, 'comment', 'a', 'failed', now(), 'compliance'),"
-        "(33, 'comment', 'a', 'completed', now() - interval '2 days', 'compliance')",
-    )
-    verdict = check_stuck_tickets(database, "compliance")
-    assert (verdict.passed, verdict.is_error, verdict.numbers) == (False, False, {"tickets": 1})
-    assert "for example 31" in verdict.text
-    assert check_stuck_tickets(database, "another").passed
-    assert not check_stuck_tickets(database).passed

@@ -8,24 +8,19 @@ import dagster as dg
 import pytest
 from sqlalchemy import Engine, text
 
-from tdx_dagster.inventory.assets import (
-    ASSETS,
-    BRONZE,
-    COMPUTERS,
-    PEOPLE,
-    STATUSES,
-    inventory_definitions,
-)
-from tdx_dagster.inventory.bronze import Mode
+from tdx_dagster.definitions import morning_checks
+from tdx_dagster.inventory.assets import inventory_definitions
+from tdx_dagster.inventory.columns import ASSETS, BRONZE, COMPUTERS, PEOPLE, STATUSES
+from tdx_dagster.inventory.load_result import Mode
 from tdx_dagster.inventory.settings import InventorySettings
-from tdx_dagster.simulator.blank import blank_state
-from tdx_dagster.simulator.constants import (
+from tdx_dagster.simulator.sample.blank import blank_state
+from tdx_dagster.simulator.server import Simulator
+from tdx_dagster.simulator.tenant.constants import (
     ASSET_APP_ID,
     BEID,
     TICKET_APP_ID,
     WEB_SERVICES_KEY,
 )
-from tdx_dagster.simulator.server import Simulator
 from tdx_dagster.tdx.client import Connection, Tdx
 from tdx_dagster.tdx.sign_in import Credentials
 
@@ -81,6 +76,7 @@ def definitions(port: Port, settings: InventorySettings | None = None) -> dg.Def
     resource = dg.ResourceDefinition.hardcoded_resource(port)
     return dg.Definitions.merge(
         inventory_definitions(settings),
+        morning_checks([], "UTC"),
         dg.Definitions(resources={"tdx": resource, "database": resource}),
     )
 
@@ -223,7 +219,9 @@ def test_a_load_while_another_runs_fails_once_and_for_good(port: Port) -> None:
             job = definitions(port).resolve_job_def("inventory_full")
             result = job.execute_in_process(instance=instance, raise_on_error=False)
     (failed,) = [e for e in result.all_node_events if e.is_step_failure]
-    assert "Another load of tdx asset runs" in str(failed.step_failure_data.error_display_string)
+    assert "Another load of tdx asset is running" in str(
+        failed.step_failure_data.error_display_string
+    )
 
 
 EXTERNAL = InventorySettings(source="external", entity_types=("computer",))

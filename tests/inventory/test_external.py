@@ -10,12 +10,12 @@ from sqlalchemy import Engine, text
 from tdx_dagster.cli.ingest import load_inventory
 from tdx_dagster.definitions import build_defs
 from tdx_dagster.discovery.discover import DiscoverySettings, Enquiry, Reason, discover
-from tdx_dagster.inventory.assets import ASSETS, BRONZE, COMPUTERS
+from tdx_dagster.inventory.columns import ASSETS, BRONZE, COMPUTERS
 from tdx_dagster.inventory.lookup import PostgresInventory
 from tdx_dagster.postgres.database import engine as make_engine
 from tdx_dagster.postgres.migrations import migrate
 from tdx_dagster.settings import (
-    InventoryVariables,
+    InventorySettings,
     Settings,
     SettingsError,
     load_inventory_settings,
@@ -142,8 +142,8 @@ def test_every_setting_is_in_the_example_and_in_the_documentation() -> None:
     """Nobody finds a setting that is nowhere."""
     root = Path(__file__).parents[2]
     texts = [(root / name).read_text() for name in (".env.example", "docs/using.md")]
-    for name in (*Settings.model_fields, *InventoryVariables.model_fields):
-        assert all(name.upper() in text for text in texts), name.upper()
+    for name in (*Settings.variables(), *InventorySettings.variables()):
+        assert all(name in text for text in texts), name
 
 
 @pytest.mark.parametrize(

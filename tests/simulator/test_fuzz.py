@@ -13,11 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tdx_dagster.simulator import Simulator, blank_state, shapes
+from tdx_dagster.simulator import Simulator, blank_state
 from tdx_dagster.simulator.app import ROUTES
 from tdx_dagster.simulator.messages import Incoming, Outgoing
-from tdx_dagster.simulator.model import state_from_json
 from tdx_dagster.simulator.routes import Route
+from tdx_dagster.simulator.tenant import shapes
+from tdx_dagster.simulator.tenant.model import state_from_json
 from tests.simulator.conftest import PERSON
 from tests.simulator.shape_check import GIVES, problems
 

@@ -246,6 +246,21 @@ class MemoryStore:
             )
             return True
 
+    def mark_all_completed(
+        self,
+        ticket_ids: Collection[int],
+        identities: Sequence[ActionIdentity],
+        *,
+        pipeline: str,
+        metadata: Mapping[str, Any],
+    ) -> int:
+        """See `ActionStore.mark_all_completed`."""
+        return sum(
+            self.mark_completed(ticket_id, identity, pipeline=pipeline, metadata=metadata)
+            for ticket_id in ticket_ids
+            for identity in identities
+        )
+
     def get_ticket_actions(self, ticket_id: int) -> Sequence[LogRow]:
         """See `ActionStore.get_ticket_actions`."""
         return self.rows([ticket_id]).get(ticket_id, ())

@@ -247,6 +247,22 @@ def test_marking_as_completed_does_not_touch_a_row_that_is_there(store: ActionSt
     assert row.metadata == {"baseline": True}
 
 
+def test_marking_many_as_completed_counts_those_that_had_no_row(store: ActionStore) -> None:
+    """A baseline is one transaction a batch."""
+    store.finish(must_take(store), LogStatus.FAILED, message="no", failure_kind=None)
+    many = store.mark_all_completed(
+        [31, 32, 33], [COMMENT, SUMMARY], pipeline="p", metadata={"baseline": True}
+    )
+    assert many == 5
+    assert [row.status for row in store.get_ticket_actions(31)] == [
+        LogStatus.FAILED,
+        LogStatus.COMPLETED,
+    ]
+    [row, _] = store.get_ticket_actions(33)
+    assert (row.pipeline, row.metadata) == ("p", {"baseline": True})
+    assert store.mark_all_completed([31, 32], [COMMENT], pipeline="p", metadata={}) == 0
+
+
 def test_a_ticket_id_beyond_32_bits_is_kept_as_it_is(store: ActionStore) -> None:
     """Ids grow (case D23)."""
     store.finish(must_take(store, ticket=3_000_000_000), LogStatus.COMPLETED)

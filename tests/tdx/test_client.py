@@ -7,7 +7,7 @@ import pytest
 
 from tdx_dagster.tdx.client import Connection, Tdx
 from tdx_dagster.tdx.errors import TdxBadAnswer, TdxRefused, TdxSettingError
-from tdx_dagster.tdx.models import AssetSearch, FeedPost
+from tdx_dagster.tdx.models import Account, AssetSearch, FeedPost
 from tdx_dagster.tdx.sign_in import Credentials
 from tdx_dagster.tdx.transport import SENSOR_LIMITS
 from tests.tdx.conftest import MakeTdx
@@ -256,27 +256,13 @@ def test_a_filter_that_would_find_everything_is_never_sent(
     assert server.seen == []
 
 
-def test_people_are_searched_within_what_tdx_takes(server: ScriptedServer, tdx: Tdx) -> None:
-    """Longer texts are cut or refused, nobody says which; inactive people come unless excluded."""
-    server.play(answer(200, [{"UID": UID, "FullName": "A. Person", "IsActive": True}]))
-    (person,) = tdx.search_people(text="x" * 60, is_active=True)
-    assert server.seen[-1].json == {"SearchText": "x" * 50, "IsActive": True}
-    assert person.raw["FullName"] == "A. Person"
-    tdx.search_people()
-    assert server.seen[-1].json == {}
-    with pytest.raises(ValueError, match="would find"):
-        tdx.search_people(text=" ")
-
-
 def test_a_person_is_asked_for_by_an_id_that_cannot_leave_its_place(
     server: ScriptedServer, tdx: Tdx
 ) -> None:
     """A user name with a slash must not become another call."""
     server.play(answer(200, {"UID": UID}))
-    tdx.person("a/../../b?c")
-    tdx.whoami()
+    tdx.person_record("a/../../b?c")
     assert server.calls == ["GET /TDWebApi/api/people/a%2F..%2F..%2Fb%3Fc"]
-    assert server.seen[-1].path == "/TDWebApi/api/auth/getuser"
 
 
 def test_a_record_that_is_not_the_one_asked_for_is_refused(
@@ -321,14 +307,14 @@ def test_items_name_their_assets(server: ScriptedServer, tdx: Tdx) -> None:
     assert [item.asset_id for item in tdx.ticket_items(31)] == [1001, None]
 
 
-def test_statuses_tell_what_they_need_and_what_they_mean(server: ScriptedServer, tdx: Tdx) -> None:
-    """Case A41: an on-hold status may need a date that a comment cannot carry."""
+def test_statuses_tell_what_they_mean(server: ScriptedServer, tdx: Tdx) -> None:
+    """Names differ from tenant to tenant; classes and flags do not."""
     server.play(
-        answer(200, [{"ID": 4, "Name": "On hold", "StatusClass": 5, "RequireGoesOffHold": True}]),
+        answer(200, [{"ID": 4, "Name": "On hold", "StatusClass": 5}]),
         answer(200, [{"ID": 1, "Name": "Active", "IsActive": True, "IsOutOfService": False}]),
     )
     (hold,) = tdx.ticket_statuses()
-    assert (hold.requires_off_hold_date, hold.status_class) == (True, 5)
+    assert hold.status_class == 5
     (active,) = tdx.asset_statuses()
     assert (active.is_active, active.is_out_of_service, active.status_class) == (True, False, 0)
 
@@ -346,8 +332,16 @@ def test_an_account_of_the_system_is_one_without_uid(
 ) -> None:
     """An admin key may sign in as no person; which it is is not documented, and is no error."""
     server.play(answer(200, {"UID": uid, "FullName": "System"}))
-    account = tdx.whoami()
-    assert (account.uid, account.full_name) == ("", "System")
+    account = tdx.account()
+    assert (account.uid, account.full_name) == (None, "System")
+
+
+def test_the_account_is_asked_for_once(server: ScriptedServer, tdx: Tdx) -> None:
+    """Every look at a feed compares its authors with it."""
+    server.play(answer(200, {"UID": UID.upper(), "FullName": "A. Robot", "UserName": "robot"}))
+    for _ in range(3):
+        assert tdx.account() == Account(UID, "A. Robot", "robot")
+    assert tdx.calls == {"POST /auth": 1, "GET /auth/getuser": 1}
 
 
 def test_an_unreadable_answer_names_the_call_and_the_field(

@@ -106,7 +106,7 @@ def test_both_sign_ins_work_with_both_forms_of_token(
     simulator.options.token_quoted = quoted
     tdx = make(simulator, credentials)
     assert tdx.ticket(7001).title == "Ticket 7001"
-    assert tdx.whoami().full_name != ""
+    assert tdx.account().full_name != ""
 
 
 def test_a_static_token_is_good_until_it_ends(simulator: Simulator) -> None:
@@ -192,10 +192,9 @@ def test_a_comment_changes_the_status_only_when_told_to(tdx: Tdx) -> None:
 
 def test_a_status_that_needs_a_date_is_refused_and_leaves_nothing(tdx: Tdx) -> None:
     """Case A41: one request for both, so that no half is left behind."""
-    (needs_date,) = [s.id for s in tdx.ticket_statuses() if s.requires_off_hold_date]
     before = len(tdx.feed(7001))
     with pytest.raises(TdxRefused) as caught:
-        tdx.post_feed(7001, FeedPost("Later", is_private=True, new_status_id=needs_date))
+        tdx.post_feed(7001, FeedPost("Later", is_private=True, new_status_id=NEEDS_DATE))
     assert caught.value.status == 400
     assert len(tdx.feed(7001)) == before
 
@@ -267,16 +266,14 @@ def test_an_asset_in_full_has_more_in_raw_than_one_in_a_search(tdx: Tdx) -> None
     assert not found.raw["Attributes"]
 
 
-def test_people_are_read_and_searched(simulator: Simulator, tdx: Tdx) -> None:
-    """A long text is cut by us, so that tenants that refuse one do not matter."""
-    simulator.options.long_people_search_refused = True
-    assert tdx.person(PERSON).full_name == "Zoe Chem"
-    assert tdx.person(PERSON.upper()).user_name == "zchem"
-    assert [person.uid for person in tdx.search_people(text="chem", is_active=True)] == [PERSON]
-    assert tdx.search_people(text="x" * 60) == ()
-    assert PERSON in {person.uid for person in tdx.search_people()}
-    with pytest.raises(TdxRefused):
-        tdx.person("aaaaaaaa-0000-4000-8000-00000000dead")
+def test_a_post_shows_that_our_account_wrote_it(tdx: Tdx) -> None:
+    """An entry is told for ours by what the server does not change: who posts it."""
+    tdx.post_feed(7001, POST)
+    account = tdx.account()
+    assert account.uid is not None
+    assert [entry.created_uid for entry in tdx.feed(7001) if "First line" in entry.body] == [
+        account.uid
+    ]
 
 
 @pytest.mark.parametrize("ids_as", ["integer", "float", "text"])

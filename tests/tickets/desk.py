@@ -7,13 +7,7 @@ from sqlalchemy import Engine
 
 from tdx_dagster.discovery.remembered import RememberingInventory
 from tdx_dagster.inventory.lookup import MemoryInventory
-from tdx_dagster.simulator import (
-    ASSET_APP_ID,
-    BEID,
-    TICKET_APP_ID,
-    WEB_SERVICES_KEY,
-    Simulator,
-)
+from tdx_dagster.simulator import ASSET_APP_ID, BEID, TICKET_APP_ID, WEB_SERVICES_KEY, Simulator
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.state.store import ActionStore
 from tdx_dagster.tdx.client import Connection, Tdx

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from tdx_dagster.postgres.database import engine
 from tdx_dagster.simulator import Simulator
-from tdx_dagster.simulator.blank import CLOSED
+from tdx_dagster.simulator.sample.blank import CLOSED
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.state.records import FailureKind, LogStatus, StoreUnavailable
 from tdx_dagster.tickets.actions.action import Action

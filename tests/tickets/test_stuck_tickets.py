@@ -5,11 +5,14 @@ import pytest
 from sqlalchemy import Engine, text
 
 from tdx_dagster.component import pipeline_definitions
-from tdx_dagster.definitions import build_defs
-from tdx_dagster.inventory.assets import ASSETS, FRESH, STUCK, inventory_definitions
+from tdx_dagster.definitions import build_defs, morning_checks
+from tdx_dagster.inventory.asset_checks import FRESH
+from tdx_dagster.inventory.assets import inventory_definitions
+from tdx_dagster.inventory.columns import ASSETS
 from tdx_dagster.simulator import Simulator
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
+from tdx_dagster.tickets.checks import STUCK, check_stuck_tickets
 from tdx_dagster.tickets.job import batch_io_manager
 
 from .desk import Desk
@@ -42,7 +45,8 @@ def definitions(simulator: Simulator, database: Engine) -> dg.Definitions:
     }
     return dg.Definitions.merge(
         pipeline_definitions(desk.pipeline),
-        inventory_definitions(pipelines=["p"]),
+        inventory_definitions(),
+        morning_checks(["p"], "UTC"),
         dg.Definitions(resources=resources, executor=dg.in_process_executor),
     )
 
@@ -121,3 +125,21 @@ def test_tickets_can_still_be_materialised_by_hand_one_or_many(definitions: dg.D
     assert many.success
     assert one.success
     assert done == {"31", "32", "33"}
+
+
+def test_tickets_that_failed_long_ago_stay_in_sight(database: Engine) -> None:
+    """Nobody else tells of what stopped retrying."""
+    rows = (
+        "INSERT INTO meta.daemon_action_log (ticket_id, action_type, action_id, status, executed_at, pipeline) "
+        "VALUES (31, 'comment', 'a', 'failed', now() - interval '2 days', 'compliance'),"
+        "(31, 'comment', 'b', 'failed', now() - interval '2 days', 'compliance'),"
+        "(32, 'comment', 'a', 'failed', now(), 'compliance'),"
+        "(33, 'comment', 'a', 'completed', now() - interval '2 days', 'compliance')"
+    )
+    with database.begin() as connection:
+        connection.execute(text(rows))
+    verdict = check_stuck_tickets(database, "compliance")
+    assert (verdict.passed, verdict.is_error, verdict.numbers) == (False, False, {"tickets": 1})
+    assert "for example 31" in verdict.text
+    assert check_stuck_tickets(database, "another").passed
+    assert not check_stuck_tickets(database).passed

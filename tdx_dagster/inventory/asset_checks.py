@@ -1,0 +1,86 @@
+"""The verdicts of `checks` as Dagster's asset checks.
+
+Belongs here: names, descriptions and severity as the UI shows them. Does not: what is judged (`checks`).
+"""
+
+from collections.abc import Callable, Iterator
+
+import dagster as dg
+from sqlalchemy import Engine
+
+from tdx_dagster.inventory.checks import (
+    InventoryNames,
+    Verdict,
+    check_age,
+    check_drop,
+    check_not_empty,
+    check_serials,
+    check_unique_ids,
+)
+from tdx_dagster.inventory.columns import ASSETS, COMPUTERS
+from tdx_dagster.inventory.settings import InventorySettings
+
+FRESH = "is_fresh"
+
+
+def inventory_checks(settings: InventorySettings) -> Iterator[dg.AssetChecksDefinition]:
+    """Make the checks of the inventory's assets."""
+    names = InventoryNames(settings.source_system, settings.entity_types)
+    yield build_check(
+        ASSETS,
+        FRESH,
+        "Assets were loaded within the last day, or are at least not distrusted.",
+        lambda engine: check_age(engine, names, settings.limits),
+    )
+    yield build_check(
+        ASSETS,
+        "ids_are_unique",
+        "No asset is in bronze under two entity types.",
+        lambda engine: check_unique_ids(engine, names),
+    )
+    yield build_check(
+        COMPUTERS,
+        "is_not_empty",
+        "There is at least one computer to be found.",
+        check_not_empty,
+    )
+    yield build_check(
+        COMPUTERS,
+        "did_not_shrink",
+        f"At most {settings.most_dropped:.0%} of the active computers vanished with this rebuild.",
+        lambda engine: check_drop(engine, names, settings.most_dropped),
+    )
+    yield build_check(
+        COMPUTERS,
+        "has_serials",
+        f"At most {settings.most_without_serial:.0%} of the active computers lack a serial number.",
+        lambda engine: check_serials(engine, settings.most_without_serial),
+    )
+
+
+def build_check(
+    key: dg.AssetKey, name: str, description: str, look: Callable[[Engine], Verdict]
+) -> dg.AssetChecksDefinition:
+    """Make an asset check of a function that gives a verdict over the database.
+
+    Args:
+        key: The asset.
+        name: Of the check.
+        description: For the UI.
+        look: Gives the verdict.
+    """
+
+    @dg.asset_check(
+        asset=key, name=name, description=description, required_resource_keys={"database"}
+    )
+    def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        verdict = look(context.resources.database.engine())
+        severity = dg.AssetCheckSeverity.ERROR if verdict.is_error else dg.AssetCheckSeverity.WARN
+        return dg.AssetCheckResult(
+            passed=verdict.passed,
+            severity=severity,
+            description=verdict.text,
+            metadata=dict(verdict.numbers),
+        )
+
+    return check

@@ -1,0 +1,58 @@
+"""When the inventory is loaded and rebuilt: jobs, schedules, and the sensor that follows bronze.
+
+Belongs here: triggers. Does not: what they trigger (`assets`).
+"""
+
+from typing import Any
+
+import dagster as dg
+
+from tdx_dagster.inventory.columns import BRONZE, COMPUTERS
+from tdx_dagster.inventory.load_result import Mode
+from tdx_dagster.inventory.settings import InventorySettings
+
+
+def follow_bronze(settings: InventorySettings) -> dg.AutomationConditionSensorDefinition:
+    """Make the sensor that rebuilds silver; on from the start, since it costs a query and no TDX call."""
+    return dg.AutomationConditionSensorDefinition(
+        "silver_follows_bronze",
+        target=dg.AssetSelection.assets(COMPUTERS, *(BRONZE if settings.is_external else ())),
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        minimum_interval_seconds=60,
+        description="Rebuilds the computers when bronze has changed.",
+    )
+
+
+def load_jobs(settings: InventorySettings) -> dg.Definitions:
+    """Make the jobs that load bronze, and their schedules."""
+    jobs = {mode: _job(mode) for mode in Mode}
+    return dg.Definitions(
+        jobs=list(jobs.values()),
+        schedules=[
+            _schedule(jobs[Mode.FULL], settings.full_cron, settings),
+            _schedule(jobs[Mode.INCREMENTAL], settings.incremental_cron, settings),
+        ],
+    )
+
+
+def _job(mode: Mode) -> Any:  # noqa: ANN401  Dagster's unresolved job
+    what = {
+        Mode.FULL: "Loads all assets, their statuses and owners, and marks what is gone.",
+        Mode.INCREMENTAL: "Loads assets that changed since the last load, statuses and owners.",
+    }
+    return dg.define_asset_job(
+        f"inventory_{mode.value}",
+        selection=[*BRONZE],
+        config={"ops": {"bronze__tdx_assets": {"config": {"mode": mode.value}}}},
+        description=what[mode],
+    )
+
+
+def _schedule(job: Any, cron: str, settings: InventorySettings) -> dg.ScheduleDefinition:  # noqa: ANN401  as above
+    return dg.ScheduleDefinition(
+        name=f"{job.name}_schedule",
+        job=job,
+        cron_schedule=cron,
+        execution_timezone=settings.time_zone,
+        description=f"{job.description} Off until switched on, since it calls TDX.",
+    )
