@@ -1,4 +1,4 @@
-"""From one URL to a database one can use: addresses, engines, databases made where missing.
+"""Reach a database from one URL: addresses, engines, databases made where missing.
 
 Belongs here: everything between the setting DATABASE_URL and a pool of sessions, and the one place
 where the driver's errors become ours. Does not: SQL about any table of the project.

@@ -1,4 +1,4 @@
-"""Every error this package raises, sorted by what to do next, and the driver's errors as ours.
+"""Define every error of this package, sorted by what to do next, and translate the driver's.
 
 `DatabaseUnavailable`: try again later. `DatabaseSettingError`: a person changes a setting, a
 permission or an installation first. `UnstorableText`: the data is at fault. Only SQLSTATEs are
