@@ -17,7 +17,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tdx_dagster.inventory.freshness import AgeLimits
-from tdx_dagster.inventory.settings import InventorySettings
+from tdx_dagster.inventory.schema import NAME_PATTERN
+from tdx_dagster.inventory.settings import ASSET_NAMES, KEY_PATTERN, InventorySettings
 from tdx_dagster.postgres.database import database_url
 from tdx_dagster.tdx.client import Connection
 from tdx_dagster.tdx.sign_in import Credentials
@@ -185,6 +186,40 @@ class InventoryVariables(BaseSettings):
     inventory_incremental_cron: str = InventorySettings().incremental_cron
     inventory_time_zone: str | None = Field(None, description="left out: TDX_TIME_ZONE")
     tdx_time_zone: str = "UTC"
+    inventory_schema: str = Field(
+        InventorySettings().schema,
+        pattern=f"^{NAME_PATTERN}$",
+        description="schema of our table tdx_computers, where silver is somebody else's",
+    )
+
+    inventory_asset_keys: Annotated[dict[str, str], NoDecode] = Field(
+        {},
+        description="Dagster keys of our assets: assets=hub/tdx_assets, people=..., computers=...",
+    )
+    inventory_group: str = Field(
+        InventorySettings().group, pattern=r"^\w+$", description="in Dagster"
+    )
+
+    @field_validator("inventory_asset_keys", mode="before")
+    @classmethod
+    def _read_keys(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
+        return {name.strip(): key.strip() for name, _, key in pairs}
+
+    @field_validator("inventory_asset_keys")
+    @classmethod
+    def _name_known_assets(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, key in value.items():
+            if name not in ASSET_NAMES or not KEY_PATTERN.fullmatch(key):
+                raise ValueError(
+                    f"pairs like assets=hub/tdx_assets are wanted, of {', '.join(ASSET_NAMES)}"
+                )
+        computers = value.get("computers", "silver/computers")
+        if computers in {key for name, key in value.items() if name != "computers"}:
+            raise ValueError(f"computers is made of the others and cannot be {computers} too")
+        return value
 
     @field_validator("inventory_entity_types", mode="before")
     @classmethod
@@ -240,6 +275,9 @@ class InventoryVariables(BaseSettings):
             incremental_cron=self.inventory_incremental_cron,
             time_zone=self.inventory_time_zone or self.tdx_time_zone,
             tdx_time_zone=self.tdx_time_zone,
+            schema=self.inventory_schema,
+            asset_keys=self.inventory_asset_keys,
+            group=self.inventory_group,
         )
 
 

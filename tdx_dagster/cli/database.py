@@ -6,11 +6,13 @@ import click
 from rich.table import Table
 
 from tdx_dagster.cli.runtime import out, prepare, print_json
+from tdx_dagster.inventory.schema import place_table
 from tdx_dagster.postgres import server
+from tdx_dagster.postgres.database import engine as make_engine
 from tdx_dagster.postgres.database import shown_url
 from tdx_dagster.postgres.migrations import migrate as run_migrations
 from tdx_dagster.postgres.migrations import schema_state
-from tdx_dagster.settings import embedded_folder
+from tdx_dagster.settings import embedded_folder, load_inventory_settings
 
 
 @click.command()
@@ -19,6 +21,7 @@ def migrate(*, as_json: bool) -> None:
     """Bring the database's schema up to date, and show what was done."""
     runtime = prepare(must_be_current=False)
     applied = run_migrations(runtime.database)
+    place_table(make_engine(runtime.database), load_inventory_settings().schema)
     total = len(schema_state(runtime.database).applied)
     if as_json:
         print_json({"applied": [one.name for one in applied], "in_all": total})

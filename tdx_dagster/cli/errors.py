@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from yaml import YAMLError
 
 from tdx_dagster.inventory.computers import InventoryUnavailable
+from tdx_dagster.inventory.ownership import ForeignBronze
 from tdx_dagster.postgres.errors import DatabaseError
 from tdx_dagster.settings import SettingsError
 from tdx_dagster.state.records import StoreUnavailable
@@ -24,6 +25,7 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (BadAction, SETTINGS),
     (TdxSettingError, SETTINGS),
     (DatabaseError, SETTINGS),
+    (ForeignBronze, SETTINGS),
     (StoreUnavailable, FAILED),
     (InventoryUnavailable, FAILED),
     (TdxError, FAILED),

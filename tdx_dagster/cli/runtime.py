@@ -14,9 +14,15 @@ import click
 from rich.console import Console
 from sqlalchemy import make_url
 
-from tdx_dagster.postgres.database import ensure_database, libpq_url
+from tdx_dagster.inventory.schema import place_table
+from tdx_dagster.postgres.database import engine, ensure_database, libpq_url
 from tdx_dagster.postgres.migrations import migrate, pending
-from tdx_dagster.settings import SettingsError, find_database, load_settings
+from tdx_dagster.settings import (
+    SettingsError,
+    find_database,
+    load_inventory_settings,
+    load_settings,
+)
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -90,6 +96,8 @@ def bring_up_to_date(runtime: Runtime) -> None:
         )
     if waiting:
         migrate(runtime.database)
+    if runtime.is_embedded:
+        place_table(engine(runtime.database), load_inventory_settings().schema)
 
 
 def dagster_url(url: str) -> str:

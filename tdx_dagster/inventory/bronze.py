@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from tdx_dagster.inventory.load_result import SHOWN_REJECTED, LoadResult, Mode, Rejected
+from tdx_dagster.inventory.ownership import refuse_foreign
 from tdx_dagster.inventory.records import (
     ASSET,
     PERSON,
@@ -81,6 +82,7 @@ def ingest_assets(
 
     Raises:
         LoadRunning: Another load of assets runs.
+        ForeignBronze: Another loader fills bronze; nothing was changed.
         DatabaseUnavailable: The database cannot be asked; nothing was stored.
     """
     load = _Load(engine, ASSET, source_system, zone, log)
@@ -152,6 +154,8 @@ class _Load:
                 raise LoadRunning(f"Another load of {what} is running: wait until it ends.")
             connection.commit()
             try:
+                refuse_foreign(connection, self.source_system)
+                connection.commit()
                 yield connection
             finally:
                 _clear(connection, key)

@@ -10,8 +10,15 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
-from tdx_dagster.inventory.freshness import SQL, AgeLimits, Freshness, inventory_age
+from tdx_dagster.inventory.freshness import (
+    SQL,
+    AgeLimits,
+    Freshness,
+    inventory_age,
+    is_silver_behind,
+)
 from tdx_dagster.inventory.rebuilds import REBUILD
+from tdx_dagster.inventory.schema import DEFAULT_SCHEMA, in_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +28,12 @@ class InventoryNames:
     Args:
         source_system: Name of the source.
         entity_types: Names of assets.
+        schema: Where silver is.
     """
 
     source_system: str
     entity_types: tuple[str, ...]
+    schema: str = DEFAULT_SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +76,27 @@ def check_age(engine: Engine, names: InventoryNames, limits: AgeLimits) -> Verdi
     )
 
 
-def check_not_empty(engine: Engine) -> Verdict:
+def check_current(engine: Engine, names: InventoryNames) -> Verdict:
+    """Warn where bronze has assets that silver was not made from: then TDX is asked about each computer."""
+    is_behind = is_silver_behind(
+        engine,
+        source_system=names.source_system,
+        entity_types=names.entity_types,
+        schema=names.schema,
+    )
+    said = "Computers were made from the newest rows of bronze."
+    if is_behind:
+        said = (
+            "Bronze is newer than the computers made from it: materialise silver, or run "
+            "`tdx-dagster ingest`. Until then TDX is asked about each computer that is found."
+        )
+    return Verdict(said, passed=not is_behind)
+
+
+def check_not_empty(engine: Engine, schema: str = DEFAULT_SCHEMA) -> Verdict:
     """Empty, all load goes to the rate-limited API, and nothing else looks wrong (case E05)."""
     with engine.connect() as connection:
-        count: int = connection.execute(SQL["computers"]).scalar_one()
+        count: int = connection.execute(in_schema(SQL, "computers", schema)).scalar_one()
     advice = "" if count else ": load assets, and see that their entity type is one of those read."
     return Verdict(
         text=f"{count:,} computers{advice}",
@@ -112,10 +138,10 @@ def check_drop(engine: Engine, names: InventoryNames, most_dropped: float) -> Ve
     )
 
 
-def check_serials(engine: Engine, most_without: float) -> Verdict:
+def check_serials(engine: Engine, most_without: float, schema: str = DEFAULT_SCHEMA) -> Verdict:
     """Without a serial number a computer is found by its name alone."""
     with engine.connect() as connection:
-        found = connection.execute(SQL["serials"]).one()
+        found = connection.execute(in_schema(SQL, "serials", schema)).one()
     share = found.without / found.active if found.active else 0.0
     return Verdict(
         passed=share <= most_without,

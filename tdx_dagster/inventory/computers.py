@@ -107,7 +107,7 @@ class Inventory(Protocol):
         """
 
     def is_distrusted(self) -> bool:
-        """Whether it is so old that TDX is to be asked about every record before it is believed.
+        """Whether TDX is to be asked about every record: the inventory is too old, or older than bronze.
 
         Raises:
             InventoryUnavailable: It could not be asked.

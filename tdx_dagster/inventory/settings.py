@@ -4,11 +4,19 @@ Belongs here: what can be set, with its defaults and the reasons for them. Does 
 (`tdx_dagster.settings` reads the environment), nor what is done with them.
 """
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from tdx_dagster.inventory.freshness import AgeLimits
 from tdx_dagster.inventory.records import ASSET_TYPES, SOURCE_SYSTEM
+from tdx_dagster.inventory.schema import DEFAULT_SCHEMA
+
+ASSET_NAMES = ("assets", "people", "statuses", "computers")
+"""What INVENTORY_ASSET_KEYS may name."""
+
+KEY_PATTERN = re.compile(r"[\w.-]+(/[\w.-]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,10 @@ class InventorySettings:
         incremental_cron: When changes are loaded: in office hours, when computers change hands.
         time_zone: Of these times.
         tdx_time_zone: Of dates in bronze that have none.
+        schema: Where our table `tdx_computers` is.
+        asset_keys: Keys of our Dagster assets, by `assets`, `people`, `statuses` and `computers`, where they
+            are not the usual ones: another code location may have them, or have taken ours.
+        group: Of all of them in Dagster.
     """
 
     source: Literal["tdx", "external"] = "tdx"
@@ -39,6 +51,16 @@ class InventorySettings:
     incremental_cron: str = "41 7-18 * * 1-5"
     time_zone: str = "UTC"
     tdx_time_zone: str = "UTC"
+    schema: str = DEFAULT_SCHEMA
+    asset_keys: Mapping[str, str] = field(default_factory=dict)
+    group: str = "inventory"
+
+    @property
+    def is_observed(self) -> bool:
+        """Whether we observe bronze: a cron job fills it, no code location that says so itself."""
+        return self.is_external and not any(
+            name in self.asset_keys for name in ("assets", "people", "statuses")
+        )
 
     @property
     def is_external(self) -> bool:
