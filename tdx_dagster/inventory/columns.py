@@ -114,10 +114,12 @@ def column_lineage(keys: InventoryKeys) -> dg.TableColumnLineage:
         {
             name: [
                 dg.TableColumnDep(
-                    asset_key=getattr(keys, source),
+                    asset_key=key,
                     column_name=name if name in _SAME else "raw_data",
                 )
-                for source in _ALSO_FROM.get(name, ("assets",))
+                for key in dict.fromkeys(
+                    getattr(keys, source) for source in _ALSO_FROM.get(name, ("assets",))
+                )
             ]
             for name in _FROM_ASSETS
         }

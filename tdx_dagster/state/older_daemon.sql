@@ -31,7 +31,7 @@ SELECT count(*) AS tickets, min(ticket_id) AS example FROM (
     SELECT ticket_id FROM meta.daemon_action_log
     WHERE pipeline IS NULL AND run_id IS NULL AND action_id = ANY (CAST(:action_ids AS text[]))
     GROUP BY ticket_id HAVING count(*) < cardinality(CAST(:action_ids AS text[]))
-) AS some;
+) AS incomplete;
 
 -- name: doubles
 -- Tickets on which it completed one type of action under several ids.

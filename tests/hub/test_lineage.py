@@ -21,7 +21,11 @@ def test_keys_and_group_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     settings = load_inventory_settings()
     keys = InventoryKeys.of(settings)
-    graph = inventory_definitions(settings).resolve_asset_graph()
+    nothing = dg.ResourceDefinition.none_resource()
+    defs = dg.Definitions.merge(
+        inventory_definitions(settings), dg.Definitions(resources={"database": nothing})
+    )
+    graph = defs.resolve_asset_graph()
     assert keys.bronze == (dg.AssetKey(["bronze", "tdx_statuses"]), dg.AssetKey(["hub", "raw"]))
     assert graph.get(dg.AssetKey(["robot", "computers"])).parent_keys == set(keys.bronze)
     assert {graph.get(key).group_name for key in graph.get_all_asset_keys()} == {"hub"}
