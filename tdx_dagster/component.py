@@ -1,13 +1,18 @@
 """`TicketPipeline`: the Dagster component that turns a `defs.yaml` into asset, job, sensor and partitions.
 
 Belongs here: the attributes people write in YAML, and making definitions of them. Does not: what the
-actions do, what a run looks like (`tickets.asset`), what TDX or a database needs.
+actions do, what a run looks like (`tickets.job`), what TDX or a database needs.
 """
 
+import importlib
+import logging
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
 
 import dagster as dg
@@ -15,16 +20,20 @@ from dagster.components.core.component_tree import ComponentTree
 from pydantic import Field
 
 import tdx_dagster.defs
+from tdx_dagster.component_errors import causes, component_fault
+from tdx_dagster.failures import failure
 from tdx_dagster.inventory.columns import InventoryKeys
-from tdx_dagster.settings import load_inventory_settings, load_sensor_settings
-from tdx_dagster.tickets.actions.registry import read_actions
+from tdx_dagster.settings import SettingsError, load_inventory_settings, load_sensor_settings
+from tdx_dagster.tickets.actions.registry import BadAction, read_actions
 from tdx_dagster.tickets.job import build_ticket_asset, build_ticket_job
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.sensor import build_sensor
 
-DEFS_FOLDER = Path(tdx_dagster.defs.__file__).parent
+DEFS_MODULE: ModuleType = tdx_dagster.defs
 
-# Overlapping ticks of a very short interval would start work twice over (case C28); harmless, but wasteful.
+PIPELINE_NAME = re.compile("[A-Za-z0-9_]+")
+
+# Overlapping ticks of a very short interval would ask for the same runs twice (case C28), for nothing.
 SHORTEST_INTERVAL = 30
 
 
@@ -54,8 +63,13 @@ class TicketPipeline(dg.Component, dg.Model, dg.Resolvable):
             place: Its file, for error messages.
 
         Raises:
-            BadAction: An action cannot be read.
+            BadAction: An action cannot be read, or the name is none for Dagster.
         """
+        if not PIPELINE_NAME.fullmatch(name):
+            raise BadAction(
+                f"{place}: {name!r} cannot be a pipeline's name: give the folder a name of letters, digits "
+                "and underscores."
+            )
         return Pipeline(
             name=name,
             actions=read_actions(self.actions, place),
@@ -85,31 +99,103 @@ def pipeline_definitions(pipeline: Pipeline) -> dg.Definitions:
     )
 
 
-def component_tree() -> ComponentTree:
-    """Give the pipelines of the `defs` folder as Dagster sees them."""
-    return ComponentTree.from_module(
-        defs_module=tdx_dagster.defs, project_root=DEFS_FOLDER.parent.parent
-    )
-
-
-def load_pipelines(tree: ComponentTree | None = None) -> dict[str, Pipeline]:
-    """Give all pipelines by name.
+@dataclass(frozen=True)
+class DefsFolder:
+    """What the `defs` folder holds.
 
     Args:
-        tree: What `component_tree` gave, where it is at hand.
-
-    Raises:
-        BadAction: An action cannot be read.
+        pipelines: The pipelines that can be read, by name.
+        broken: Why others cannot be read, by the name of their folder.
+        trees: What Dagster builds definitions from.
     """
-    tree = tree or component_tree()
-    found = {}
+
+    pipelines: dict[str, Pipeline]
+    broken: dict[str, str]
+    trees: list[tuple[ComponentTree, str | None]]
+
+    def build_defs(self) -> dg.Definitions:
+        """Make the definitions of all that can be read; a sensor of each broken pipeline says why it fails."""
+        sensors = [_broken_sensor(name, text) for name, text in self.broken.items()]
+        with suppress_preview_warnings():
+            built = [tree.build_defs(place) for tree, place in self.trees]
+        return dg.Definitions.merge(*built, dg.Definitions(sensors=sensors))
+
+
+def load_defs_folder() -> DefsFolder:
+    """Read all pipelines; one that is broken stops none of the others."""
     with suppress_preview_warnings():
-        for file in sorted(DEFS_FOLDER.rglob("defs.yaml")):
-            component = tree.load_component(file.parent.relative_to(DEFS_FOLDER))
-            if isinstance(component, TicketPipeline):
-                name = file.parent.name
-                found[name] = component.spec(name, place_of(file.parent))
+        try:
+            tree = _tree(DEFS_MODULE)
+            return DefsFolder(_pipelines(tree, tree.defs_module_path), {}, [(tree, None)])
+        except Exception:
+            found = _load_one_by_one()
+            if not found.broken:
+                raise
+            return found
+
+
+def load_pipelines() -> Mapping[str, Pipeline]:
+    """Give all pipelines that can be read, by name."""
+    return load_defs_folder().pipelines
+
+
+def _load_one_by_one() -> DefsFolder:
+    """Read each pipeline as if it were alone, which leaves out what is in Python files of the folder."""
+    found = DefsFolder({}, {}, [])
+    root = _tree(DEFS_MODULE).defs_module_path
+    for file in _files(root):
+        folder = file.parent
+        name = ".".join([DEFS_MODULE.__name__, *folder.relative_to(root).parts])
+        tree = _tree(importlib.import_module(name))
+        try:
+            found.pipelines.update(_pipelines(tree, folder))
+            tree.build_defs(".")
+            found.trees.append((tree, "."))
+        except Exception as error:
+            if any(isinstance(cause, SettingsError) for cause in causes(error)):
+                raise
+            found.broken[folder.name] = (
+                component_fault(error, sorted(TicketPipeline.model_fields))
+                or f"{place_of(folder)}: {error}"
+            )
     return found
+
+
+def _tree(module: ModuleType) -> ComponentTree:
+    return ComponentTree.from_module(module, Path(__file__).parents[1])
+
+
+def _pipelines(tree: ComponentTree, root: Path) -> dict[str, Pipeline]:
+    found = {}
+    for file in _files(root):
+        if not file.read_text(encoding="utf-8").strip():
+            raise BadAction(
+                f"{place_of(file.parent)} is empty: begin it with 'type: tdx_dagster.TicketPipeline', or "
+                "remove the folder."
+            )
+        component = tree.load_component(file.parent.relative_to(root))
+        if isinstance(component, TicketPipeline):
+            name = file.parent.name
+            found[name] = component.spec(name, place_of(file.parent))
+    return found
+
+
+def _files(root: Path) -> list[Path]:
+    """Give the files of pipelines, one a folder; Dagster reads `defs.yml` where there is no `defs.yaml`."""
+    found = {file.parent: file for name in ("defs.yml", "defs.yaml") for file in root.rglob(name)}
+    return [found[folder] for folder in sorted(found)]
+
+
+def _broken_sensor(name: str, text: str) -> dg.SensorDefinition:
+    """Make a sensor in the place of a broken pipeline's, so that the UI shows what is wrong."""
+
+    def fail(_: dg.SensorEvaluationContext) -> None:
+        raise failure(text)
+
+    logging.getLogger("dagster").error("The pipeline %s is left out. %s", name, text)
+    return dg.SensorDefinition(
+        name=f"{re.sub('[^A-Za-z0-9_]', '_', name)}_report", evaluation_fn=fail, description=text
+    )
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Where all meets: every asset, job, sensor, schedule and resource of the project.
+"""Assemble the project's Dagster definitions: every asset, job, sensor, schedule and resource of the project.
 
 `build_defs` takes overrides, so that tests, rehearsals and production differ by an argument. `defs` is what
 Dagster loads; it needs no setting and no database to load.
@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from tdx_dagster.component import component_tree, load_pipelines, suppress_preview_warnings
+from tdx_dagster.component import load_defs_folder, suppress_preview_warnings
 from tdx_dagster.inventory.asset_checks import FRESH
 from tdx_dagster.inventory.assets import inventory_definitions
 from tdx_dagster.inventory.columns import InventoryKeys
@@ -35,12 +35,12 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
         executor=dg.in_process_executor,
     )
     with suppress_preview_warnings():
-        tree = component_tree()
+        folder = load_defs_folder()
         settings = load_inventory_settings()
         return dg.Definitions.merge(
-            tree.build_defs(),
+            folder.build_defs(),
             inventory_definitions(settings),
-            morning_checks(tuple(load_pipelines(tree)), settings),
+            morning_checks(tuple(folder.pipelines), settings),
             shared,
         )
 

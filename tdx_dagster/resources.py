@@ -21,12 +21,11 @@ from tdx_dagster.settings import (
     load_settings,
 )
 from tdx_dagster.state.postgres_store import PostgresStore
+from tdx_dagster.state.rate_limit import PostgresLimiter, ShareLimiter
 from tdx_dagster.state.store import ActionStore
+from tdx_dagster.tdx.call import SENSOR_LIMITS, CallLimits
 from tdx_dagster.tdx.client import Connection, Tdx
 from tdx_dagster.tdx.models import Report
-from tdx_dagster.tdx.rate_limit import PostgresLimiter, ShareLimiter
-from tdx_dagster.tdx.shelf import PostgresShelf
-from tdx_dagster.tdx.transport import SENSOR_LIMITS, CallLimits
 from tdx_dagster.tickets.job import batch_io_manager
 from tdx_dagster.tickets.services import NotConfigured, RunServices
 
@@ -77,11 +76,10 @@ class TdxProvider:
 
 
 def _client(connection: Connection, engine: Engine, patience: CallLimits) -> Tdx:
-    """A client that shares its rate limit and its token with all processes of the installation."""
+    """Make a client that shares its rate limit with all processes of the installation."""
     return Tdx.create(
         connection,
         limiter=ShareLimiter(PostgresLimiter(engine), load_settings().tdx_rate_share),
-        shelf=PostgresShelf(engine, connection.base_url, connection.credentials),
         patience=patience,
     )
 

@@ -5,9 +5,11 @@ each test that asks for one. Servers are stopped at the end.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import count
 from pathlib import Path
 
@@ -20,6 +22,14 @@ from tdx_dagster.postgres import binaries, server
 from tdx_dagster.postgres.database import connect, engine, ensure_database, normalise_url
 from tdx_dagster.postgres.migrations import migrate
 
+# A test that asks for none of these fixtures, in a file that has none of these words, is a unit test.
+SERVER_FIXTURES = frozenset({"cluster", "system_cluster", "each_cluster", "server", "simulator"})
+SERVER_WORDS = re.compile(
+    r"^(from|import) (dagster|subprocess|tdxlib|tdxapi)\b|\bSimulator\b|ScriptedServer|import server\b"
+    r"|tdx_dagster\.(cli|component|definitions|resources|inventory\.assets)\b",
+    re.MULTILINE,
+)
+
 # A busy machine is no wrong result.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
@@ -28,14 +38,41 @@ TEMPLATE = "tdx_template"
 NAMES = count(1)
 
 
+@cache
+def starts_servers(file: Path) -> bool:
+    """Whether a file of tests has to do with servers, processes or Dagster."""
+    return bool(SERVER_WORDS.search(file.read_text(encoding="utf-8")))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Read no other file where unit tests alone are wanted: importing Dagster takes seconds."""
+    is_other = collection_path.suffix == ".py" and starts_servers(collection_path)
+    return True if config.option.markexpr == "unit" and is_other else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need no server and no Dagster as `unit`."""
+    for item in items:
+        if isinstance(item, pytest.Function) and _is_unit(item):
+            item.add_marker(pytest.mark.unit)
+
+
+def _is_unit(item: pytest.Function) -> bool:
+    # Hundreds of inputs, or large ones, are for `make test`.
+    is_long = item.get_closest_marker("slow") or hasattr(item.function, "hypothesis")
+    if is_long or "hostile" in item.name or SERVER_FIXTURES & set(item.fixturenames):
+        return False
+    # A fixture that makes what it is told to names a server by its parameter.
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    is_server = {"postgres", "remembering"} & set(map(str, parameters))
+    return not is_server and not starts_servers(item.path)
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the settings of whoever runs it."""
     for name in list(os.environ):
-        if name.startswith(("TDX_", "DAEMON_", "INVENTORY_")) or name in (
-            "DATABASE_URL",
-            "DAGSTER_HOME",
-        ):
+        if name.startswith(("TDX_", "DAEMON_", "INVENTORY_", "DAGSTER_")) or name == "DATABASE_URL":
             monkeypatch.delenv(name)
 
 

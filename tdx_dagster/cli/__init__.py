@@ -1,7 +1,8 @@
 """The command line: the group, its commands by name, and what errors look like.
 
-Each command lives in a file of this package and is imported when asked for: Dagster takes a second to
-import, and `--help` should not. Exit codes: 0 all well, 1 something failed, 2 a setting is wrong.
+Each command lives in the file of its name (`stats`, `history` and `failed` in `log`) and is imported when
+asked for: Dagster takes a second to import, and `--help` should not. To add one: write its file, and name it
+in `CommandsByName.places`. Exit codes: 0 all well, 1 something failed, 2 a setting is wrong.
 """
 
 import importlib
@@ -15,23 +16,23 @@ class CommandsByName(click.Group):
     """A group that imports a command's module when the command is used."""
 
     places: ClassVar[dict[str, tuple[str, str]]] = {
-        "demo": ("sample", "Do the main job on sample data, and end."),
-        "dev": ("sample", "Serve the sample in the Dagster UI until Ctrl-C."),
+        "demo": ("demo", "Do the main job on sample data, and end."),
+        "dev": ("dev", "Serve the sample in the Dagster UI until Ctrl-C."),
         "simulate": ("simulate", "Run the TDX simulator alone."),
-        "migrate": ("database", "Bring the database's schema up to date."),
-        "down": ("database", "Stop the embedded PostgreSQL."),
-        "env": ("database", "Print the exports that plain Dagster commands need."),
-        "check": ("check", "Look at settings, database, TDX and report, and say what is wrong."),
+        "migrate": ("migrate", "Bring the database's schema up to date."),
+        "down": ("down", "Stop the embedded PostgreSQL."),
+        "env": ("env", "Print the exports that plain Dagster commands need."),
+        "check": ("check", "Check settings, database, TDX and report, and say what is wrong."),
         "ingest": ("ingest", "Load assets and people into the inventory."),
         "process": ("process", "Make one pass over a report now."),
         "worker": ("worker", "Take runs from Celery on this machine, until stopped."),
-        "plan": ("looks", "Say what a pass would do; nothing is written."),
+        "plan": ("plan", "Say what a pass would do; nothing is written."),
         "explain": ("explain", "Show what discovery sees in a ticket or a text, and why."),
         "takeover": ("takeover", "Show the older daemon's log, and write the pipeline for it."),
-        "baseline": ("baseline", "Take all tickets now in a report as done."),
-        "stats": ("looks", "Count what was done, by action and outcome."),
-        "history": ("looks", "Show everything that was done to a ticket, and every attempt."),
-        "failed": ("looks", "List failed actions; --clear lets them run again."),
+        "baseline": ("baseline", "Record all tickets now in a report as done."),
+        "stats": ("log", "Count what was done, by action and outcome."),
+        "history": ("log", "Show everything that was done to a ticket, and every attempt."),
+        "failed": ("log", "List failed actions; --clear lets them run again."),
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -79,6 +80,9 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line."""
+    from tdx_dagster.cli.output import print_what_can_be_shown  # noqa: PLC0415  kept from `--help`
+
+    print_what_can_be_shown()
     # A module with custom actions may lie in the folder people start from.
     if "" not in sys.path:
         sys.path.insert(0, "")

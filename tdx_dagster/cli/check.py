@@ -1,4 +1,4 @@
-"""`check`: one look at everything a pass needs, each with what is wrong and how to mend it."""
+"""`check`: tries everything a pass needs, and says what is wrong and how to fix it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -11,8 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from tdx_dagster.cli.errors import exit_code_and_text
-from tdx_dagster.cli.runtime import dagster_home, out, prepare, print_json
-from tdx_dagster.component import load_pipelines
+from tdx_dagster.cli.output import out, print_json
+from tdx_dagster.cli.runtime import dagster_home, prepare
+from tdx_dagster.component import DefsFolder, load_defs_folder
 from tdx_dagster.inventory.checks import InventoryNames, check_current
 from tdx_dagster.inventory.freshness import Freshness, inventory_age
 from tdx_dagster.inventory.ownership import check_ownership
@@ -21,6 +22,7 @@ from tdx_dagster.postgres.database import shown_url
 from tdx_dagster.postgres.migrations import schema_state
 from tdx_dagster.resources import DatabaseProvider, TdxProvider
 from tdx_dagster.settings import (
+    SettingsError,
     find_database,
     load_inventory_settings,
     load_sensor_settings,
@@ -29,13 +31,18 @@ from tdx_dagster.settings import (
 from tdx_dagster.state.older_daemon import writing_now
 from tdx_dagster.tdx.address import is_sandbox, normalise_base_url
 from tdx_dagster.tdx.client import Tdx
-from tdx_dagster.tdx.errors import TdxRetryLater
+from tdx_dagster.tdx.errors import TdxRefused, TdxRetryLater, TdxSettingError
+from tdx_dagster.tdx.models import AssetSearch
+from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.report import read_tickets
 
+# One may be gone since the report was made; several of them show that the application is wrong.
+TICKETS_TRIED = 3
+
 
 class Verdict(StrEnum):
-    """How a look ended."""
+    """How a check ended."""
 
     OK = "ok"
     WARNING = "warning"
@@ -44,7 +51,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What one look found."""
+    """What one check found."""
 
     about: str
     verdict: Verdict
@@ -55,10 +62,10 @@ class Finding:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def check(ctx: click.Context, *, as_json: bool) -> None:
-    """Look at settings, database, TDX and report, and say what is wrong and how to mend it."""
+    """Check settings, database, TDX and report, and say what is wrong and how to fix it."""
     findings = []
     table = Table("", "about", "finding", box=SIMPLE_HEAD)
-    for finding in look_at_all():
+    for finding in run_checks():
         findings.append(finding)
         style = {"ok": "green", "warning": "yellow", "wrong": "red"}[finding.verdict.value]
         table.add_row(f"[{style}]{finding.verdict.value}[/]", finding.about, escape(finding.text))
@@ -67,61 +74,73 @@ def check(ctx: click.Context, *, as_json: bool) -> None:
         print_json({"ok": not is_wrong, "findings": [asdict(finding) for finding in findings]})
     else:
         out.print(table)
-        out.print(
-            "Something is wrong: mend it from the top." if is_wrong else "All is well.",
-            highlight=False,
-        )
+        out.print(_last_line(findings), highlight=False)
     ctx.exit(2 if is_wrong else 0)
 
 
-def look_at_all() -> Iterator[Finding]:
-    """Look at one thing after the other; what stands on a broken one is left out."""
-    settings = _look("settings", _settings)
+def _last_line(findings: list[Finding]) -> str:
+    verdicts = {finding.verdict for finding in findings}
+    if Verdict.WRONG in verdicts:
+        return "Problems found. Fix them from the top down."
+    return "Nothing is wrong; see the warnings." if Verdict.WARNING in verdicts else "All is well."
+
+
+def run_checks() -> Iterator[Finding]:
+    """Run the checks in order; those that depend on a failed one are left out."""
+    settings = _finding("settings", _settings)
     yield settings
-    database = _look("database", lambda: shown_url(find_database()))
+    database = _finding("database", lambda: shown_url(find_database()))
     yield database
-    schema = _look("schema", _schema) if database.verdict is Verdict.OK else database
+    schema = _finding("schema", _schema) if database.verdict is Verdict.OK else database
     if schema is not database:
         yield schema
     if schema.verdict is Verdict.OK:
-        yield _look("inventory", _inventory)
-        yield _look("action log", _action_log)
-    yield _look("dagster.yaml", lambda: str(dagster_home()))
-    pipelines = _look("pipelines", _pipelines)
-    yield pipelines
+        yield _finding("inventory", _inventory)
+        yield _finding("action log", _action_log)
+    yield _finding("dagster.yaml", lambda: str(dagster_home()))
+    folder = load_defs_folder()
+    yield _finding("pipelines", lambda: _pipelines(folder))
+    for name, text in folder.broken.items():
+        yield Finding(f"pipeline {name}", Verdict.WRONG, text)
     if Verdict.WRONG in {settings.verdict, schema.verdict}:
         return
     tdx = TdxProvider(DatabaseProvider()).non_waiting_client()
-    yield _look("sign-in", lambda: f"as {tdx.whoami().full_name or 'a service account'}")
-    yield _look("TDX_TICKET_APP_ID", lambda: f"{len(tdx.ticket_statuses())} ticket statuses")
-    yield _look("TDX_ASSET_APP_ID", lambda: f"{len(tdx.asset_statuses())} asset statuses")
-    if pipelines.verdict is Verdict.OK:
-        for pipeline in load_pipelines().values():
-            yield _look(f"report of {pipeline.name}", lambda it=pipeline: _report(tdx, it))  # type: ignore[misc]
-            yield look_at_statuses(tdx, pipeline)
+    yield _finding("sign-in", lambda: f"as {tdx.account().full_name or 'a service account'}")
+    yield _finding("TDX_TICKET_APP_ID", lambda: f"{len(tdx.ticket_statuses())} ticket statuses")
+    yield _finding("TDX_ASSET_APP_ID", lambda: f"{len(tdx.asset_statuses())} asset statuses")
+    yield _finding("an asset", lambda: _asset(tdx))
+    for pipeline in folder.pipelines.values():
+        yield _finding(f"report of {pipeline.name}", lambda it=pipeline: _report(tdx, it))  # type: ignore[misc]
+        yield _finding(f"a ticket of {pipeline.name}", lambda it=pipeline: _ticket(tdx, it))  # type: ignore[misc]
+        yield check_statuses(tdx, pipeline)
 
 
-def look_at_statuses(tdx: Tdx, pipeline: Pipeline) -> Finding:
-    """Look whether TDX has the asset statuses by which a pipeline counts computers as active."""
+def check_statuses(tdx: Tdx, pipeline: Pipeline) -> Finding:
+    """Check that TDX has the asset statuses by which a pipeline counts computers as active."""
 
-    def look() -> str:
-        actives = pipeline.active_statuses(listed_by_tdx(tdx.asset_statuses()))
-        doubts = [doubt for active in actives for doubt in active.doubts()]
-        if doubts:
-            raise _Warning(" ".join(doubts))
+    def find() -> str:
+        listed = listed_by_tdx(tdx.asset_statuses())
+        actives = [
+            action.active_statuses(listed)
+            for action in pipeline.actions
+            if isinstance(action, AddAsset)
+        ]
+        warnings = [warning for active in actives for warning in active.doubts()]
+        if warnings:
+            raise _Warning(" ".join(warnings))
         counted = (", ".join(map(str, active.ids or active.names)) for active in actives)
-        return "; ".join(counted) or "not asked for"
+        return "; ".join(counted) or "not used"
 
-    return _look(f"active statuses of {pipeline.name}", look)
+    return _finding(f"active statuses of {pipeline.name}", find)
 
 
 class _Warning(Exception):
-    """Not wrong, but worth a word."""
+    """Not wrong, but worth saying."""
 
 
-def _look(about: str, look: Callable[[], str]) -> Finding:
+def _finding(about: str, find: Callable[[], str]) -> Finding:
     try:
-        return Finding(about, Verdict.OK, look())
+        return Finding(about, Verdict.OK, find())
     except _Warning as warning:
         return Finding(about, Verdict.WARNING, str(warning))
     except TdxRetryLater as error:
@@ -134,7 +153,9 @@ def _look(about: str, look: Callable[[], str]) -> Finding:
 
 
 def _settings() -> str:
-    address = normalise_base_url(load_settings().connection().base_url)
+    load_inventory_settings()
+    connection = load_settings().connection()
+    address = normalise_base_url(connection.base_url, allow_http=connection.allow_http)
     return f"complete, for the {'sandbox' if is_sandbox(address) else 'production system'} at {address}"
 
 
@@ -143,9 +164,13 @@ def _schema() -> str:
     return f"{len(schema_state(runtime.database).applied)} migrations applied"
 
 
-def _pipelines() -> str:
+def _pipelines(folder: DefsFolder) -> str:
     load_sensor_settings()  # read wherever pipelines become definitions
-    return ", ".join(load_pipelines()) or "none"
+    if not folder.pipelines and not folder.broken:
+        raise SettingsError(
+            "There is none: write tdx_dagster/defs/<name>/defs.yaml, as README shows."
+        )
+    return ", ".join(folder.pipelines) or "none that can be read"
 
 
 def _inventory() -> str:
@@ -153,13 +178,13 @@ def _inventory() -> str:
     engine = DatabaseProvider().engine()
     if not settings.is_external:
         check_ownership(engine, settings.source_system)
-    names = InventoryNames(settings.source_system, settings.entity_types, settings.schema)
+    names = InventoryNames(settings.source_system, settings.entity_types, settings.schema_name)
     age, computers = inventory_age(engine, **asdict(names))
     by = "by another job" if settings.is_external else "by us"
-    mend = "look at the job that loads it" if settings.is_external else "run `tdx-dagster ingest`"
+    remedy = "look at the job that loads it" if settings.is_external else "run `tdx-dagster ingest`"
     if not computers:
         raise _Warning(
-            f"No computers are known: {mend if age is None else 'run `tdx-dagster ingest`'}. "
+            f"No computers are known: {remedy if age is None else 'run `tdx-dagster ingest`'}. "
             "Until then TDX is searched."
         )
     current = check_current(engine, names)
@@ -167,8 +192,8 @@ def _inventory() -> str:
         raise _Warning(current.text)
     judged = settings.limits.judge(age)
     if judged is not Freshness.FRESH:
-        doubt = "; TDX is asked about each hit" if judged is Freshness.DISTRUSTED else ""
-        raise _Warning(f"{computers} computers, but last loaded {by} {_ago(age)}{doubt}: {mend}.")
+        more = "; TDX is asked about each hit" if judged is Freshness.DISTRUSTED else ""
+        raise _Warning(f"{computers} computers, but last loaded {by} {_ago(age)}{more}: {remedy}.")
     return f"{computers} computers, loaded {by} {_ago(age)}"
 
 
@@ -180,9 +205,35 @@ def _action_log() -> str:
 
 
 def _ago(age: timedelta | None) -> str:
-    return (
-        "at a time nobody noted" if age is None else f"{age.total_seconds() / 3600:.1f} hours ago"
+    return "at an unknown time" if age is None else f"{age.total_seconds() / 3600:.1f} hours ago"
+
+
+def _ticket(tdx: Tdx, pipeline: Pipeline) -> str:
+    """Read a ticket of the report, since only that shows that the application is the tickets' own."""
+    report = tdx.report(load_settings().report_id(pipeline.report_id))
+    ticket_ids = read_tickets(report, pipeline.ticket_column).ticket_ids[:TICKETS_TRIED]
+    refusals = []
+    for ticket_id in ticket_ids:
+        try:
+            return f"ticket {tdx.ticket(ticket_id).id} can be read"
+        except TdxRefused as error:
+            refusals.append(str(error))
+    if not refusals:
+        return "the report is empty"
+    tdx.check_ticket_app()
+    raise TdxSettingError(
+        f"TDX_TICKET_APP_ID (or TDX_APP_ID): none of the report's first tickets can be read. {refusals[0]}"
     )
+
+
+def _asset(tdx: Tdx) -> str:
+    """Read one asset, since only that shows that the application is theirs and readable."""
+    found = tdx.search_assets(AssetSearch(max_results=1))
+    if not found:
+        raise _Warning(
+            "The application of TDX_ASSET_APP_ID holds no asset that this account can see."
+        )
+    return f"asset {tdx.asset(found[0].id).id} can be read"
 
 
 def _report(tdx: Tdx, pipeline: Pipeline) -> str:

@@ -1,24 +1,21 @@
-"""Which errors people can mend, what they are told, and the exit code."""
+"""Which errors people can fix, what they are told, and the exit code."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+import errno
 
-from pydantic import ValidationError
-from yaml import YAMLError
-
+from tdx_dagster.component_errors import causes
 from tdx_dagster.inventory.computers import InventoryUnavailable
 from tdx_dagster.inventory.ownership import ForeignBronze
 from tdx_dagster.postgres.errors import DatabaseError
 from tdx_dagster.settings import SettingsError
 from tdx_dagster.state.records import StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError, TdxSettingError
-from tdx_dagster.tickets.actions.registry import BadAction, nearest
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
+from tdx_dagster.tickets.actions.registry import BadAction
 
 SETTINGS = 2
 FAILED = 1
+
+# What a person can change about a file: rights, a read-only or full disk, a file where a folder is wanted.
+_OF_PERSONS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, errno.EISDIR}
 
 _CODES: tuple[tuple[type[Exception], int], ...] = (
     (SettingsError, SETTINGS),
@@ -37,49 +34,22 @@ def exit_code_and_text(error: Exception) -> tuple[int, str] | None:
 
     Dagster wraps what happens while definitions load: the useful line is in a cause.
     """
-    for cause in _causes(error):
+    for cause in causes(error):
         for kind, code in _CODES:
             if isinstance(cause, kind):
                 return code, str(cause)
-    texts = [text for cause in _causes(error) if (text := _component_text(cause))]
-    return (SETTINGS, texts[0]) if texts else None
+    text = _file_fault(error)
+    return (SETTINGS, text) if text else None
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        yield current
-        current = current.__cause__ or current.__context__
-
-
-def _component_text(error: BaseException) -> str | None:
-    """Give what a defs.yaml does wrong: its place, the field and the nearest valid name."""
-    if isinstance(error, ValidationError):
-        return "\n".join(
-            _fault(fault) for fault in error.errors(include_url=False) if _is_about_value(fault)
-        )
-    is_readable = isinstance(error, YAMLError) or type(error).__module__ == "dagster_shared.error"
-    return f"a defs.yaml cannot be read: {error}" if is_readable else None
-
-
-def _is_about_value(fault: "ErrorDetails") -> bool:
-    """Leave out that the value is no template either, which Dagster would take as well."""
-    return fault["type"] != "string_type"
-
-
-def _fault(fault: "ErrorDetails") -> str:
-    """Say one fault. Dagster puts `attributes.name at file:line` where pydantic has the field's name."""
-    place = ".".join(str(part) for part in fault["loc"])
-    path, _, where = place.partition(" at ")
-    name = path.removeprefix("attributes.").split(".")[0]
-    said = f"{name} = {fault['input']!r}: {fault['msg']}."
-    if fault["type"] == "extra_forbidden":
-        from tdx_dagster.component import TicketPipeline  # noqa: PLC0415  loaded already where this happens
-
-        known = sorted(TicketPipeline.model_fields)
-        said = f"unknown attribute {name!r}.{nearest(name, known)} Its attributes are {', '.join(known)}."
-    if fault["type"] == "missing":
-        said = f"the attribute {name!r} is missing."
-    return f"{where}: {said}" if where else said
+def _file_fault(error: Exception) -> str | None:
+    """Say which file or folder this account may not use; None where the error is about something else."""
+    for cause in causes(error):
+        if isinstance(cause, OSError) and cause.filename and cause.errno in _OF_PERSONS:
+            return (
+                f"{cause.filename}: {cause.strerror}. Start from a folder that this account may write to, "
+                "or change its owner."
+            )
+        if isinstance(cause, FileNotFoundError) and not cause.filename:
+            return "The folder you start from is gone: change into another one."
+    return None

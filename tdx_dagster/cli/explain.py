@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tdx_dagster.cli.runtime import out, prepare, print_json
+from tdx_dagster.cli.output import out, print_json
+from tdx_dagster.cli.runtime import prepare
 from tdx_dagster.discovery.explain import Explanation, explain_text, explain_ticket
 from tdx_dagster.inventory.computers import Inventory
 from tdx_dagster.inventory.lookup import MemoryInventory, PostgresInventory
@@ -65,7 +66,7 @@ def _explain_file(file: Path, inventory_file: Path | None, *, is_html: bool) -> 
 
 
 def _explain_ticket(ticket: int, pipeline: str | None, inventory_file: Path | None) -> Explanation:
-    from tdx_dagster.cli.passes import choose_pipeline  # noqa: PLC0415  imports Dagster
+    from tdx_dagster.cli.plan import choose_pipeline  # noqa: PLC0415  imports Dagster
     from tdx_dagster.resources import ticket_tools  # noqa: PLC0415  the same
     from tdx_dagster.tickets.actions.add_asset import enquiry_of  # noqa: PLC0415  kept beside its use
 

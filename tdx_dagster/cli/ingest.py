@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tdx_dagster.cli.passes import QUIET, why_it_failed
-from tdx_dagster.cli.runtime import dagster_instance, err, out, prepare, print_json
+from tdx_dagster.cli.output import err, out, print_json
+from tdx_dagster.cli.runtime import QUIET, dagster_instance, failure_text, prepare
 from tdx_dagster.definitions import build_defs
 from tdx_dagster.inventory.columns import InventoryKeys
 from tdx_dagster.inventory.load_result import Mode
@@ -70,7 +70,7 @@ def load_inventory(instance: "dg.DagsterInstance", mode: Mode = Mode.FULL) -> di
         raise_on_error=False,
     )
     if not result.success:
-        raise click.ClickException(why_it_failed(result))
+        raise click.ClickException(failure_text(result))
     return {" ".join(key.path): rows for key in wanted if (rows := _rows(result, key)) is not None}
 
 

@@ -1,17 +1,32 @@
-"""`process`: one pass now, with a progress bar, and what it did."""
+"""`process`: makes one pass over a report now, in this process, through the same job as the sensor's runs.
+
+Belongs here: running the job over the due tickets, and what a pass did, ticket by ticket. Does not:
+reading and planning (`plan`), nor what is done to a ticket (`tickets`).
+"""
 
 import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import click
+import dagster as dg
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from tdx_dagster.cli.passes import Pass, Wanted, make_pass
-from tdx_dagster.cli.runtime import dagster_instance, err, out, prepare, print_json
+from tdx_dagster.cli.output import err, out, print_json
+from tdx_dagster.cli.plan import PassRequest, PlannedPass, plan_pass
+from tdx_dagster.cli.runtime import QUIET, dagster_instance, failure_text, prepare
+from tdx_dagster.definitions import build_defs
+from tdx_dagster.tickets.actions.add_asset import AddAsset
+from tdx_dagster.tickets.job import run_config
 from tdx_dagster.tickets.once.runner import Outcome, Result
+from tdx_dagster.tickets.plan import TicketPlan, plan_ticket
+from tdx_dagster.tickets.runs import KeyRange, key_of, order_back_to, ranges
 
 STYLES = {
     Result.COMPLETED: "green",
@@ -19,6 +34,72 @@ STYLES = {
     Result.SKIPPED: "yellow",
     Result.WOULD_RUN: "cyan",
 }
+NO_COMPUTERS = (
+    "The inventory knows no computer, so that TDX is searched for each identifier: run `tdx-dagster ingest` "
+    "first, or look at the job that loads it."
+)
+
+
+@dataclass
+class PassResult:
+    """What one pass did.
+
+    Args:
+        planned: What was read and planned.
+        chosen: The tickets that were due and within the limit.
+        dry_run: Nothing was written.
+        outcomes: Every outcome of every action, in the order they came.
+        errors: Why tickets have no full set of outcomes: their run failed, or an action never ran on them.
+    """
+
+    planned: PlannedPass
+    chosen: Sequence[int]
+    dry_run: bool
+    outcomes: list[Outcome] = field(default_factory=list)
+    errors: dict[int, str] = field(default_factory=dict)
+    calls: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def failed(self) -> set[int]:
+        """Tickets on which something failed, or that were not worked through."""
+        failed = {one.ticket_id for one in self.outcomes if one.result is Result.FAILED}
+        return failed | set(self.errors)
+
+    @property
+    def skipped(self) -> set[int]:
+        """Tickets on which every action was skipped."""
+        acted = {one.ticket_id for one in self.outcomes if one.result is not Result.SKIPPED}
+        return set(self.chosen) - acted - self.failed
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the object that `process --json` prints."""
+        return {
+            "pipeline": self.planned.pipeline.name,
+            "report_id": self.planned.report_id,
+            "dry_run": self.dry_run,
+            "tickets": {
+                "in_report": len(self.planned.report.ticket_ids),
+                "pending": len(self.chosen),
+                "completed": len(set(self.chosen) - self.failed - self.skipped),
+                "failed": len(self.failed),
+                "skipped": len(self.skipped),
+                "rejected": len(self.planned.report.rejected),
+            },
+            "actions": self._counts(),
+            "failed_tickets": sorted(self.failed),
+            "errors": {str(ticket): text for ticket, text in self.errors.items()},
+            "calls": self.calls,
+            "seconds": round(self.seconds, 2),
+        }
+
+    def _counts(self) -> dict[str, dict[str, int]]:
+        words = ("completed", "failed", "skipped")
+        counts = {action.label: dict.fromkeys(words, 0) for action in self.planned.pipeline.actions}
+        for one in self.outcomes:
+            word = "completed" if one.result is Result.WOULD_RUN else one.result.value
+            counts[one.action_name][word] += 1
+        return counts
 
 
 @click.command()
@@ -53,19 +134,22 @@ def process(
     """Make one pass over a report now, through the same job as the sensor's runs."""
     _set_up_log(log_file, log_level)
     runtime = prepare()
-    wanted = Wanted(pipeline, report_id, tickets, limit, dry_run)
+    request = PassRequest(pipeline, report_id, tickets, limit, dry_run)
     with dagster_instance(runtime) as instance:
-        made = run_with_progress(wanted, instance, label="dry run" if dry_run else "tickets")
+        made = run_with_progress(request, instance, label="dry run" if dry_run else "tickets")
     if as_json:
         print_json(made.as_json())
     else:
-        show(made)
+        _show(made)
+    if made.failed:
+        err.print(_failure(made), highlight=False, markup=False)
     ctx.exit(1 if made.failed else 0)
 
 
-def run_with_progress(wanted: Wanted, instance: object, *, label: str) -> Pass:
+def run_with_progress(
+    request: PassRequest, instance: dg.DagsterInstance, *, label: str
+) -> PassResult:
     """Make a pass under a progress bar, which goes to standard error."""
-    log = logging.getLogger("tdx_dagster.process")
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -81,23 +165,113 @@ def run_with_progress(wanted: Wanted, instance: object, *, label: str) -> Pass:
             last = f"{outcome.ticket_id} {outcome.action_name}" if outcome else ""
             bar.update(task, completed=done, total=total, last=last)
             if outcome:
-                level = logging.ERROR if outcome.result is Result.FAILED else logging.INFO
-                text = "ticket %s: %s: %s: %s"
-                log.log(
-                    level,
-                    text,
-                    outcome.ticket_id,
-                    outcome.action_name,
-                    outcome.result.value,
-                    outcome.message,
-                )
+                _log(outcome)
 
-        made = make_pass(wanted, instance, progress=progress)  # type: ignore[arg-type]
+        made = run_pass(request, instance, progress=progress)
         bar.update(task, completed=len(made.chosen), total=len(made.chosen), last="")
     return made
 
 
-def show(made: Pass) -> None:
+def run_pass(
+    request: PassRequest,
+    instance: dg.DagsterInstance,
+    *,
+    progress: Callable[[int, int, Outcome | None], None] = lambda *_: None,
+) -> PassResult:
+    """Make one pass now.
+
+    Args:
+        request: What is asked for.
+        instance: Where runs are recorded.
+        progress: Called with the tickets done, the tickets in all, and the outcome just made.
+    """
+    began = time.monotonic()
+    planned = plan_pass(request)
+    made = PassResult(planned, planned.plan.pending[: request.limit], request.dry_run)
+    last_action = planned.pipeline.actions[-1].label
+    done: set[int] = set()
+
+    def take(outcome: Outcome) -> None:
+        made.outcomes.append(outcome)
+        if outcome.stops_ticket or outcome.action_name == last_action:
+            done.add(outcome.ticket_id)
+        progress(len(done), len(made.chosen), outcome)
+
+    planned.services.progress = take
+    progress(0, len(made.chosen), None)
+    if made.chosen:
+        _warn_of_empty_inventory(planned)
+        _run_all(made, instance)
+    calls = sorted(planned.services.tdx.calls.items())
+    made.calls = {call: count for call, count in calls if "/auth" not in call}
+    made.seconds = time.monotonic() - began
+    return made
+
+
+def _warn_of_empty_inventory(planned: PlannedPass) -> None:
+    if not any(isinstance(action, AddAsset) for action in planned.pipeline.actions):
+        return
+    if planned.services.inventory.is_empty():
+        err.print(f"[yellow]warning:[/] {escape(NO_COMPUTERS)}", highlight=False)
+
+
+def _run_all(made: PassResult, instance: dg.DagsterInstance) -> None:
+    pipeline = made.planned.pipeline
+    job = build_defs({"ticket_tools": made.planned.services}).resolve_job_def(pipeline.name)
+    keys = [key_of(ticket) for ticket in made.chosen]
+    known = order_back_to(instance, pipeline.partitions_name, keys)
+    runs = ranges(keys, known, pipeline.tickets_per_run)
+    instance.add_dynamic_partitions(
+        pipeline.partitions_name, [key for key in keys if key not in set(known)]
+    )
+    for wanted in runs:
+        _run(made, wanted, job, instance)
+
+
+def _run(
+    made: PassResult, wanted: KeyRange, job: dg.JobDefinition, instance: dg.DagsterInstance
+) -> None:
+    single = len(wanted.keys) == 1
+    result = job.execute_in_process(
+        instance=instance,
+        run_config=run_config(made.planned.pipeline, dry_run=made.dry_run) | QUIET,
+        partition_key=wanted.keys[0] if single else None,
+        tags=None if single else wanted.tags(),
+        raise_on_error=False,
+    )
+    tickets = [int(key) for key in wanted.keys]
+    error = "" if result.success else failure_text(result)
+    made.errors.update(_incomplete(made, tickets, error))
+    if error and not made.failed.intersection(tickets):
+        # Nothing says which of them it was: none of them may count as done.
+        made.errors.update(dict.fromkeys(tickets, error))
+
+
+def _incomplete(made: PassResult, tickets: Sequence[int], error: str) -> dict[int, str]:
+    """Say of each ticket with a due action that never ran why that is; another run may have done it."""
+    open_plans = [plan for plan in made.planned.plan.tickets if plan.ticket_id in set(tickets)]
+    missing = {plan.ticket_id: names for plan in open_plans if (names := _not_run(made, plan))}
+    if missing and not made.dry_run:
+        log = made.planned.services.store.rows(missing)
+        for ticket in list(missing):
+            now = plan_ticket(made.planned.pipeline, ticket, log.get(ticket, ()))
+            if not any(now.due[name].should_run for name in missing[ticket]) and not error:
+                del missing[ticket]
+    return {
+        ticket: error or f"{', '.join(names)} did not run, although due"
+        for ticket, names in missing.items()
+    }
+
+
+def _not_run(made: PassResult, plan: TicketPlan) -> list[str]:
+    ended = [one for one in made.outcomes if one.ticket_id == plan.ticket_id]
+    if any(one.stops_ticket for one in ended):
+        return []
+    ran = {one.action_name for one in ended}
+    return [name for name, due in plan.due.items() if due.should_run and name not in ran]
+
+
+def _show(made: PassResult) -> None:
     """Print what a pass did, ticket by ticket, and its sums."""
     if made.outcomes or made.errors:
         out.print(outcome_table(made))
@@ -108,30 +282,42 @@ def show(made: Pass) -> None:
                     f"[cyan]would write[/] on {one.ticket_id}: {effect.name}", highlight=False
                 )
                 out.print(f"  {dict(effect.detail)}", markup=False, highlight=False)
-    sums = made.as_json()["tickets"]
-    out.print(
-        f"{sums['in_report']} tickets in the report, {sums['pending']} due: "
-        f"[green]{sums['completed']} done[/], [red]{sums['failed']} failed[/], "
-        f"[yellow]{sums['skipped']} skipped[/]"
-        + (f", {sums['rejected']} rows rejected" if sums["rejected"] else "")
-        + f"; {sum(made.calls.values())} TDX calls in {made.seconds:.1f} s."
-        + (" Nothing was written: this was a dry run." if made.dry_run else ""),
-        highlight=False,
-    )
-    for row in made.report.rejected[:5]:
+    out.print(_sums(made), highlight=False)
+    for row in made.planned.report.rejected[:5]:
         out.print(f"  rejected ticket id: {row}", markup=False)
 
 
-def outcome_table(made: Pass) -> Table:
+def _sums(made: PassResult) -> str:
+    sums = made.as_json()["tickets"]
+    rejected = f", {sums['rejected']} rows rejected" if sums["rejected"] else ""
+    dry = " Nothing was written: this was a dry run." if made.dry_run else ""
+    return (
+        f"{sums['in_report']} tickets in the report, {sums['pending']} due: "
+        f"[green]{sums['completed']} done[/], [red]{sums['failed']} failed[/], "
+        f"[yellow]{sums['skipped']} skipped[/]{rejected}; "
+        f"{sum(made.calls.values())} TDX calls in {made.seconds:.1f} s.{dry}"
+    )
+
+
+def _failure(made: PassResult) -> str:
+    tickets = sorted(made.failed)
+    shown = ", ".join(map(str, tickets[:20])) + (" and more" if len(tickets) > 20 else "")  # noqa: PLR2004  a line
+    return (
+        f"{len(tickets)} of {len(made.chosen)} tickets failed: {shown}. See `tdx-dagster failed`, or "
+        f"`tdx-dagster history {tickets[0]}`."
+    )
+
+
+def outcome_table(made: PassResult) -> Table:
     """Give the outcomes as a table, one row a ticket."""
     table = Table("ticket", "what was done, and why", box=SIMPLE_HEAD)
-    by_ticket: dict[int, list[Outcome]] = {}
+    lines: dict[int, list[str]] = {}
     for one in made.outcomes:
-        by_ticket.setdefault(one.ticket_id, []).append(one)
-    for ticket_id, outcomes in sorted(by_ticket.items()):
-        table.add_row(str(ticket_id), "\n".join(map(_line, outcomes)))
-    for key, error in made.errors.items():
-        table.add_row(key, f"[red]failed[/] {escape(error)}")
+        lines.setdefault(one.ticket_id, []).append(_line(one))
+    for ticket, error in made.errors.items():
+        lines.setdefault(ticket, []).append(f"[red]failed[/] {escape(error)}")
+    for ticket, said in sorted(lines.items()):
+        table.add_row(str(ticket), "\n".join(said))
     return table
 
 
@@ -141,11 +327,22 @@ def _line(outcome: Outcome) -> str:
     return f"[{style}]{outcome.result.value}[/] {words} [dim]({outcome.action_name})[/]"
 
 
+def _log(outcome: Outcome) -> None:
+    level = logging.ERROR if outcome.result is Result.FAILED else logging.INFO
+    said = (outcome.ticket_id, outcome.action_name, outcome.result.value, outcome.message)
+    logging.getLogger("tdx_dagster.process").log(level, "ticket %s: %s: %s: %s", *said)
+
+
 def _set_up_log(file: Path | None, level: str) -> None:
     if file is None:
         return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(file, encoding="utf-8")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(file, encoding="utf-8")
+    except OSError as error:
+        raise click.BadParameter(
+            f"{file} cannot be written: {error.strerror}.", param_hint="--log"
+        ) from None
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("tdx_dagster")
     logger.addHandler(handler)

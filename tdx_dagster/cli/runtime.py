@@ -1,19 +1,17 @@
-"""What commands stand on: the database, the Dagster instance, and where output goes.
+"""What all commands need: the database, the Dagster instance, and how runs in this process are read.
 
 Belongs here: resolving the environment once and exporting it, so that child processes and Dagster's own
 `env:` settings see the same. Does not: what a command does.
 """
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import click
-from rich.console import Console
 from sqlalchemy import make_url
 
+from tdx_dagster.environment import remember_environment
 from tdx_dagster.inventory.schema import place_table
 from tdx_dagster.postgres.database import engine, ensure_database, libpq_url
 from tdx_dagster.postgres.migrations import migrate, pending
@@ -25,10 +23,10 @@ from tdx_dagster.settings import (
 )
 
 if TYPE_CHECKING:
-    from dagster import DagsterInstance
+    from dagster import DagsterInstance, ExecuteInProcessResult
 
-err = Console(stderr=True)
-out = Console()
+# Runs in this process report through our own output; Dagster's lines would bury it.
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass(frozen=True)
@@ -80,6 +78,7 @@ def prepare(*, must_be_current: bool = True) -> Runtime:
     if must_be_current:
         bring_up_to_date(runtime)
     os.environ.update(runtime.exports())
+    remember_environment()
     return runtime
 
 
@@ -97,7 +96,7 @@ def bring_up_to_date(runtime: Runtime) -> None:
     if waiting:
         migrate(runtime.database)
     if runtime.is_embedded:
-        place_table(engine(runtime.database), load_inventory_settings().schema)
+        place_table(engine(runtime.database), load_inventory_settings().schema_name)
 
 
 def dagster_url(url: str) -> str:
@@ -110,15 +109,38 @@ def dagster_url(url: str) -> str:
 
 
 def dagster_home() -> Path:
-    """Give the folder with `dagster.yaml`: DAGSTER_HOME, here, or the project's own."""
-    if (given := load_settings().dagster_home) is not None:
-        return given
+    """Give the folder with `dagster.yaml`: DAGSTER_HOME, here, or the project's own.
+
+    Raises:
+        SettingsError: There is none; the text names DAGSTER_HOME.
+    """
+    given = load_settings().dagster_home
+    if given is not None:
+        return _given_home(given)
     for folder in (Path.cwd(), Path(__file__).resolve().parents[2]):
         if (folder / "dagster.yaml").exists():
             return folder.resolve()
     raise SettingsError(
         f"No dagster.yaml in {Path.cwd()}: start from the project's folder, or set DAGSTER_HOME."
     )
+
+
+def _given_home(given: Path) -> Path:
+    try:
+        home = given.expanduser().resolve()
+    except RuntimeError:  # a tilde where nobody knows a home
+        home = given.absolute()
+    if not home.is_dir():
+        raise SettingsError(
+            f"DAGSTER_HOME is {given}, and {home} is no folder: make it and copy the project's dagster.yaml "
+            "into it, or leave DAGSTER_HOME out."
+        )
+    if not (home / "dagster.yaml").exists():
+        raise SettingsError(
+            f"DAGSTER_HOME is {given}, and {home} holds no dagster.yaml: copy the project's into it, or "
+            "leave DAGSTER_HOME out."
+        )
+    return home
 
 
 def dagster_instance(runtime: Runtime) -> "DagsterInstance":
@@ -128,6 +150,13 @@ def dagster_instance(runtime: Runtime) -> "DagsterInstance":
     return DagsterInstance.from_config(str(runtime.dagster_home))
 
 
-def print_json(value: Any) -> None:  # noqa: ANN401  any JSON
-    """Print one JSON object to standard output."""
-    click.echo(json.dumps(value, ensure_ascii=False, default=str))
+def failure_text(result: "ExecuteInProcessResult") -> str:
+    """Give the sentence of the first step that failed."""
+    for event in result.all_events:
+        if event.is_step_failure and event.step_failure_data.error:
+            error = event.step_failure_data.error
+            data = event.step_failure_data.user_failure_data
+            while error.cause:
+                error = error.cause
+            return (data.description if data and data.description else error.message).strip()
+    return "the run failed before its first step; see the Dagster UI"

@@ -12,7 +12,9 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from tdx_dagster.cli.runtime import out, prepare, print_json
+import tdx_dagster.defs
+from tdx_dagster.cli.output import out, print_json
+from tdx_dagster.cli.runtime import prepare
 from tdx_dagster.postgres.database import engine as make_engine
 from tdx_dagster.settings import load_settings
 from tdx_dagster.state.older_daemon import OldLog, Tickets, partial_tickets, read_log, writing_now
@@ -68,9 +70,7 @@ def _again(log: OldLog) -> dict[str, str]:
 
 
 def _write(name: str, written: str) -> None:
-    from tdx_dagster.component import DEFS_FOLDER  # noqa: PLC0415  imports Dagster
-
-    path: Path = DEFS_FOLDER / name / "defs.yaml"
+    path = Path(tdx_dagster.defs.__file__).parent / name / "defs.yaml"
     if path.exists():
         raise click.ClickException(f"{path} is there already: choose another NAME, or remove it.")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """`worker`: a Celery worker that takes Dagster's runs on this machine.
 
-Belongs here: looking at what it needs before it starts, so that nobody waits for a worker that never takes
-anything. The work itself is Dagster's and Celery's.
+Belongs here: checking what it needs before it starts, so that nobody waits for a worker that never takes
+a run. The rest is Dagster's and Celery's.
 """
 
 import os
@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tdx_dagster.cli.runtime import dagster_home, dagster_instance, err, prepare
+from tdx_dagster.cli.output import err
+from tdx_dagster.cli.runtime import dagster_home, dagster_instance, prepare
 from tdx_dagster.settings import SettingsError
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
-HOW = "docs/scaling-out.md says how to set it up."
+SET_UP = "docs/scaling-out.md says how to set it up."
 
 
 @click.command()
@@ -30,18 +31,18 @@ def worker(*, queue: str, concurrency: int, name: str | None) -> None:
     """Take runs from Celery on this machine, until Ctrl-C or SIGTERM.
 
     Runs that are under way are finished first; a second Ctrl-C ends them, and the next tick of the
-    sensor takes their tickets up again.
+    sensor asks for their tickets again.
     """
     runtime = prepare()
-    os.environ["DAGSTER_HOME"] = str(dagster_home().resolve())
+    os.environ["DAGSTER_HOME"] = str(dagster_home())
     with dagster_instance(runtime) as instance:
         app = celery_app(instance)
-        must_answer(app)
+        check_broker(app)
         node = name or f"{socket.gethostname()}-{os.getpid()}"
         err.print(f"Taking runs of queue {queue}, {concurrency} at a time, as {node}.")
         words = ["worker", "--queues", queue, "--concurrency", str(concurrency)]
         words += ["--hostname", node, "--loglevel", "warning"]
-        # Else a worker that is at work takes one more run and keeps it from those that are idle.
+        # Else a busy worker takes one more run and keeps it from those that are idle.
         words += ["--disable-prefetch"]
         # A child that has loaded the definitions serves many runs; one that grew too large is replaced.
         words += ["--max-memory-per-child", "800000", "--without-gossip", "--without-mingle"]
@@ -63,24 +64,24 @@ def celery_app(instance: "DagsterInstance") -> Any:  # noqa: ANN401  Celery has 
         )
     except ImportError:
         raise SettingsError(
-            f"Celery is not installed: pip install 'tdx-dagster[celery]'. {HOW}"
+            f"Celery is not installed: pip install 'tdx-dagster[celery]'. {SET_UP}"
         ) from None
     launcher = instance.run_launcher
     if not isinstance(launcher, CeleryRunLauncher):
         raise SettingsError(
             f"{dagster_home() / 'dagster.yaml'} launches runs with {type(launcher).__name__}, so no worker "
-            f"would ever get one: use dagster.celery.yaml as the dagster.yaml of DAGSTER_HOME. {HOW}"
+            f"would ever get one: use dagster.celery.yaml as the dagster.yaml of DAGSTER_HOME. {SET_UP}"
         )
     create_execute_job_task(launcher.celery)
     create_resume_job_task(launcher.celery)
     return launcher.celery
 
 
-def must_answer(app: Any) -> None:  # noqa: ANN401  Celery has no types
-    """Ask the broker for a sign of life.
+def check_broker(app: Any) -> None:  # noqa: ANN401  Celery has no types
+    """Check that the broker answers.
 
     Raises:
-        SettingsError: It gives none.
+        SettingsError: It does not.
     """
     try:
         with app.connection_for_write(connect_timeout=5) as connection:
@@ -88,7 +89,7 @@ def must_answer(app: Any) -> None:  # noqa: ANN401  Celery has no types
             where = connection.as_uri()
     except Exception as error:
         raise SettingsError(
-            f"The broker does not answer ({type(error).__name__}): is Redis running where "
-            f"TDX_CELERY_URL says? {HOW}"
+            f"TDX_CELERY_URL: the broker does not answer ({type(error).__name__}); is Redis running there? "
+            f"{SET_UP}"
         ) from error
     err.print(f"Broker: {where}", highlight=False)

@@ -30,10 +30,10 @@ from tdx_dagster.inventory.computers import (
     keys_of,
 )
 from tdx_dagster.inventory.keys import fold_key
-from tdx_dagster.inventory.lookup import as_guid
 from tdx_dagster.inventory.statuses import ActiveStatuses
 from tdx_dagster.tdx.errors import TdxRefused
 from tdx_dagster.tdx.models import Asset, AssetSearch, FeedEntry, Ticket
+from tdx_dagster.tdx.parse import as_guid
 
 __all__ = [
     "Computer",

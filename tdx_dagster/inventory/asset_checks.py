@@ -26,7 +26,7 @@ FRESH = "is_fresh"
 
 def inventory_checks(settings: InventorySettings) -> Iterator[dg.AssetChecksDefinition]:
     """Make the checks of the inventory's assets."""
-    schema, keys = settings.schema, InventoryKeys.of(settings)
+    schema, keys = settings.schema_name, InventoryKeys.of(settings)
     names = InventoryNames(settings.source_system, settings.entity_types, schema)
     yield build_check(
         keys.assets,

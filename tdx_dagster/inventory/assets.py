@@ -221,7 +221,7 @@ def _computers(settings: InventorySettings) -> dg.AssetsDefinition:
             "silver.computers shows them where that name is free."
         ),
         metadata={
-            "dagster/table_name": f"{settings.schema}.tdx_computers",
+            "dagster/table_name": f"{settings.schema_name}.tdx_computers",
             "dagster/column_schema": SILVER_COLUMNS,
             "dagster/column_lineage": lineage,
         },
@@ -244,7 +244,7 @@ def _computers(settings: InventorySettings) -> dg.AssetsDefinition:
                 source_system=settings.source_system,
                 entity_types=settings.entity_types,
                 zone=ZoneInfo(settings.tdx_time_zone),
-                schema=settings.schema,
+                schema=settings.schema_name,
             )
         except BronzeEmpty as error:
             raise failure(str(error)) from error

@@ -64,7 +64,7 @@ class CurrentInventory(PostgresInventory):
             self._engine,
             source_system=settings.source_system,
             entity_types=settings.entity_types,
-            schema=settings.schema,
+            schema=settings.schema_name,
         ):
             return
         from tdx_dagster.inventory.silver import rebuild_if_behind  # noqa: PLC0415  brings pandas
@@ -74,7 +74,7 @@ class CurrentInventory(PostgresInventory):
             source_system=settings.source_system,
             entity_types=settings.entity_types,
             zone=ZoneInfo(settings.tdx_time_zone),
-            schema=settings.schema,
+            schema=settings.schema_name,
         )
         if result is not None:
             log.info("Bronze was newer than silver: %d computers rebuilt.", result.computers)

@@ -6,7 +6,6 @@ done with the answers (`discovery`).
 
 import json
 import logging
-import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,7 +29,7 @@ from tdx_dagster.inventory.settings import InventorySettings
 from tdx_dagster.inventory.statuses import ActiveStatuses, AssetStatus, Listed
 from tdx_dagster.postgres.errors import DatabaseError
 from tdx_dagster.postgres.queries import Queries
-from tdx_dagster.tdx.parse import parse_flag, parse_id
+from tdx_dagster.tdx.parse import as_guid, parse_flag, parse_id
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +85,7 @@ class PostgresInventory:
                 self._engine,
                 source_system=settings.source_system,
                 entity_types=settings.entity_types,
-                schema=settings.schema,
+                schema=settings.schema_name,
             )
             if settings.limits.judge(age) is Freshness.DISTRUSTED:
                 return True
@@ -94,7 +93,7 @@ class PostgresInventory:
                 self._engine,
                 source_system=settings.source_system,
                 entity_types=settings.entity_types,
-                schema=settings.schema,
+                schema=settings.schema_name,
             )
 
     def statuses(self) -> Listed:
@@ -105,7 +104,7 @@ class PostgresInventory:
     def _rows(self, query: str, **parameters: object) -> Sequence[Row[Any]]:
         with _asking(), self._engine.connect() as connection:
             return connection.execute(
-                in_schema(QUERIES, query, self._settings.schema), parameters
+                in_schema(QUERIES, query, self._settings.schema_name), parameters
             ).all()
 
 
@@ -287,12 +286,3 @@ def _by_key(pairs: Iterable[tuple[str, Computer]]) -> dict[str, tuple[Computer, 
     for key, computer in pairs:
         found[key].setdefault(computer.asset_id, computer)
     return {key: tuple(computers.values()) for key, computers in found.items()}
-
-
-def as_guid(uid: object) -> str | None:
-    """A person's id in the one form it is compared in; None for nobody and zero (case A38)."""
-    try:
-        known = uuid.UUID(str(uid))
-    except ValueError:
-        return None
-    return str(known) if known.int else None

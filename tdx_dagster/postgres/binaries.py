@@ -93,7 +93,7 @@ def _nothing_fits(data_major: int | None, found: list[Binaries]) -> str:
     return (
         f"The embedded database was made by PostgreSQL {data_major}, which was not found "
         f"(found: {seen}). Install that version or set PG_BINDIR to its bin folder; "
-        "to begin anew, move the data folder away."
+        "to start with an empty database, move the data folder away."
     )
 
 

@@ -1,17 +1,20 @@
 """From one URL to a database one can use: addresses, engines, databases made where missing.
 
-Belongs here: everything between the setting DATABASE_URL and a connection, and the one place where
-the driver's errors become ours. Does not: SQL about any table of the project.
+Belongs here: everything between the setting DATABASE_URL and a pool of sessions, and the one place
+where the driver's errors become ours. Does not: SQL about any table of the project.
 """
 
+import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
 from select import select
-from typing import Any, TextIO
+from typing import Any, NoReturn, ParamSpec, TextIO, TypeVar
 
 import psycopg2
 from psycopg2 import sql
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as DriverConnection  # noqa: N812  a class, whatever its name
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import URL, Engine, ExceptionContext, make_url
@@ -19,28 +22,38 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from tdx_dagster.postgres import server
-from tdx_dagster.postgres.errors import DatabaseError, DatabaseSettingError, DatabaseUnavailable
+from tdx_dagster.postgres.errors import (
+    NOT_SUPPORTED,
+    DatabaseSettingError,
+    DatabaseUnavailable,
+    MissingRight,
+    ReadOnlyServer,
+    TransactionConflict,
+    UnstorableText,
+    first_line,
+    translated,
+)
+from tdx_dagster.postgres.rights import missing_rights
+from tdx_dagster.postgres.sessions import libpq_form, open_session, place
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 DRIVER = "postgresql+psycopg2"
 SCHEMES = ("postgres", "postgresql", DRIVER)
-CONNECT_SECONDS = 10
 
 PING_AFTER_SECONDS = 1.0
-RESTS_SINCE = "rests_since"
+IDLE_SINCE = "idle_since"
 
-# Classes of SQLSTATE by which the server says "not now": connection, resources, operator
-# intervention.
-UNAVAILABLE_CLASSES = ("08", "53", "57")
+CREATE_TRIES = 50
+CREATE_PAUSE_SECONDS = 0.1
 
-# Class 28 is a refused sign-in, 3D a database that does not exist.
-SETTING_CLASSES = ("28", "3D")
-
-# Without them a connection whose other end vanished behind a firewall hangs for two hours.
-KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+CONFLICT_TRIES = 6
+CONFLICT_PAUSE_SECONDS = 0.05
 
 
 def normalise_url(url: str) -> str:
-    """The one form in which this project passes database addresses on.
+    """Give the one form in which this project passes database addresses on.
 
     SQLAlchemy 2.1 reads `postgresql://` as another driver than 2.0 does, so the driver is always
     named.
@@ -56,16 +69,13 @@ def normalise_url(url: str) -> str:
 
 
 def libpq_url(url: str) -> str:
-    """The form that psycopg2 itself, psql and pg_dump understand: `postgresql://…`."""
-    return _parsed(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    """Give the form that psycopg2 itself, psql and pg_dump understand: `postgresql://…`."""
+    return libpq_form(_parsed(url))
 
 
 def shown_url(url: str) -> str:
-    """Where a URL points, for messages: user, host, port and database, nothing secret."""
-    known = _parsed(url)
-    host = known.host or known.normalized_query.get("host", ("local socket",))[0]
-    port = f":{known.port}" if known.port else ""
-    return f"{known.username or 'default user'}@{host}{port}/{known.database or ''}"
+    """Give where a URL points, for messages: user, host, port and database, nothing secret."""
+    return place(_parsed(url))
 
 
 def _parsed(url: str) -> URL:
@@ -86,11 +96,10 @@ def _parsed(url: str) -> URL:
 
 
 def engine(url: str, *, application_name: str = "tdx-dagster", pool_size: int = 4) -> Engine:
-    """An engine with a small pool, whose sessions keep time in UTC.
+    """Make an engine with a small pool over sessions as `open_session` opens them.
 
-    Many processes share one server (case C14), so each keeps few connections. Errors of the driver
-    that mean "not reachable, not now" are raised as `DatabaseUnavailable`, refused sign-ins as
-    `DatabaseSettingError`; all others stay SQLAlchemy's.
+    Many processes share one server (case C14), so each keeps few connections. The driver's errors
+    are raised as those of `postgres.errors` where it has one; all others stay SQLAlchemy's.
 
     Args:
         url: Any form `normalise_url` takes.
@@ -100,32 +109,32 @@ def engine(url: str, *, application_name: str = "tdx-dagster", pool_size: int = 
     known = _parsed(url)
     made = create_engine(
         known,
+        creator=lambda: open_session(known, application_name),
         pool_size=pool_size,
         max_overflow=1,
-        connect_args=connect_arguments(known, application_name),
         # Parameters are people's data; they stay out of error texts and so out of logs.
         hide_parameters=True,
     )
-    event.listen(made, "handle_error", _raise_ours)
-    event.listen(made, "checkin", _note_rest)
-    event.listen(made, "checkout", _ping_rested)
+    event.listen(made, "handle_error", _raise_translated)
+    event.listen(made, "checkin", _note_idle)
+    event.listen(made, "checkout", _ping_idle)
     return made
 
 
-def _note_rest(_: object, record: ConnectionPoolEntry) -> None:
-    record.info[RESTS_SINCE] = time.monotonic()
+def _note_idle(_: object, record: ConnectionPoolEntry) -> None:
+    record.info[IDLE_SINCE] = time.monotonic()
 
 
-def _ping_rested(connection: Any, record: ConnectionPoolEntry, _: object) -> None:  # noqa: ANN401  DBAPI
-    """Ask a connection for a sign of life where it may be dead, so that a restart of the server goes unnoticed.
+def _ping_idle(connection: Any, record: ConnectionPoolEntry, _: object) -> None:  # noqa: ANN401  DBAPI
+    """Ping a pooled connection that has been idle for PING_AFTER_SECONDS or has unread data.
 
-    One that was used a moment ago, and from which nothing has come since, is taken at its word: asking costs
-    three round trips, as much as most work does. The end of a connection arrives like data.
+    A fresher one is used as it is: a ping costs three round trips. The end of a connection arrives
+    like data.
 
     Raises:
         DisconnectionError: It is dead; the pool takes another.
     """
-    since = record.info.get(RESTS_SINCE)
+    since = record.info.get(IDLE_SINCE)
     if since is None:
         return
     if time.monotonic() - since < PING_AFTER_SECONDS and not _has_unread(connection):
@@ -135,7 +144,7 @@ def _ping_rested(connection: Any, record: ConnectionPoolEntry, _: object) -> Non
             cursor.execute("SELECT 1")
         connection.rollback()
     except connection.Error as error:
-        raise DisconnectionError("The connection broke while it rested.") from error
+        raise DisconnectionError("The connection broke while it was idle.") from error
 
 
 def _has_unread(connection: Any) -> bool:  # noqa: ANN401  DBAPI
@@ -145,41 +154,54 @@ def _has_unread(connection: Any) -> bool:  # noqa: ANN401  DBAPI
         return True
 
 
-def connect_arguments(url: URL | str, application_name: str) -> dict[str, Any]:
-    """What each connection is opened with; settings in the URL's own query come before ours."""
-    given = _parsed(url).normalized_query if isinstance(url, str) else url.normalized_query
-    # Year 1 dates in another zone become years that Python cannot show (case E10).
-    options = " ".join([*given.get("options", ()), "-c timezone=UTC"])
-    ours = {
-        "connect_timeout": CONNECT_SECONDS,
-        "application_name": application_name,
-        **KEEPALIVE,
-    }
-    return {k: v for k, v in ours.items() if k not in given} | {"options": options}
+def _raise_translated(context: ExceptionContext) -> None:
+    """Raise our error in place of the driver's, as SQLAlchemy's hook.
 
-
-def _raise_ours(context: ExceptionContext) -> None:
-    """SQLAlchemy's hook: what it raises takes the place of the driver's error."""
+    A session on a server that takes no writes is thrown away: the pool's next one may be on the new
+    primary.
+    """
     if context.is_pre_ping:
         return
-    ours = in_our_words(context.original_exception)
+    error = context.original_exception
+    ours = translated(error)
+    if isinstance(error, psycopg2.Error) and _is_refused_begin(error, context.connection):
+        ours = ReadOnlyServer(f"The PostgreSQL server takes no writes now: {first_line(error)}.")
+    if isinstance(ours, ReadOnlyServer):
+        context.is_disconnect = True
+    if isinstance(ours, MissingRight) and context.statement and context.engine:
+        ours = missing_rights(context.engine.url, context.statement, ours)
     if ours is not None:
-        raise ours from context.original_exception
+        raise ours from (None if isinstance(ours, UnstorableText) else error)
 
 
-def in_our_words(error: BaseException) -> DatabaseError | None:
-    """Our error for one of the driver's, or None where it is about a statement alone."""
-    if not isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
-        return None
-    state = error.pgcode or ""
-    said = str(error).strip().replace("\n", " ")
-    # A refused sign-in carries no SQLSTATE in this driver, only the server's English words.
-    refused = ("authentication failed", "no pg_hba.conf entry", '" does not exist')
-    if state[:2] in SETTING_CLASSES or (not state and any(words in said for words in refused)):
-        return DatabaseSettingError(f"PostgreSQL refuses DATABASE_URL: {said}")
-    if not state or state[:2] in UNAVAILABLE_CLASSES:
-        return DatabaseUnavailable(f"PostgreSQL cannot be asked now: {said}")
-    return None
+def _is_refused_begin(error: psycopg2.Error, connection: Connection | None) -> bool:
+    """Tell a standby's refusal of BEGIN … READ WRITE from that of a statement."""
+    if error.pgcode != NOT_SUPPORTED or connection is None or connection.invalidated:
+        return False
+    driver = connection.connection.dbapi_connection
+    return driver is not None and driver.info.transaction_status == TRANSACTION_STATUS_IDLE
+
+
+def repeats_conflicts(call: Callable[P, T]) -> Callable[P, T]:
+    """Repeat a function that is one transaction where another one got in its way (40001, 40P01).
+
+    The conflict may be the cause of what the function raises.
+    """
+
+    @wraps(call)
+    def repeated(*args: P.args, **named: P.kwargs) -> T:
+        for attempt in range(1, CONFLICT_TRIES):
+            try:
+                return call(*args, **named)
+            except Exception as error:
+                if not isinstance(error, TransactionConflict) and not isinstance(
+                    error.__cause__, TransactionConflict
+                ):
+                    raise
+            time.sleep(random.random() * CONFLICT_PAUSE_SECONDS * attempt)  # noqa: S311  no secret
+        return call(*args, **named)
+
+    return repeated
 
 
 def copy_in(connection: Connection, statement: str, lines: TextIO) -> None:
@@ -192,26 +214,25 @@ def copy_in(connection: Connection, statement: str, lines: TextIO) -> None:
     driver: psycopg2.extensions.cursor = connection.connection.cursor()  # type: ignore[assignment]
     try:
         driver.copy_expert(statement, lines)
-    except psycopg2.Error as error:
-        raise (in_our_words(error) or DBAPIError(statement, None, error)) from error
+    except (psycopg2.Error, UnicodeError) as error:
+        raise (translated(error) or DBAPIError(statement, None, error)) from error
     finally:
         driver.close()
 
 
 def connect(url: str, application_name: str = "tdx-dagster") -> DriverConnection:
-    """One plain driver connection in autocommit mode, for work that pools are in the way of.
+    """Open one plain driver connection in autocommit mode, for statements that pools are in the way of.
 
     Raises:
         DatabaseUnavailable: Nothing answers there now.
         DatabaseSettingError: It answers and refuses us.
     """
-    try:
-        opened: DriverConnection = psycopg2.connect(
-            libpq_url(url), **connect_arguments(url, application_name)
-        )
-    except psycopg2.Error as error:
-        raise (in_our_words(error) or error) from None
+    opened = open_session(_parsed(url), application_name)
     opened.autocommit = True
+    with opened.cursor() as cursor:
+        cursor.execute(
+            "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE"
+        )
     return opened
 
 
@@ -219,26 +240,66 @@ def ensure_database(url: str, name: str) -> str:
     """Create a database where it is missing; several at once are safe.
 
     Args:
-        url: Any database of the server, the same one for all who may do this at once.
+        url: Any database of the server.
         name: The database wanted, encoding UTF-8.
 
     Returns:
         Its normalised URL.
+
+    Raises:
+        DatabaseSettingError: The user may not; the text has the statement for the administrator.
     """
     connection = connect(url)
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(hashtext('tdx-dagster: ensure_database'))")
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
             if cursor.fetchone() is None:
-                cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+                _create_database(cursor, url, name)
+    except psycopg2.Error as error:
+        raise (translated(error) or error) from error
     finally:
         connection.close()
     return _parsed(url).set(database=name).render_as_string(hide_password=False)
 
 
+def _create_database(cursor: psycopg2.extensions.cursor, url: str, name: str) -> None:
+    # Tried instead of locked for: a pooler keeps the lock of a session that has ended.
+    for _ in range(CREATE_TRIES):
+        try:
+            cursor.execute(
+                sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0").format(
+                    sql.Identifier(name)
+                )
+            )
+        except (psycopg2.errors.DuplicateDatabase, psycopg2.errors.UniqueViolation):
+            return
+        except psycopg2.errors.InsufficientPrivilege as error:
+            _refuse_creation(url, name, error)
+        except psycopg2.errors.ObjectInUse:  # another creates one from the same template
+            time.sleep(CREATE_PAUSE_SECONDS)
+        except psycopg2.Error as error:
+            raise (
+                translated(error)
+                or DatabaseSettingError(
+                    f"The database {name!r} could not be made on {shown_url(url)}: {first_line(error)}."
+                )
+            ) from error
+        else:
+            return
+    raise DatabaseUnavailable(f"The database {name!r} could not be made: its template is in use.")
+
+
+def _refuse_creation(url: str, name: str, error: psycopg2.Error) -> NoReturn:
+    user = _parsed(url).username or "the user"
+    raise MissingRight(
+        f"The database {name!r} is missing on {shown_url(url)}, and {user} may not make it "
+        f'({first_line(error)}). Ask the administrator for: CREATE DATABASE "{name}" OWNER "{user}" '
+        "ENCODING 'UTF8' TEMPLATE template0; or set DAGSTER_DATABASE_URL to a database that exists."
+    ) from None
+
+
 def database_url(environment: Mapping[str, str], base: Path, name: str = "tdx") -> str:
-    """The database to use: DATABASE_URL where it is set, else one on the embedded server.
+    """Give the database to use: DATABASE_URL where it is set, else one on the embedded server.
 
     Args:
         environment: `os.environ`, or what stands in for it.

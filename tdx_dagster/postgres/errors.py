@@ -1,9 +1,24 @@
-"""Every error this package raises, sorted by what to do next.
+"""Every error this package raises, sorted by what to do next, and the driver's errors as ours.
 
-`DatabaseUnavailable`: try again later. `DatabaseSettingError`: a person mends a setting, a
-permission or an installation first. The kinds of the latter that concern the schema are named.
-Texts never hold a password.
+`DatabaseUnavailable`: try again later. `DatabaseSettingError`: a person changes a setting, a
+permission or an installation first. `UnstorableText`: the data is at fault. Only SQLSTATEs are
+compared, since servers translate their messages. Texts never hold a password.
 """
+
+import psycopg2
+
+# Classes of SQLSTATE by which the server says "not now": connection, resources, operator
+# intervention.
+UNAVAILABLE_CLASSES = ("08", "53", "57")
+
+# Class 28 is a refused sign-in, 3D a database and 3F a schema that does not exist.
+SETTING_CLASSES = ("28", "3D", "3F")
+
+READ_ONLY = "25006"
+NOT_SUPPORTED = "0A000"
+LOCK_TIMEOUT = "55P03"
+CONFLICTS = ("40001", "40P01")
+UNSTORABLE = ("22021", "22P05")
 
 
 class DatabaseError(Exception):
@@ -14,8 +29,24 @@ class DatabaseUnavailable(DatabaseError):
     """The database cannot be reached, or cannot answer now; the same call may work later."""
 
 
+class TransactionConflict(DatabaseUnavailable):
+    """Another transaction got in the way; the same transaction works when it is repeated."""
+
+
+class ReadOnlyServer(DatabaseUnavailable):
+    """The session is on a server that takes no writes, as after a failover."""
+
+
+class UnstorableText(DatabaseError):
+    """A text holds a character that cannot be stored; the statement did not reach the table."""
+
+
 class DatabaseSettingError(DatabaseError):
-    """No call will work until a person mends a setting, a permission or an installation."""
+    """No call works until a person changes a setting, a permission or an installation."""
+
+
+class MissingRight(DatabaseSettingError):
+    """The database user lacks a right."""
 
 
 class MigrationRefused(DatabaseSettingError):
@@ -28,3 +59,48 @@ class MigrationEdited(MigrationRefused):
 
 class SchemaNewer(MigrationRefused):
     """The database has migrations that this version of tdx-dagster does not know."""
+
+
+def translated(error: BaseException) -> DatabaseError | None:
+    """Give our error for one of the driver's, or None where the statement itself is at fault."""
+    if isinstance(error, UnicodeError):
+        return UnstorableText(_unicode_text(error))
+    if not isinstance(error, psycopg2.Error):
+        return None
+    state, text = error.pgcode or "", first_line(error)
+    if not state:
+        is_connection = isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
+        return (
+            DatabaseUnavailable(f"The connection to PostgreSQL broke: {text}")
+            if is_connection
+            else None
+        )
+    return _by_state(state, text)
+
+
+def _by_state(state: str, text: str) -> DatabaseError | None:
+    kinds: tuple[tuple[bool, type[DatabaseError], str], ...] = (
+        (state in CONFLICTS, TransactionConflict, "Another transaction got in the way"),
+        (state == READ_ONLY, ReadOnlyServer, "The PostgreSQL server takes no writes now"),
+        (state == LOCK_TIMEOUT, DatabaseUnavailable, "Another session holds a lock for too long"),
+        (state in UNSTORABLE, UnstorableText, "A text cannot be stored in PostgreSQL"),
+        (state == "42501", MissingRight, "The user of DATABASE_URL lacks a right"),
+        (state[:2] in SETTING_CLASSES, DatabaseSettingError, "PostgreSQL refuses DATABASE_URL"),
+        (state[:2] in UNAVAILABLE_CLASSES, DatabaseUnavailable, "PostgreSQL does not answer now"),
+    )
+    for is_it, kind, said in kinds:
+        if is_it:
+            return kind(f"{said}: {text} (SQLSTATE {state}).")
+    return None
+
+
+def _unicode_text(error: UnicodeError) -> str:
+    # The error's own text repeats the whole value, which is people's data.
+    where = f" (position {error.start})" if isinstance(error, UnicodeEncodeError) else ""
+    return f"A text holds a character that PostgreSQL cannot store as UTF-8{where}."
+
+
+def first_line(error: psycopg2.Error) -> str:
+    """Give the server's or the driver's message without its surroundings."""
+    said = error.diag.message_primary or str(error)
+    return said.strip().replace("\n", " ").rstrip(".")

@@ -1,7 +1,8 @@
-"""Brings a database's schema up to date from the numbered files in `sql/`, each once, each whole.
+"""Bring a database's schema up to date from the numbered files in `sql/`, each applied once, each whole.
 
 Belongs here: the runner and its table `public.schema_migrations`. Does not: the schema itself. A
 file runs in one transaction, so it may hold neither BEGIN nor COMMIT nor CREATE INDEX CONCURRENTLY.
+Numbers give the order and may have gaps.
 """
 
 import hashlib
@@ -12,25 +13,45 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeGuard
 
 import psycopg2
 
-from tdx_dagster.postgres.database import connect, in_our_words, shown_url
+from tdx_dagster.postgres.database import connect, shown_url
 from tdx_dagster.postgres.errors import (
     DatabaseSettingError,
     DatabaseUnavailable,
     MigrationEdited,
     MigrationRefused,
     SchemaNewer,
+    first_line,
+    translated,
 )
+from tdx_dagster.postgres.rights import grants_file
 
 FILE_NAME = re.compile(r"(\d{4})_[a-z0-9]+(_[a-z0-9]+)*\.sql")
 
 # A waiting ALTER TABLE makes every reader behind it wait too: better to give up and say why.
 TABLE_LOCK_TIMEOUT = "30s"
 
+OTHER_MIGRATION_TIMEOUT = "10min"
+
 Cursor = psycopg2.extensions.cursor
+
+# The lock ends with the transaction, also behind a pooler that keeps the session. The time-outs are
+# the server's defaults otherwise, which people set for short statements.
+BEGIN = """
+BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+SET LOCAL statement_timeout = 0;
+SET LOCAL idle_in_transaction_session_timeout = 0;
+SELECT set_config('lock_timeout', %s, true);
+SELECT pg_advisory_xact_lock(hashtext('tdx-dagster: migrate'));
+SELECT set_config('lock_timeout', %s, true);
+"""
+
+TABLE = """
+CREATE TABLE IF NOT EXISTS public.schema_migrations (
+    name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +80,14 @@ class SchemaState:
 
 
 def default_folder() -> Path:
-    """`sql/` of the repository, or its copy inside an installed package."""
+    """Give `sql/` of the repository, or its copy inside an installed package."""
     package = Path(__file__).parents[1]
     inside = package / "sql"
     return inside if inside.is_dir() else package.parent / "sql"
 
 
 def read_migrations(folder: Path | None = None) -> tuple[Migration, ...]:
-    """The migrations of a folder in their order.
+    """Read the migrations of a folder in their order.
 
     Raises:
         MigrationRefused: The folder is missing, a name breaks the rule `NNNN_words.sql`, or two
@@ -112,16 +133,24 @@ def migrate(
     migrations = read_migrations(folder)
     done_now: list[Applied] = []
     with _cursor(url) as cursor:
-        # Freed by the server when its holder is killed.
-        cursor.execute("SELECT pg_advisory_lock(hashtext('tdx-dagster: migrate'))")
-        cursor.execute("SELECT set_config('lock_timeout', %s, false)", (TABLE_LOCK_TIMEOUT,))
-        state = _compare(migrations, _recorded(cursor))
+        waiting = _compare(migrations, _recorded(cursor)).pending
         for migration in migrations:
-            if migration.name in state.pending:
-                done_now.append(_apply(cursor, migration))
+            if migration.name in waiting and (applied := _apply(cursor, migrations, migration)):
+                done_now.append(applied)
                 if on_applied is not None:
-                    on_applied(done_now[-1])
+                    on_applied(applied)
     return done_now
+
+
+def grant(url: str) -> None:
+    """Make the roles of `deploy/grants.sql` and give them their rights.
+
+    Raises:
+        MigrationRefused: The server refuses a statement.
+        DatabaseSettingError: The user may not make roles, or does not own the tables.
+    """
+    with _cursor(url) as cursor, _transaction(cursor, grants_file().name):
+        cursor.execute(grants_file().read_text(encoding="utf-8"))
 
 
 def schema_state(url: str, folder: Path | None = None) -> SchemaState:
@@ -137,35 +166,35 @@ def schema_state(url: str, folder: Path | None = None) -> SchemaState:
 
 
 def pending(url: str, folder: Path | None = None) -> list[str]:
-    """Names of the migrations that a database still lacks."""
+    """Give the names of the migrations that a database still lacks."""
     return list(schema_state(url, folder).pending)
 
 
 @contextmanager
 def _cursor(url: str) -> Iterator[Cursor]:
-    """A cursor in autocommit mode, with the driver's errors in our words."""
+    """A cursor in autocommit mode, with the driver's errors as ours."""
     connection = connect(url, application_name="tdx-dagster migrate")
     try:
         with connection.cursor() as cursor:
             yield cursor
     except psycopg2.errors.LockNotAvailable:
         raise DatabaseUnavailable(
-            f"A table in {shown_url(url)} is in use by another program: stop the older daemon and "
-            "long queries, then migrate again."
+            f"A table in {shown_url(url)} is in use by another program, or another migration runs: "
+            "stop the older daemon and long queries, then migrate again."
         ) from None
     except psycopg2.errors.InsufficientPrivilege as error:
         raise DatabaseSettingError(
-            f"The user of {shown_url(url)} may not change the schema ({_first_line(error)}): "
+            f"The user of {shown_url(url)} may not change the schema ({first_line(error)}): "
             "migrate as the owner of the tables."
         ) from None
     except psycopg2.Error as error:
-        raise (in_our_words(error) or error) from error
+        raise (translated(error) or error) from error
     finally:
         connection.close()
 
 
 def _recorded(cursor: Cursor) -> dict[str, str]:
-    """Names and sums of what was applied; empty where the table is missing."""
+    """Read names and sums of what was applied; nothing where the table is missing."""
     cursor.execute("SELECT to_regclass('public.schema_migrations')")
     if cursor.fetchone() == (None,):
         return {}
@@ -198,46 +227,39 @@ def _compare(migrations: tuple[Migration, ...], recorded: dict[str, str]) -> Sch
     )
 
 
-def _apply(cursor: Cursor, migration: Migration) -> Applied:
-    """Run one file and record it, in one transaction."""
+def _apply(
+    cursor: Cursor, migrations: tuple[Migration, ...], migration: Migration
+) -> Applied | None:
+    """Run one file and record it, in one transaction; None where another process did so meanwhile."""
     began = time.monotonic()
-    cursor.execute("BEGIN")
-    try:
-        cursor.execute(
-            "CREATE TABLE IF NOT EXISTS public.schema_migrations (name text PRIMARY KEY, "
-            "sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
-        )
+    with _transaction(cursor, migration.name):
+        if migration.name in _compare(migrations, _recorded(cursor)).applied:
+            return None
+        cursor.execute(TABLE)
         # Without parameters the driver leaves % and : in the file alone.
         cursor.execute(migration.statements)
         cursor.execute(
             "INSERT INTO public.schema_migrations (name, sha256) VALUES (%s, %s)",
             (migration.name, migration.sha256),
         )
-        cursor.execute("COMMIT")
-    except BaseException as error:
-        _roll_back(cursor)
-        if _is_about_a_statement(error):
-            raise MigrationRefused(f"{migration.name}: {_with_hint(error)}") from error
-        raise
     return Applied(migration.name, time.monotonic() - began)
 
 
-def _roll_back(cursor: Cursor) -> None:
-    if not cursor.connection.closed:
-        cursor.execute("ROLLBACK")
-
-
-def _is_about_a_statement(error: BaseException) -> TypeGuard[psycopg2.Error]:
-    elsewhere = (psycopg2.errors.LockNotAvailable, psycopg2.errors.InsufficientPrivilege)
-    if not isinstance(error, psycopg2.Error) or isinstance(error, elsewhere):
-        return False
-    return in_our_words(error) is None
-
-
-def _first_line(error: psycopg2.Error) -> str:
-    return error.diag.message_primary or str(error).strip().split("\n", 1)[0]
+@contextmanager
+def _transaction(cursor: Cursor, name: str) -> Iterator[None]:
+    """A transaction that holds the lock of migrations; a refused statement names its file."""
+    try:
+        cursor.execute(BEGIN, (OTHER_MIGRATION_TIMEOUT, TABLE_LOCK_TIMEOUT))
+        yield
+        cursor.execute("COMMIT")
+    except BaseException as error:
+        if not cursor.connection.closed:
+            cursor.execute("ROLLBACK")
+        if isinstance(error, psycopg2.Error) and translated(error) is None:
+            raise MigrationRefused(f"{name}: {_with_hint(error)}") from error
+        raise
 
 
 def _with_hint(error: psycopg2.Error) -> str:
     more = error.diag.message_hint or error.diag.message_detail
-    return f"{_first_line(error)}. {more}" if more else _first_line(error)
+    return f"{first_line(error)}. {more}" if more else first_line(error)

@@ -1,25 +1,28 @@
-"""The embedded PostgreSQL server, whose life is ours: joined or started, stopped, never half made.
+"""Start, join and stop the embedded PostgreSQL server of a folder.
 
 Belongs here: one data folder, one server, one URL. Does not: databases in it, or what they hold.
-The server outlives whoever started it; the next one joins it, or starts it anew after a crash. It
-listens on loopback only, behind a random password.
+The server outlives whoever started it; the next one joins it, or starts it again after a crash. It
+listens on loopback only, behind a random password. It and all its children hold a kernel lock on a
+file of the data: where process ids mean nothing, as between containers, the lock shows that it runs.
 """
 
+import errno
 import fcntl
 import os
-import secrets
-import shutil
+import re
 import signal
 import socket
 import subprocess
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psycopg2
 
 from tdx_dagster.postgres.account import Account, account_for
 from tdx_dagster.postgres.binaries import Binaries, find_binaries
+from tdx_dagster.postgres.data_folder import data_major, make_data, read_password
 from tdx_dagster.postgres.errors import DatabaseSettingError, DatabaseUnavailable
 from tdx_dagster.postgres.postmaster import (
     Postmaster,
@@ -33,10 +36,15 @@ START_SECONDS = 60.0
 """How long a start may take; recovery after a crash is the long part."""
 
 STOP_SECONDS = 60.0
+
+ORPHAN_SECONDS = 10.0
+"""How long children of a killed server may take to end."""
+
 POLL_SECONDS = 0.02
 RETRY_SECONDS = 0.25
 
-# Faults that pass by themselves: a port taken meanwhile, a predecessor whose children still end.
+# Faults that pass by themselves: a port taken meanwhile, a predecessor whose children still end. The
+# server of our own folder writes its log in English.
 PASSING = (
     "could not bind",
     "could not create any TCP/IP sockets",
@@ -53,6 +61,7 @@ SETTINGS = {
     "wal_level": "minimal",  # nobody replicates from it, and loads write less
     "max_wal_senders": "0",
     "max_wal_size": "512MB",
+    "lc_messages": "C",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",
@@ -72,6 +81,9 @@ echo $!
 def start(base: Path) -> str:
     """Join the server of a folder, or start it, making its data first where there is none.
 
+    The variables that libpq reads for other servers (PGHOST, PGSERVICE and so on) are removed from
+    the environment of this process.
+
     Args:
         base: Folder that is the server's alone, for example `.tdx/postgres`.
 
@@ -80,9 +92,10 @@ def start(base: Path) -> str:
         where it is still free, so ask anew rather than keep the URL.
 
     Raises:
-        DatabaseSettingError: Nothing will start until a person mends something.
-        DatabaseUnavailable: It did not start this time; the text ends with the server's own words.
+        DatabaseSettingError: Nothing starts until a person changes something.
+        DatabaseUnavailable: It did not start this time; the text ends with the server's messages.
     """
+    remove_foreign_variables(os.environ)
     base = base.absolute()
     with _locked(base, make=True):
         data = base / "data"
@@ -91,7 +104,15 @@ def start(base: Path) -> str:
             running = _launch(base, data)
         elif not running.is_ready:
             running = _until_ready(running.pid, data)
-        return f"postgresql://postgres:{_password(base)}@127.0.0.1:{running.port}/postgres"
+        return _url(base, running.port)
+
+
+def remove_foreign_variables(environment: MutableMapping[str, str]) -> list[str]:
+    """Remove what libpq reads for other servers, and give the names removed."""
+    names = [name for name in environment if re.fullmatch(r"PG[A-Z]+", name)]
+    for name in names:
+        del environment[name]
+    return names
 
 
 def stop(base: Path) -> bool:
@@ -107,8 +128,11 @@ def stop(base: Path) -> bool:
     if not (base / "data").exists():
         return False
     with _locked(base, make=False):
-        running = live_postmaster(base / "data")
+        data = base / "data"
+        running = live_postmaster(data)
         if running is None:
+            if (data / "PG_VERSION").exists():
+                os.close(_own(data))
             return False
         os.kill(running.pid, signal.SIGINT)  # PostgreSQL's "fast shutdown"
         deadline = time.monotonic() + STOP_SECONDS
@@ -116,25 +140,69 @@ def stop(base: Path) -> bool:
             if time.monotonic() > deadline:
                 raise DatabaseUnavailable(
                     f"The embedded PostgreSQL (process {running.pid}) did not stop within "
-                    f"{STOP_SECONDS:.0f} s; see {base / 'data' / 'server.log'}."
+                    f"{STOP_SECONDS:.0f} s; see {data / 'server.log'}."
                 )
             time.sleep(POLL_SECONDS)
         return True
 
 
 def is_running(base: Path) -> bool:
-    """Whether the server of a folder runs now; starts nothing and waits for nobody."""
+    """Tell whether the server of a folder runs now; starts nothing and waits for nobody."""
     with _readable(base):
-        data = base.absolute() / "data"
-        return data.exists() and live_postmaster(data) is not None
+        base = base.absolute()
+        data = base / "data"
+        return data.exists() and (live_postmaster(data) or _elsewhere(base, data)) is not None
 
 
-ITERATIONS_SETTING_MAJOR = 16
+def _own(data: Path) -> int:
+    """Lock the data for one server; where another holds them, wait while it may be ending.
+
+    The lock is on a file that data cannot be without, so nobody removes it by tidying up.
+
+    Raises:
+        DatabaseUnavailable: A server that is not a process of ours holds them.
+    """
+    handle = os.open(data / "PG_VERSION", os.O_RDWR | os.O_NOFOLLOW)
+    deadline = time.monotonic() + ORPHAN_SECONDS
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                os.close(handle)
+                raise DatabaseUnavailable(
+                    f"Another container or machine runs a server over {data}: stop it there, or set "
+                    "DATABASE_URL to a server that both reach."
+                ) from None
+        else:
+            return handle
+        time.sleep(POLL_SECONDS)
+
+
+def _elsewhere(base: Path, data: Path) -> Postmaster | None:
+    """Find the server of the data by its port: it may be a process of another container."""
+    known = read_postmaster(data)
+    if known is None or not known.is_ready:
+        return None
+    try:
+        opened = psycopg2.connect(_url(base, known.port), connect_timeout=5, sslmode="disable")
+        with opened.cursor() as cursor:
+            # Another server may listen on this port here, and a copied folder has the same password.
+            cursor.execute("SELECT pg_read_file('postmaster.pid')")
+            (said,) = cursor.fetchone() or ("",)
+        opened.close()
+    except psycopg2.Error:
+        return None
+    return known if said == (data / "postmaster.pid").read_text(encoding="utf-8") else None
+
+
+def _url(base: Path, port: int) -> str:
+    return f"postgresql://postgres:{read_password(base)}@127.0.0.1:{port}/postgres"
 
 
 @contextmanager
 def _locked(base: Path, *, make: bool) -> Iterator[None]:
-    """Hold the folder's lock; the operating system frees it when its holder is killed."""
+    """Hold the folder's lock while a server is started or stopped; a killed holder frees it."""
     with _readable(base):
         if make:
             # Root's server runs as another user, who passes through here to the data and sees no
@@ -142,15 +210,28 @@ def _locked(base: Path, *, make: bool) -> Iterator[None]:
             base.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
         handle = os.open(base / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            _wait_for(handle, base)
             yield
         finally:
             os.close(handle)
 
 
+def _wait_for(handle: int, base: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS + STOP_SECONDS
+    while True:
+        with suppress(BlockingIOError):
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if time.monotonic() > deadline:
+            raise DatabaseUnavailable(
+                f"Another process has been starting or stopping the server of {base} for minutes: "
+                "see whether it hangs, then try again."
+            )
+        time.sleep(POLL_SECONDS)
+
+
 @contextmanager
 def _readable(base: Path) -> Iterator[None]:
-    """Say in our own words that the folder is somebody else's."""
+    """Translate the errors of a folder that is somebody else's, read-only or full."""
     try:
         yield
     except PermissionError as error:
@@ -158,20 +239,39 @@ def _readable(base: Path) -> Iterator[None]:
             f"{error.filename or base} cannot be used by this user: run as the user who made "
             f"{base}, or work in another folder."
         ) from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DatabaseUnavailable(f"The disk of {base} is full: free some space.") from error
+        if error.errno == errno.EROFS:
+            raise DatabaseSettingError(
+                f"{base} cannot be written: work in another folder, or set DATABASE_URL."
+            ) from error
+        raise
 
 
 def _launch(base: Path, data: Path) -> Postmaster:
-    """Start a server over the data, again while only passing faults are in its way."""
-    binaries = find_binaries(_data_major(data))
+    """Start a server over the data, or join one of another container that can be reached."""
+    if data.exists() and (found := _elsewhere(base, data)) is not None:
+        return found
+    binaries = find_binaries(data_major(data))
     owner = data.stat().st_uid if data.exists() else None
     account = account_for(data if data.exists() else base, binaries.postgres, owner)
     if not data.exists():
-        _make_data(base, data, binaries, account)
+        make_data(base, data, binaries, account)
+    owned = _own(data)
+    try:
+        return _launch_patiently(data, binaries, account, owned)
+    finally:
+        os.close(owned)  # the server has its own copy
+
+
+def _launch_patiently(data: Path, binaries: Binaries, account: Account, owned: int) -> Postmaster:
+    """Launch again while only passing faults are in the way."""
     deadline = time.monotonic() + START_SECONDS
     port = _usual_port(data)
     while True:
         try:
-            return _launch_once(data, binaries, account, port)
+            return _launch_once(data, binaries, account, port, owned)
         except DatabaseUnavailable as error:
             passing = any(words in str(error) for words in PASSING)
             if not passing or time.monotonic() > deadline:
@@ -180,13 +280,17 @@ def _launch(base: Path, data: Path) -> Postmaster:
         port = _free_port()
 
 
-def _launch_once(data: Path, binaries: Binaries, account: Account, port: int) -> Postmaster:
+def _launch_once(
+    data: Path, binaries: Binaries, account: Account, port: int, owned: int
+) -> Postmaster:
     forget_dead(data)
     settings = [word for k, v in SETTINGS.items() for word in ("-c", f"{k}={v}")]
     server: list[str | Path] = [binaries.postgres, "-p", str(port), *settings, "-D", data]
     log = data / "server.log"
     written = log.stat().st_size if log.exists() else 0
-    done = account.run("/bin/sh", "-c", LAUNCH, log, *server, stderr=subprocess.PIPE)
+    done = account.run(
+        "/bin/sh", "-c", LAUNCH, log, *server, stderr=subprocess.PIPE, pass_fds=(owned,)
+    )
     if done.returncode:
         raise DatabaseUnavailable(f"The embedded PostgreSQL did not start: {done.stderr.strip()}")
     try:
@@ -208,84 +312,8 @@ def _until_ready(pid: int, data: Path) -> Postmaster:
     raise DatabaseUnavailable(f"The embedded PostgreSQL was not ready after {START_SECONDS:.0f} s.")
 
 
-def _make_data(base: Path, data: Path, binaries: Binaries, account: Account) -> None:
-    """Make the data folder beside its place and move it there whole: it is never half made."""
-    for left_over in base.glob("new-*"):
-        shutil.rmtree(left_over, ignore_errors=True)
-    _write_password(base)
-    work = Path(tempfile.mkdtemp(prefix="new-", dir=base))
-    try:
-        shutil.copyfile(base / "password", work / "password")
-        (work / "password").chmod(0o600)
-        account.own(work / "password")
-        account.own(work)
-        _run_initdb(work, binaries, account)
-        (work / "data").rename(data)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def _run_initdb(work: Path, binaries: Binaries, account: Account) -> None:
-    options = ["-U", "postgres", "-A", "scram-sha-256", f"--pwfile={work / 'password'}"]
-    options += ["-E", "UTF8", "--data-checksums", "--no-instructions"]
-    options += _cheap_sign_in(binaries)
-    said = ""
-    for locale in ("C.UTF-8", "C"):  # the first is unknown to some systems
-        done = account.run(
-            binaries.initdb,
-            "-D",
-            work / "data",
-            *options,
-            f"--locale={locale}",
-            stderr=subprocess.STDOUT,
-        )
-        if done.returncode == 0:
-            return
-        said = done.stdout.strip()[-1500:]
-    raise DatabaseUnavailable(f"{binaries.initdb} could not make the embedded database: {said}")
-
-
-def _cheap_sign_in(binaries: Binaries) -> list[str]:
-    """Save each connection the thousands of rounds that make short passwords costly to guess.
-
-    Ours is 192 bits of chance, and Dagster opens several connections a second.
-    """
-    return ["-c", "scram_iterations=1"] if binaries.major >= ITERATIONS_SETTING_MAJOR else []
-
-
-def _write_password(base: Path) -> None:
-    handle = os.open(
-        base / "password", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600
-    )
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(secrets.token_urlsafe(24))
-
-
-def _password(base: Path) -> str:
-    try:
-        return (base / "password").read_text(encoding="ascii")
-    except FileNotFoundError:
-        raise DatabaseSettingError(
-            f"{base / 'password'} is missing, and {base / 'data'} opens to nobody without it: "
-            "put the file back, or move the whole folder away to begin anew."
-        ) from None
-
-
-def _data_major(data: Path) -> int | None:
-    """Major version that made the data, or None where there are none."""
-    if not data.exists():
-        return None
-    try:
-        return int((data / "PG_VERSION").read_text(encoding="ascii").strip())
-    except (FileNotFoundError, ValueError) as error:
-        raise DatabaseSettingError(
-            f"{data} is no PostgreSQL data folder (PG_VERSION: {error}): "
-            "move it away to begin anew."
-        ) from error
-
-
 def _usual_port(data: Path) -> int:
-    """The port of the last start where it is still free, so that exported URLs stay good."""
+    """Give the port of the last start where it is still free, so that exported URLs stay good."""
     known = _last_port(data)
     return known if known is not None and _is_free(known) else _free_port()
 
@@ -316,7 +344,7 @@ def _free_port() -> int:
 
 
 def _tail(log: Path, since: int) -> str:
-    """What the server wrote to its log since a position."""
+    """Give what the server wrote to its log since a position."""
     try:
         with log.open("rb") as file:
             file.seek(since)

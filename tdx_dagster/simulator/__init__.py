@@ -1,11 +1,15 @@
-"""A TDX to try things on: an HTTP server that behaves like TeamDynamix, with data whose truth is known.
+"""A TDX server for tests and trials: HTTP in front of an invented tenant whose right answers are known.
 
-Belongs here: what the reference says of the TDX Web API, seen from the server's side, and switches for
-what goes wrong or is uncertain. Nothing else of this project is imported, so that it serves any client.
+Contains: the TDX Web API as a client sees it, with faults, rate limits and switches for what sources
+leave open. Imports nothing else of this project, so that it serves any client.
 """
 
-from tdx_dagster.simulator.blank import blank_state
-from tdx_dagster.simulator.constants import (
+from tdx_dagster.simulator.faults import Fault
+from tdx_dagster.simulator.limits import LimitMode
+from tdx_dagster.simulator.sample.blank import blank_state
+from tdx_dagster.simulator.sample.sample import sample_state
+from tdx_dagster.simulator.server import Simulator, settings_for
+from tdx_dagster.simulator.tenant.constants import (
     ACTIVE_STATUS_ID,
     ASSET_APP_ID,
     BEID,
@@ -16,13 +20,8 @@ from tdx_dagster.simulator.constants import (
     USER_NAME,
     WEB_SERVICES_KEY,
 )
-from tdx_dagster.simulator.faults import Fault
-from tdx_dagster.simulator.limits import LimitMode
-from tdx_dagster.simulator.model import State, load_state, save_state
-from tdx_dagster.simulator.options import Options
-from tdx_dagster.simulator.sample import sample_state
-from tdx_dagster.simulator.server import Simulator, settings_for
-from tdx_dagster.simulator.tls import make_certificate
+from tdx_dagster.simulator.tenant.model import State, load_state, save_state
+from tdx_dagster.simulator.tenant.options import Options
 
 __all__ = [
     "ACTIVE_STATUS_ID",
@@ -41,7 +40,6 @@ __all__ = [
     "State",
     "blank_state",
     "load_state",
-    "make_certificate",
     "sample_state",
     "save_state",
     "settings_for",

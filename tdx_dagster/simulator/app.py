@@ -1,24 +1,25 @@
-"""From a request to its answer: route, limit, fault, sign-in, handler, log. Knows no sockets.
+"""From a request to its answer: route, rate limit, fault, sign-in, handler, call log.
 
-In-process tests call `App.handle`; `server` puts it behind HTTP.
+Does not contain: sockets. Tests in the same process can call `App.handle`.
 """
 
+import json
 import threading
 from http import HTTPStatus
 
-from tdx_dagster.simulator import (
-    calls_asset_edits,
-    calls_assets,
-    calls_feed,
-    calls_links,
-    calls_lookups,
-    calls_people,
-    calls_reports,
-    calls_signin,
-    calls_ticket_edits,
-    calls_tickets,
+from tdx_dagster.simulator.api import (
+    asset_edits,
+    assets,
+    feed,
+    links,
+    lookups,
+    people,
+    reports,
+    signin,
+    ticket_edits,
+    tickets,
 )
-from tdx_dagster.simulator.calls import CallLog, LoggedCall
+from tdx_dagster.simulator.call_log import CallLog, LoggedCall
 from tdx_dagster.simulator.faults import Fault, Faults, Moment
 from tdx_dagster.simulator.limits import Limiter
 from tdx_dagster.simulator.messages import (
@@ -28,32 +29,33 @@ from tdx_dagster.simulator.messages import (
     Outgoing,
     Refusal,
     json_answer,
-    refusal_answer,
 )
-from tdx_dagster.simulator.model import Record
-from tdx_dagster.simulator.routes import Match, Router, below_api
-from tdx_dagster.simulator.tenant import Call, Tenant
+from tdx_dagster.simulator.routes import BASE_PATHS, Match, Router, below_api
+from tdx_dagster.simulator.tenant import shapes
+from tdx_dagster.simulator.tenant.constants import Value
+from tdx_dagster.simulator.tenant.model import Record
+from tdx_dagster.simulator.tenant.tenant import Call, Tenant
 
 LARGEST_REQUEST = 4 * 1024 * 1024
 
 ROUTES = (
-    *calls_signin.ROUTES,
-    *calls_reports.ROUTES,
-    *calls_tickets.ROUTES,
-    *calls_ticket_edits.ROUTES,
-    *calls_lookups.ROUTES,
-    *calls_feed.ROUTES,
-    *calls_links.ROUTES,
-    *calls_assets.ROUTES,
-    *calls_asset_edits.ROUTES,
-    *calls_people.ROUTES,
+    *signin.ROUTES,
+    *reports.ROUTES,
+    *tickets.ROUTES,
+    *ticket_edits.ROUTES,
+    *lookups.ROUTES,
+    *feed.ROUTES,
+    *links.ROUTES,
+    *assets.ROUTES,
+    *asset_edits.ROUTES,
+    *people.ROUTES,
 )
 
 _NO_PAGE = "<!DOCTYPE html><html><head><title>404</title></head><body>Not Found</body></html>"
 
 
 class App:
-    """Answers requests.
+    """Answer requests.
 
     Args:
         tenant: What they are about.
@@ -61,6 +63,7 @@ class App:
         faults: What goes wrong with some.
         calls: Where they are logged.
         stopping: Set when held and delayed calls are to end.
+        base_paths: Paths below which the API answers.
     """
 
     def __init__(
@@ -70,7 +73,9 @@ class App:
         faults: Faults,
         calls: CallLog,
         stopping: threading.Event,
+        base_paths: tuple[str, ...] = BASE_PATHS,
     ) -> None:
+        self._base_paths = base_paths
         self.tenant = tenant
         self.limiter = limiter
         self.faults = faults
@@ -84,13 +89,10 @@ class App:
         Args:
             incoming: The request.
 
-        Returns:
-            The answer.
-
         Raises:
             Dropped: The connection is to be closed without an answer.
         """
-        path = below_api(incoming.path)
+        path = below_api(incoming.path, self._base_paths)
         if path is None:
             return Outgoing(HTTPStatus.NOT_FOUND, _NO_PAGE.encode(), HTML)
         found = self._router.find(incoming.method, path)
@@ -102,6 +104,22 @@ class App:
             raise
         logged.status = answer.status
         return answer
+
+    def act(self, user: Record, method: str, path: str, body: Value) -> Outgoing:
+        """Carry out a call as a person, without token, rate limit, faults and log.
+
+        Args:
+            user: Who makes it.
+            method: HTTP method.
+            path: Path below `/api`.
+            body: What is sent as JSON.
+        """
+        sent = b"" if body is None else json.dumps(body).encode()
+        found = self._router.find(method, path)
+        incoming = Incoming(method, path, body=sent)
+        if not isinstance(found, Match):
+            return _unrouted(incoming, found)
+        return self._effect(incoming, found, user)
 
     def _log(self, incoming: Incoming, path: str, match: Match | None) -> LoggedCall:
         secret = path.lower().startswith("/auth")
@@ -136,17 +154,17 @@ class App:
     def _faulty(
         self, incoming: Incoming, match: Match, user: Record | None, fault: Fault
     ) -> Outgoing:
-        self._strike(fault, "before")
+        self._interrupt(fault, "before")
         if fault.prevents_effect:
             answer = fault.answer()
         else:
             answer = self._effect(incoming, match, user)
             answer = fault.answer() if fault.replaces_answer else answer
-        self._strike(fault, "after")
-        answer.cut, answer.trickle_seconds = fault.cut_body, fault.trickle_seconds
+        self._interrupt(fault, "after")
+        fault.apply_to(answer)
         return answer
 
-    def _strike(self, fault: Fault, moment: Moment) -> None:
+    def _interrupt(self, fault: Fault, moment: Moment) -> None:
         if fault.delay_seconds and fault.delay == moment:
             self._stopping.wait(fault.delay_seconds)
         if fault.hold == moment:
@@ -160,7 +178,7 @@ class App:
             with self.tenant.state.lock:
                 return match.route.handler(self.tenant, Call(incoming, match.ids, user or {}))
         except Refusal as refusal:
-            return refusal_answer(refusal)
+            return _refused(refusal)
 
     def _require(self, incoming: Incoming, *, signed_in: bool) -> None:
         options = self.tenant.options
@@ -169,6 +187,12 @@ class App:
         if not signed_in:
             body = "Unauthorized." if options.unauthorized_body else None
             raise Refusal(HTTPStatus.UNAUTHORIZED, body)
+
+
+def _refused(refusal: Refusal) -> Outgoing:
+    if refusal.message is None:
+        return Outgoing(int(refusal.status))
+    return json_answer(shapes.render("Error", {"Message": refusal.message}), refusal.status)
 
 
 def _unrouted(incoming: Incoming, methods: frozenset[str]) -> Outgoing:

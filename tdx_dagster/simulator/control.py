@@ -1,7 +1,7 @@
-"""The control paths beside the API: `/_simulator/...` for those who drive a simulator over HTTP.
+"""The control paths under `/_simulator/`, for tests that drive a simulator over HTTP.
 
-`GET state|calls|faults|options`, `POST faults`, `PATCH options`, `PUT state`, `POST expire-tokens`,
-`DELETE faults|calls`. Unlike the API it is strict: what it does not understand is refused with the reason.
+Unlike the API they are strict: a request that is not understood is refused with the reason. The list of
+paths is in `docs/simulator.md`.
 """
 
 from collections.abc import Callable
@@ -11,13 +11,14 @@ from typing import Any
 
 from tdx_dagster.simulator.app import App
 from tdx_dagster.simulator.messages import Incoming, Outgoing, Refusal, json_answer
-from tdx_dagster.simulator.model import state_from_json
+from tdx_dagster.simulator.technician import ACTIONS, Technician
+from tdx_dagster.simulator.tenant.model import state_from_json
 
 PREFIX = "/_simulator/"
 
 
 class Control:
-    """Answers the control paths.
+    """Answer the control paths.
 
     Args:
         app: The application that is controlled.
@@ -35,6 +36,7 @@ class Control:
             ("DELETE", "faults"): lambda _: app.faults.clear(),
             ("GET", "options"): lambda _: asdict(app.tenant.options),
             ("PATCH", "options"): self._set_options,
+            ("POST", "technician"): self._technician,
             ("POST", "expire-tokens"): lambda _: app.tenant.expire_tokens(),
         }
 
@@ -67,6 +69,15 @@ class Control:
         }
         added = self._app.faults.add(given.get("method", "*"), given["path"], on=numbers, **rest)
         return asdict(added)
+
+    def _technician(self, given: dict[str, Any]) -> object:
+        """Do one thing as a person: `user`, `do`, the person's settings, and the action's own arguments."""
+        rest = dict(given)
+        action = ACTIONS.get(rest.pop("do", ""))
+        if action is None:
+            raise ValueError(f"do is one of {', '.join(ACTIONS)}.")
+        settings = {name: rest.pop(name) for name in ("update_type", "at") if name in rest}
+        return action(Technician(self._app, rest.pop("user"), **settings), **rest)
 
     def _set_options(self, given: dict[str, Any]) -> object:
         for name, value in given.items():

@@ -1,4 +1,4 @@
-"""Rate limits as TDX has them: fixed windows per method template and caller (reference, section 4).
+"""Rate limits as TDX has them: fixed windows per method template and caller.
 
 A window begins at the first call of a method and ends so many seconds later. Nothing here waits.
 """
@@ -15,7 +15,7 @@ LimitMode = str | float
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """So many calls in so many seconds, for each address or each user."""
+    """A number of calls in a number of seconds, per address or per user."""
 
     calls: int = 60
     seconds: float = 60.0
@@ -34,7 +34,7 @@ REAL_LIMITS: dict[str, Limit] = {
     "POST /people": Limit(45, 60),
     "PATCH /people/{uid}": Limit(45, 60),
 }
-"""What differs from `DEFAULT_LIMIT` (reference, section 4.2)."""
+"""What differs from `DEFAULT_LIMIT`."""
 
 
 @dataclass(slots=True)
@@ -45,14 +45,14 @@ class _Window:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Whether a call is within its limit, and the three headers that say so."""
+    """Whether a call is within its limit, and the three headers that report it."""
 
     allowed: bool
     headers: dict[str, str | None] = field(default_factory=dict)
 
 
 class Limiter:
-    """Counts calls in fixed windows.
+    """Count calls in fixed windows.
 
     Args:
         mode: `off`, `real`, or a factor for the length of the windows: 0.05 allows the same number of
@@ -134,14 +134,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 def http_date(moment: datetime) -> str:
-    """Write a date as HTTP headers have it, whatever the process's locale.
-
-    Args:
-        moment: An instant with a zone.
-
-    Returns:
-        For example `Wed, 28 Mar 2018 16:08:14 GMT`.
-    """
+    """Write a date for an HTTP header, independent of the locale: `Wed, 28 Mar 2018 16:08:14 GMT`."""
     at = moment.astimezone(UTC)
     day, month = _DAYS[at.weekday()], _MONTHS[at.month - 1]
     return f"{day}, {at.day:02d} {month} {at.year:04d} {at:%H:%M:%S} GMT"

@@ -1,22 +1,24 @@
-"""What comes in and what goes out, free of any server: requests, answers and refusals.
+"""Requests, answers and refusals, independent of the server and of the tenant.
 
-The server turns bytes on a socket into these and back; everything else only knows these.
+The server turns bytes into an `Incoming` and an `Outgoing` into bytes; all other modules use only these.
 """
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Literal
 from urllib.parse import parse_qsl
 
-from tdx_dagster.simulator import shapes
-from tdx_dagster.simulator.constants import Value
-from tdx_dagster.simulator.shapes import UnreadableInputError
+from tdx_dagster.simulator import forms
+from tdx_dagster.simulator.forms import Json
 
 JSON = "application/json; charset=utf-8"
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
+_READABLE = ("application/json", "text/json", "text/plain", forms.CONTENT_TYPE)
 
 _LENIENT_TOKEN = re.compile(
     r"""(?P<double>"(?:[^"\\]|\\.)*")|'(?P<single>(?:[^'\\]|\\.)*)'|(?P<name>[A-Za-z_]\w*)(?=\s*:)""",
@@ -25,7 +27,7 @@ _LENIENT_TOKEN = re.compile(
 
 
 class Refusal(Exception):
-    """The call is answered with an error.
+    """Ends a call with an error answer.
 
     Args:
         status: HTTP status.
@@ -39,7 +41,7 @@ class Refusal(Exception):
 
 
 class Dropped(ConnectionAbortedError):
-    """The connection is to be closed without an answer."""
+    """Ends the connection without an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,86 +65,47 @@ class Incoming:
     address: str = "127.0.0.1"
 
     def parameter(self, name: str) -> str | None:
-        """A query parameter, whatever the case of its name.
-
-        Args:
-            name: Its name.
-
-        Returns:
-            The last value sent, or None.
-        """
+        """Return the last value of a query parameter, or None; its name matches in any case."""
         found = None
         for key, value in parse_qsl(self.query, keep_blank_values=True):
             if key.lower() == name.lower():
                 found = value
         return found
 
-    def parameters(self, **kinds: str) -> dict[str, Value]:
-        """Several query parameters, read as their kinds.
-
-        Args:
-            **kinds: Kind by parameter name, as in `shapes.json`.
-
-        Returns:
-            The value by name, None where it was not sent or was empty.
-
-        Raises:
-            Refusal: 400 for a value that does not fit.
-        """
-        return {name: self._read(name, kind) for name, kind in kinds.items()}
-
-    def _read(self, name: str, kind: str) -> Value:
-        text = self.parameter(name)
-        if text is None or not text.strip():
-            return None
-        wanted = shapes.plain_field(name, kind)
-        try:
-            return shapes.read_field(wanted, text)
-        except UnreadableInputError as error:
-            raise Refusal(HTTPStatus.BAD_REQUEST, str(error)) from error
-
-    def json(self) -> Value:
-        """The body as JSON, read as leniently as TDX's parser does.
+    def json(self) -> Json:
+        """Parse the body, as leniently as TDX does: JSON whatever its content type says, else a form.
 
         Returns:
             The parsed body, None where it is empty.
 
         Raises:
-            Refusal: 400 where it is not JSON.
+            Refusal: 400 where it is neither, 415 where it claims to be something else.
         """
         text = self.body.decode("utf-8-sig", "replace")
         if not text.strip():
             return None
-        try:
-            return _parse(text)
-        except (ValueError, RecursionError):
-            pass
-        try:
-            return _parse(_LENIENT_TOKEN.sub(_strict, text))
-        except (ValueError, RecursionError) as error:
-            raise Refusal(HTTPStatus.BAD_REQUEST, "The request body is not valid JSON.") from error
+        for parse in (_parse, _parse_leniently):
+            with contextlib.suppress(ValueError, RecursionError):
+                return parse(text)
+        return self._form(text)
 
-    def read(self, shape: str) -> dict[str, Value]:
-        """The body as an input type.
-
-        Args:
-            shape: The type's name.
-
-        Returns:
-            All fields of the type, the sent ones filled in. An empty body counts as `{}`.
-
-        Raises:
-            Refusal: 400 where it cannot be read.
-        """
-        body = self.json()
-        try:
-            return shapes.read(shape, {} if body is None else body)
-        except UnreadableInputError as error:
-            raise Refusal(HTTPStatus.BAD_REQUEST, str(error)) from error
+    def _form(self, text: str) -> Json:
+        kind = self.headers.get("content-type", JSON).partition(";")[0].strip().lower()
+        if kind == forms.CONTENT_TYPE:
+            with contextlib.suppress(ValueError):
+                return forms.parse_form(text)
+        if kind in _READABLE:
+            raise Refusal(HTTPStatus.BAD_REQUEST, "The request body is not valid JSON.")
+        message = f"The request entity's media type '{kind}' is not supported for this resource."
+        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
 
 
-def _parse(text: str) -> Value:
+def _parse(text: str) -> Json:
     return json.loads(text, parse_constant=_no_constant)
+
+
+def _parse_leniently(text: str) -> Json:
+    return _parse(_LENIENT_TOKEN.sub(_strict, text))
 
 
 def _no_constant(name: str) -> None:
@@ -157,6 +120,14 @@ def _strict(match: re.Match[str]) -> str:
     return '"' + match["single"].replace("\\'", "'").replace('"', '\\"') + '"'
 
 
+Framing = Literal[
+    "length", "close", "chunked", "cut", "chunk_cut", "chunk_endless", "chunk_garbled"
+]
+"""How the end of a body is marked: by its length (`cut`: half of it comes), by the end of the connection,
+or by chunks (`chunk_cut`: it ends in the middle of one, `chunk_endless`: without the last one,
+`chunk_garbled`: in one whose size is no number)."""
+
+
 @dataclass(slots=True)
 class Outgoing:
     """An answer.
@@ -166,54 +137,28 @@ class Outgoing:
         body: The body's bytes.
         content_type: None sends no such header.
         headers: Further headers; a value of None takes one away that would be sent.
-        cut: Whether the connection ends in the middle of the body.
+        framing: How the end of the body is marked.
         trickle_seconds: Time over which the body is spread, a little at a time.
+        interim: Statuses of interim answers that come before it.
+        only_interim: Whether the connection ends after those.
     """
 
     status: int
     body: bytes = b""
     content_type: str | None = None
     headers: dict[str, str | None] = field(default_factory=dict)
-    cut: bool = False
+    framing: Framing = "length"
     trickle_seconds: float = 0.0
+    interim: tuple[int, ...] = ()
+    only_interim: bool = False
 
 
 def json_answer(value: object, status: int = HTTPStatus.OK) -> Outgoing:
-    """An answer in JSON.
-
-    Args:
-        value: What to send.
-        status: HTTP status.
-
-    Returns:
-        The answer.
-    """
+    """Build an answer in JSON."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return Outgoing(int(status), text.encode("utf-8", "replace"), JSON)
 
 
 def text_answer(text: str, status: int = HTTPStatus.OK) -> Outgoing:
-    """An answer in plain text.
-
-    Args:
-        text: What to send.
-        status: HTTP status.
-
-    Returns:
-        The answer.
-    """
+    """Build an answer in plain text."""
     return Outgoing(int(status), text.encode("utf-8", "replace"), TEXT)
-
-
-def refusal_answer(refusal: Refusal) -> Outgoing:
-    """The answer to a call that is refused.
-
-    Args:
-        refusal: Why.
-
-    Returns:
-        TDX's error object, or an empty body where there is no message.
-    """
-    if refusal.message is None:
-        return Outgoing(int(refusal.status))
-    return json_answer(shapes.render("Error", {"Message": refusal.message}), refusal.status)

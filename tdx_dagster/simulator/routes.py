@@ -1,6 +1,7 @@
-"""Paths to handlers: templates as `/{app}/tickets/{id}/feed`, below `/TDWebApi/api` or `/SBTDWebApi/api`.
+"""Routing: from a path to its handler.
 
-Letter case, repeated slashes and a slash at the end make no difference (reference, section 1.2).
+Templates are written as `/{app}/tickets/{id}/feed`, below `/TDWebApi/api` or `/SBTDWebApi/api`. Letter
+case, repeated slashes and a trailing slash make no difference.
 """
 
 import re
@@ -9,11 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from tdx_dagster.simulator.messages import Outgoing
-from tdx_dagster.simulator.tenant import Call, Tenant
+from tdx_dagster.simulator.tenant.tenant import Call, Tenant
 
 Handler = Callable[[Tenant, Call], Outgoing]
 
-_BASE = re.compile(r"^/(?:sb)?tdwebapi/api(?P<rest>/.*)\Z", re.IGNORECASE | re.DOTALL)
+BASE_PATHS = ("/TDWebApi", "/SBTDWebApi")
+"""Production and its sandbox, which is a copy with the same ids."""
+
 _TEXT_PLACEHOLDERS = {"uid", "username"}
 _LARGEST_ID = 2**31 - 1
 
@@ -46,14 +49,14 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A route and what stands for its placeholders."""
+    """A route and the values of its placeholders."""
 
     route: Route
     ids: dict[str, Any]
 
 
 class Router:
-    """Finds the route of a request.
+    """Find the route of a request.
 
     Args:
         routes: All of them; of two that fit, the earlier wins.
@@ -81,23 +84,20 @@ class Router:
             ids = {name: _value(name, text) for name, text in found.groupdict().items()}
             if any(isinstance(value, int) and value > _LARGEST_ID for value in ids.values()):
                 continue
-            if route.method == method:
+            if route.method == ("GET" if method == "HEAD" else method):
                 return Match(route, ids)
             methods.add(route.method)
         return frozenset(methods)
 
 
-def below_api(path: str) -> str | None:
-    """The part of a path below `/TDWebApi/api`.
-
-    Args:
-        path: Decoded path of the request.
-
-    Returns:
-        It with single slashes and none at the end, or None where the path is another.
-    """
-    found = _BASE.match(re.sub(r"/{2,}", "/", path))
-    return None if found is None else found["rest"].rstrip("/")
+def below_api(path: str, bases: Iterable[str] = BASE_PATHS) -> str | None:
+    """Return the part of a path below the API with single slashes, None for any other path."""
+    single = re.sub(r"/{2,}", "/", path)
+    for base in bases:
+        start = f"{base}/api/"
+        if single.lower().startswith(start.lower()):
+            return single[len(start) - 1 :].rstrip("/")
+    return None
 
 
 def _pattern(template: str) -> re.Pattern[str]:

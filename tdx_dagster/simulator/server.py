@@ -1,24 +1,25 @@
-"""The simulator as an HTTP server in a thread of its own: sockets, keep-alive, starting and stopping.
+"""`Simulator`, the object that tests use: a tenant, its switches and logs, and the server in a thread.
 
-The standard library's server carries it, since Werkzeug's closes the connection after every answer and a
-client's re-use of connections is one of the things to try.
+Contains: starting and stopping, and a client's settings. What happens on a socket is in `wire`.
 """
 
-import contextlib
-import socket
 import ssl
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
-from urllib.parse import unquote
 
-from tdx_dagster.simulator.app import LARGEST_REQUEST, App
-from tdx_dagster.simulator.calls import CallLog
-from tdx_dagster.simulator.constants import (
+from tdx_dagster.simulator.app import App
+from tdx_dagster.simulator.call_log import CallLog
+from tdx_dagster.simulator.control import Control
+from tdx_dagster.simulator.faults import Faults
+from tdx_dagster.simulator.limits import Limiter, LimitMode
+from tdx_dagster.simulator.messages import Incoming, Outgoing
+from tdx_dagster.simulator.routes import BASE_PATHS
+from tdx_dagster.simulator.sample.sample import sample_state
+from tdx_dagster.simulator.technician import Technician
+from tdx_dagster.simulator.tenant.constants import (
     ASSET_APP_ID,
     BEID,
     REPORT_ID,
@@ -26,183 +27,16 @@ from tdx_dagster.simulator.constants import (
     USER_NAME,
     WEB_SERVICES_KEY,
 )
-from tdx_dagster.simulator.control import Control
-from tdx_dagster.simulator.faults import Faults
-from tdx_dagster.simulator.limits import Limiter, LimitMode
-from tdx_dagster.simulator.messages import Dropped, Incoming, Outgoing
-from tdx_dagster.simulator.model import State
-from tdx_dagster.simulator.options import Options
-from tdx_dagster.simulator.sample import sample_state
-from tdx_dagster.simulator.tenant import Tenant
-from tdx_dagster.simulator.tls import Certificate
+from tdx_dagster.simulator.tenant.model import State
+from tdx_dagster.simulator.tenant.options import Options
+from tdx_dagster.simulator.tenant.tenant import Tenant
+from tdx_dagster.simulator.wire import HttpServer
 
 _POLL_SECONDS = 0.02
-_READ_CHUNK = 64 * 1024
-_TRICKLE_PIECES = 100
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-    def __init__(
-        self,
-        address: tuple[str, int],
-        respond: Callable[[Incoming], Outgoing],
-        tls: ssl.SSLContext | None,
-        stopping: threading.Event,
-    ) -> None:
-        self.respond = respond
-        self.stopping = stopping
-        self.tls = tls
-        self.open_sockets: set[socket.socket] = set()
-        super().__init__(address, _Handler)
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: a client that went away is no error of a server that drops connections itself."""
-
-    def close_connections(self) -> None:
-        """End every connection that is open, idle ones too."""
-        for connection in list(self.open_sockets):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    # Headers and body are two writes; with Nagle's algorithm the second waits 40 ms for the client.
-    disable_nagle_algorithm = True
-    server: _Server
-
-    def setup(self) -> None:
-        # The handshake belongs into the connection's own thread: a client that never finishes it must
-        # not keep others out.
-        if self.server.tls is not None:
-            self.request = self.server.tls.wrap_socket(self.request, server_side=True)
-        super().setup()
-        self.server.open_sockets.add(self.connection)
-
-    def finish(self) -> None:
-        self.server.open_sockets.discard(self.connection)
-        with contextlib.suppress(OSError):
-            super().finish()
-
-    def version_string(self) -> str:
-        """Name the server without the version of Python."""
-        return "TdxSimulator"
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class names it
-        """Write nothing: the call log is the log."""
-
-    def _respond(self) -> None:
-        try:
-            body = self._read_body()
-        except ValueError:
-            self.close_connection = True
-            self._send(Outgoing(HTTPStatus.BAD_REQUEST))
-            return
-        except ConnectionError:
-            self._drop()
-            return
-        path, _, query = self.path.partition("?")
-        incoming = Incoming(
-            method=self.command,
-            path=unquote(path, errors="replace"),
-            query=query,
-            headers={name.lower(): value for name, value in self.headers.items()},
-            body=body,
-            address=str(self.client_address[0]),
-        )
-        try:
-            self._send(self.server.respond(incoming))
-        except (Dropped, ConnectionError):
-            self._drop()
-
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _respond
-
-    def _read_body(self) -> bytes:
-        """The body; of one that is too long only as much as shows that it is, and then no more calls."""
-        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
-            return self._read_chunks()
-        length = _whole_number(self.headers.get("Content-Length", "0"), 10)
-        if length > LARGEST_REQUEST:
-            self.close_connection = True
-            self._discard(length - LARGEST_REQUEST - 1)
-            length = LARGEST_REQUEST + 1
-        return self._read_exactly(length)
-
-    def _read_chunks(self) -> bytes:
-        body = bytearray()
-        while True:
-            size = _whole_number(self.rfile.readline(100).decode("latin-1").partition(";")[0], 16)
-            body += self._read_exactly(min(size, LARGEST_REQUEST + 1))
-            self.rfile.readline(100)
-            if size == 0 or len(body) > LARGEST_REQUEST:
-                self.close_connection = self.close_connection or size > 0
-                return bytes(body)
-
-    def _read_exactly(self, length: int) -> bytes:
-        """Part of a body; a client that went away in the middle of it has not asked for anything."""
-        data = self.rfile.read(length)
-        if len(data) < length:
-            raise ConnectionAbortedError("The request ended in the middle of its body.")
-        return data
-
-    def _discard(self, length: int) -> None:
-        while length > 0 and (chunk := self.rfile.read(min(length, _READ_CHUNK))):
-            length -= len(chunk)
-
-    def _send(self, answer: Outgoing) -> None:
-        headers: dict[str, str | None] = {
-            "Content-Type": answer.content_type,
-            "Content-Length": str(len(answer.body)),
-        }
-        self.send_response(answer.status)
-        without_body = answer.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
-        if without_body:
-            headers["Content-Length"] = None
-        for name, value in (headers | answer.headers).items():
-            if value is not None:
-                self.send_header(name, value)
-        if self.close_connection:
-            self.send_header("Connection", "close")
-        self.end_headers()
-        if self.command == "HEAD" or without_body:
-            return
-        self._write(answer.body[: len(answer.body) // 2] if answer.cut else answer.body, answer)
-        if answer.cut:
-            self._drop()
-
-    def _write(self, body: bytes, answer: Outgoing) -> None:
-        if not answer.trickle_seconds or not body:
-            self.wfile.write(body)
-            return
-        size = max(1, len(body) // _TRICKLE_PIECES)
-        pieces = [body[start : start + size] for start in range(0, len(body), size)]
-        for piece in pieces:
-            self.wfile.write(piece)
-            self.server.stopping.wait(answer.trickle_seconds / len(pieces))
-
-    def _drop(self) -> None:
-        self.close_connection = True
-        with contextlib.suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RDWR)
-
-
-def _whole_number(text: str, base: int) -> int:
-    """A length as HTTP writes it: digits and nothing else.
-
-    Raises:
-        ValueError: It is something else.
-    """
-    digits = text.strip()
-    if not digits.isalnum():
-        raise ValueError(f"no length: {text!r}")
-    return int(digits, base)
 
 
 class Simulator:
-    """A TDX to try things on.
+    """A TDX server for tests and trials.
 
     Use it as a context manager, or call `start` and `stop`. It may be stopped and started again on the
     same state, as a server that is restarted.
@@ -213,7 +47,9 @@ class Simulator:
         limits: `off`, `real`, or a factor for the length of the windows (see `limits.Limiter`).
         options: Switches for what the reference leaves open.
         clock: Gives the time now, with a zone.
-        certificate: Serve https with it (see `tls.make_certificate`).
+        tls: Serve https with it.
+        base_path: Path below which the API answers, for example `SBTDWebApi`, `TDDev/TDWebApi` or empty; left
+            out, those of production and of the sandbox answer, both for the same tenant.
     """
 
     def __init__(
@@ -224,13 +60,16 @@ class Simulator:
         *,
         options: Options | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        certificate: Certificate | None = None,
+        tls: ssl.SSLContext | None = None,
+        base_path: str | None = None,
     ) -> None:
         self.options = Options() if options is None else options
         self.faults = Faults()
         self.calls = CallLog()
         self._port = port
-        self._certificate = certificate
+        self._tls = tls
+        bases = BASE_PATHS if base_path is None else (f"/{base_path}".rstrip("/"),)
+        self._base_path = bases[0]
         self._stopping = threading.Event()
         self.tenant = Tenant(sample_state() if state is None else state, self.options, clock)
         self.limiter = Limiter(
@@ -239,9 +78,9 @@ class Simulator:
             headers_when_off=lambda: self.options.rate_headers_without_limits,
             rounded_up=lambda: self.options.reset_rounded_up,
         )
-        self.app = App(self.tenant, self.limiter, self.faults, self.calls, self._stopping)
+        self.app = App(self.tenant, self.limiter, self.faults, self.calls, self._stopping, bases)
         self._control = Control(self.app)
-        self._server: _Server | None = None
+        self._server: HttpServer | None = None
         self._thread: threading.Thread | None = None
         self._counting = threading.Lock()
         self._under_way = 0
@@ -253,22 +92,27 @@ class Simulator:
 
     @property
     def url(self) -> str:
-        """Base address of production, without `/api`."""
-        return f"{self._origin}/TDWebApi"
+        """Base address, without `/api`; of production where both answer."""
+        return f"{self._origin}{self._base_path}"
+
+    @property
+    def sandbox_url(self) -> str:
+        """Base address of the sandbox, without `/api`."""
+        return f"{self._origin}{BASE_PATHS[1]}"
 
     @property
     def control_url(self) -> str:
-        """Address below which the control paths are."""
+        """Base address of the control paths."""
         return f"{self._origin}/_simulator"
 
     @property
     def _origin(self) -> str:
-        scheme = "http" if self._certificate is None else "https"
+        scheme = "http" if self._tls is None else "https"
         return f"{scheme}://127.0.0.1:{self._port}"
 
     @property
     def port(self) -> int:
-        """The port it listens on, 0 before it was first started with a free one."""
+        """The port; 0 until a simulator with a free port has started."""
         return self._port
 
     def respond(self, incoming: Incoming) -> Outgoing:
@@ -276,9 +120,6 @@ class Simulator:
 
         Args:
             incoming: The request.
-
-        Returns:
-            The answer.
         """
         with self._counting:
             self._under_way += 1
@@ -291,25 +132,31 @@ class Simulator:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no call is under way: one whose client has given up may still have its effect."""
+        """Whether no call is running; one whose client gave up may still take effect."""
         return self._under_way == 0
 
     def token(self, user_name: str = USER_NAME) -> str:
-        """A token for a user, as if they had signed in.
-
-        Args:
-            user_name: Whose.
-
-        Returns:
-            The token.
-        """
+        """Issue a token to a user without a sign-in call."""
         return self.tenant.issue_token(user_name)
 
-    def start(self) -> Self:
-        """Listen for calls. Returns once the port accepts connections; does nothing if it listens already.
+    def technician(
+        self,
+        user_name: str = "tess.tech",
+        *,
+        update_type: int | str | None = "right",
+        at: str | None = None,
+    ) -> Technician:
+        """Give somebody at the desk an account, to change tickets while a client is running.
 
-        Returns:
-            The simulator.
+        Args:
+            user_name: See `Technician`, as the others.
+            update_type: `UpdateType` of the entries they cause.
+            at: Date of those entries.
+        """
+        return Technician(self.app, user_name, update_type=update_type, at=at)
+
+    def start(self) -> Self:
+        """Listen for calls. Return once the port accepts connections; do nothing if it does already.
 
         Raises:
             OSError: The port is taken.
@@ -317,8 +164,9 @@ class Simulator:
         if self._server is not None:
             return self
         self._stopping.clear()
-        tls = None if self._certificate is None else self._certificate.context()
-        self._server = _Server(("127.0.0.1", self._port), self.respond, tls, self._stopping)
+        self._server = HttpServer(
+            ("127.0.0.1", self._port), self.respond, self._tls, self._stopping
+        )
         self._port = self._server.server_address[1]
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL_SECONDS,), daemon=True, name="simulator"
@@ -350,14 +198,7 @@ class Simulator:
 
 
 def settings_for(simulator: Simulator) -> dict[str, str]:
-    """The environment variables that point a client at a simulator.
-
-    Args:
-        simulator: A simulator that runs.
-
-    Returns:
-        Values by name.
-    """
+    """Return the environment variables that point a client at a running simulator."""
     return {
         "TDX_BASE_URL": simulator.url,
         "TDX_TICKET_APP_ID": str(TICKET_APP_ID),

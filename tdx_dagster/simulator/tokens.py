@@ -1,6 +1,6 @@
-"""Bearer tokens: JSON Web Tokens of the form TDX issues (reference, section 2.3).
+"""Bearer tokens: JSON Web Tokens of the form TDX issues.
 
-Signed with a fixed secret, so that a token outlives a restart of the simulator as it outlives one of TDX.
+Signed with a fixed secret, so that a token stays valid across a restart of the simulator.
 """
 
 import base64
@@ -16,7 +16,7 @@ _SECRET = b"simulated tokens open nothing"
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a token says.
+    """The content of a token.
 
     Args:
         user_name: Whom it was issued to.
@@ -28,15 +28,7 @@ class Claims:
 
 
 def issue(claims: Claims, now: datetime) -> str:
-    """Make a token.
-
-    Args:
-        claims: What it is to say.
-        now: Time of issue, with a zone.
-
-    Returns:
-        Three dot-separated base64url parts.
-    """
+    """Make a token: three dot-separated base64url parts."""
     started = int(now.timestamp())
     payload = {
         "unique_name": claims.user_name,
@@ -47,7 +39,7 @@ def issue(claims: Claims, now: datetime) -> str:
         "iat": started,
         "iss": "TD",
         "aud": "https://www.teamdynamix.com/",
-        # Two tokens of one second must differ, since one can be worthless and the other not.
+        # Two tokens of one second must differ, since one can be invalid and the other not.
         "jti": str(claims.serial),
     }
     head = f"{_part({'alg': 'HS256', 'typ': 'JWT'})}.{_part(payload)}"
@@ -55,15 +47,7 @@ def issue(claims: Claims, now: datetime) -> str:
 
 
 def read(token: str, now: datetime) -> Claims | None:
-    """Read a token.
-
-    Args:
-        token: As sent.
-        now: The time, with a zone.
-
-    Returns:
-        What it says, None where it is garbled, forged or expired.
-    """
+    """Read a token; None where it is malformed, forged or expired."""
     head, _, signature = token.rpartition(".")
     if not hmac.compare_digest(signature.encode("utf-8", "replace"), _signature(head).encode()):
         return None

@@ -4,7 +4,6 @@ Belongs here: turning rows into records and driver errors into `StoreUnavailable
 the reasons for their conditions, are in `queries.sql`.
 """
 
-import json
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,11 +27,15 @@ from tdx_dagster.state.records import (
     LogRow,
     LogStatus,
     StaleClaim,
+    StoredResult,
     StoreUnavailable,
-    UnsummarisedResult,
 )
+from tdx_dagster.state.storable import storable_json, storable_text
 
 QUERIES = Queries(Path(__file__).with_name("queries.sql"))
+
+# An intent older than this is stored anew when it is confirmed, so that its age is that of the write.
+FRESH_INTENT_SECONDS = 1.0
 
 # A process that is suspended within a transaction keeps its locks: the server ends it, and until then nobody
 # waits for it for long. "Not now" comes back by itself; a run that hangs does not.
@@ -70,6 +73,10 @@ class PostgresStore:
         with self._transaction() as connection:
             return connection.execute(QUERIES[query], values).mappings().all()
 
+    def _execute(self, query: str, **values: Any) -> None:  # noqa: ANN401  bind values
+        with self._transaction() as connection:
+            connection.execute(QUERIES[query], values)
+
     def rows(self, ticket_ids: Collection[int]) -> Mapping[int, Sequence[LogRow]]:
         """See `ActionStore.rows`."""
         found: dict[int, list[LogRow]] = {}
@@ -101,20 +108,21 @@ class PostgresStore:
         )
         if not taken:
             return None
-        return Claim(ticket_id, identity, token, taken[0]["attempts"], pipeline, run_id)
+        previous = taken[0]["previous"]
+        return Claim(
+            ticket_id,
+            identity,
+            token,
+            taken[0]["attempts"],
+            pipeline,
+            run_id,
+            _status(previous) if previous else None,
+        )
 
-    def renew(
-        self,
-        claim: Claim,
-        *,
-        lease_seconds: float,
-        intent: tuple[str, Mapping[str, Any]] | None = None,
-    ) -> None:
+    def renew(self, claim: Claim, *, lease_seconds: float) -> None:
         """See `ActionStore.renew`."""
         with self._transaction() as connection:
             _renew(connection, claim, lease_seconds)
-            if intent:
-                _note(connection, claim, "intent", *intent)
 
     def begin_effect(
         self,
@@ -136,7 +144,27 @@ class PostgresStore:
             if absent_event is not None:
                 _note(connection, claim, "absent", effect, {"supersedes": absent_event})
             event_id = _note(connection, claim, "intent", effect, detail)
-            return EffectRecord(EffectState.BEGUN, event_id, 0.0, detail)
+            return EffectRecord(EffectState.BEGUN, event_id, 0.0, detail, claim.identity.action_id)
+
+    def confirm_intent(
+        self,
+        claim: Claim,
+        effect: str,
+        detail: Mapping[str, Any],
+        *,
+        intent_event: int,
+        lease_seconds: float,
+    ) -> int | None:
+        """See `ActionStore.confirm_intent`."""
+        with self._transaction() as connection:
+            _lock_effect(connection, claim, effect)
+            _renew(connection, claim, lease_seconds)
+            last = _last_event(connection, claim, effect)
+            if last is None or last["attempt_id"] != intent_event:
+                return None
+            if last["age_seconds"] <= FRESH_INTENT_SECONDS:
+                return intent_event
+            return _note(connection, claim, "intent", effect, detail)
 
     def settle_effect(
         self, claim: Claim, effect: str, event: str, detail: Mapping[str, Any]
@@ -160,34 +188,84 @@ class PostgresStore:
         retry_in_seconds: float | None = None,
         summary_lines: Sequence[str] = (),
         metadata: Mapping[str, Any] | None = None,
-        told: Sequence[str] = (),
+        summarised: Sequence[str] = (),
     ) -> None:
         """See `ActionStore.finish`."""
         values = {
             "status": status.value,
-            "message": _clean(message) if message else None,
+            "message": storable_text(message) if message else None,
             "failure_kind": failure_kind.value if failure_kind else None,
             "retry_in_seconds": retry_in_seconds,
-            "summary_lines": _json(list(summary_lines)) if summary_lines else None,
-            "metadata": _json(metadata or {}),
+            "summary_lines": storable_json(list(summary_lines)) if summary_lines else None,
+            "metadata": storable_json(metadata or {}),
         }
         with self._transaction() as connection:
             if not connection.execute(QUERIES["finish"], _holder(claim) | values).first():
                 raise StaleClaim(_stale(claim))
-            if told:
+            if summarised:
                 connection.execute(
-                    QUERIES["tell"], {"ticket_id": claim.ticket_id, "action_ids": list(told)}
+                    QUERIES["mark_summarised"],
+                    {"ticket_id": claim.ticket_id, "action_ids": list(summarised)},
                 )
             _note(connection, claim, status.value, None, {"message": message} if message else {})
 
-    def unsummarised(self, ticket_id: int, pipeline: str) -> Sequence[UnsummarisedResult]:
-        """See `ActionStore.unsummarised`."""
-        return [
-            UnsummarisedResult(
-                row["action_id"], row["name"], tuple(row["summary_lines"]), row["executed_at"]
+    def release(self, claim: Claim, *, message: str) -> None:
+        """See `ActionStore.release`."""
+        values = {"previous": claim.previous.value if claim.previous else None}
+        with self._transaction() as connection:
+            if not connection.execute(QUERIES["release"], _holder(claim) | values).first():
+                raise StaleClaim(_stale(claim))
+            _note(connection, claim, "released", None, {"message": message})
+
+    def skip(
+        self,
+        ticket_id: int,
+        identity: ActionIdentity,
+        *,
+        pipeline: str,
+        run_id: str,
+        message: str,
+        first_pause_seconds: float,
+        longest_pause_seconds: float,
+    ) -> bool:
+        """See `ActionStore.skip`."""
+        return bool(
+            self._all(
+                "skip",
+                ticket_id=ticket_id,
+                **_identity(identity),
+                pipeline=pipeline,
+                run_id=run_id,
+                message=storable_text(message),
+                first_pause_seconds=first_pause_seconds,
+                longest_pause_seconds=longest_pause_seconds,
             )
-            for row in self._all("unsummarised", ticket_id=ticket_id, pipeline=pipeline)
+        )
+
+    def results(self, ticket_id: int, pipeline: str) -> Sequence[StoredResult]:
+        """See `ActionStore.results`."""
+        return [
+            StoredResult(
+                row["action_id"],
+                row["name"],
+                tuple(row["summary_lines"]),
+                row["executed_at"],
+                row["is_summarised"],
+            )
+            for row in self._all("results", ticket_id=ticket_id, pipeline=pipeline)
         ]
+
+    def open_tickets(self, pipeline: str, ticket_ids: Collection[int]) -> None:
+        """See `ActionStore.open_tickets`."""
+        self._execute("open_tickets", pipeline=pipeline, ticket_ids=sorted(ticket_ids))
+
+    def close_tickets(self, pipeline: str, ticket_ids: Collection[int]) -> None:
+        """See `ActionStore.close_tickets`."""
+        self._execute("close_tickets", pipeline=pipeline, ticket_ids=sorted(ticket_ids))
+
+    def unfinished(self, pipeline: str, *, limit: int) -> Sequence[int]:
+        """See `ActionStore.unfinished`."""
+        return [row["ticket_id"] for row in self._all("unfinished", pipeline=pipeline, limit=limit)]
 
     def effects(self, ticket_id: int) -> Mapping[str, EffectRecord]:
         """See `ActionStore.effects`."""
@@ -219,7 +297,27 @@ class PostgresStore:
                 ticket_id=ticket_id,
                 **_identity(identity),
                 pipeline=pipeline,
-                metadata=_json(metadata),
+                metadata=storable_json(metadata),
+            )
+        )
+
+    def mark_all_completed(
+        self,
+        ticket_ids: Collection[int],
+        identities: Sequence[ActionIdentity],
+        *,
+        pipeline: str,
+        metadata: Mapping[str, Any],
+    ) -> int:
+        """See `ActionStore.mark_all_completed`."""
+        columns = [_identity(identity) for identity in identities]
+        return len(
+            self._all(
+                "mark_all_completed",
+                ticket_ids=sorted(ticket_ids),
+                **{name: [each[name] for each in columns] for name in IDENTITY_COLUMNS},
+                pipeline=pipeline,
+                metadata=storable_json(metadata),
             )
         )
 
@@ -284,7 +382,7 @@ def _note(
         "run_id": claim.run_id,
         "event": event,
         "effect": effect,
-        "detail": _json(detail),
+        "detail": storable_json(detail),
     }
     return int(connection.execute(QUERIES["note"], _holder(claim) | values).scalar_one())
 
@@ -297,6 +395,9 @@ def _holder(claim: Claim) -> dict[str, Any]:
     }
 
 
+IDENTITY_COLUMNS = ("action_type", "action_id", "action_hash", "action_name")
+
+
 def _identity(identity: ActionIdentity) -> dict[str, Any]:
     return {
         "action_type": identity.action_type,
@@ -307,7 +408,9 @@ def _identity(identity: ActionIdentity) -> dict[str, Any]:
 
 
 def _effect(state: EffectState, row: RowMapping) -> EffectRecord:
-    return EffectRecord(state, row["attempt_id"], float(row["age_seconds"]), row["detail"])
+    return EffectRecord(
+        state, row["attempt_id"], float(row["age_seconds"]), row["detail"], row["action_id"]
+    )
 
 
 def _log_row(row: RowMapping) -> LogRow:
@@ -329,16 +432,6 @@ def _stale(claim: Claim) -> str:
         f"The claim of run {claim.run_id} on {claim.identity.action_id} of ticket {claim.ticket_id} "
         "ran out or was taken over; nothing more is written by it."
     )
-
-
-def _json(value: object) -> str:
-    return _clean(json.dumps(value, ensure_ascii=False, default=str))
-
-
-def _clean(text: str) -> str:
-    """Remove what PostgreSQL refuses in text and JSON: NUL and lone surrogates."""
-    plain = text.replace("\x00", "").replace("\\u0000", "")
-    return plain.encode("utf-8", "replace").decode("utf-8")
 
 
 def _cause(error: Exception) -> str:

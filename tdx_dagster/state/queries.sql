@@ -7,14 +7,19 @@ SELECT log.ticket_id, log.action_type, COALESCE(log.action_name, log.action_type
          OR (log.status = 'failed' AND COALESCE(log.failure_kind, 'retryable') = 'retryable'
              AND COALESCE(log.next_attempt_at, '-infinity') <= clock_timestamp())
          OR (log.status = 'skipped' AND log.next_attempt_at <= clock_timestamp()) AS is_due,
-       log.summary_lines IS NOT NULL AND log.summarised_at IS NULL AS is_unsummarised
+       log.summary_lines IS NOT NULL AND log.summarised_at IS NULL AS is_unsummarised,
+       log.summary_lines IS NOT NULL AS has_lines,
+       log.action_name IS NOT NULL AS is_named
 FROM meta.daemon_action_log AS log
 WHERE log.ticket_id = ANY(CAST(:ticket_ids AS bigint[]))
 ORDER BY log.executed_at, log.action_id;
 
 -- name: claim
 -- The unique constraint decides who works on an action; rows that are due may be taken over.
-WITH taken AS (
+-- The status before is read in the statement's own snapshot, so it is that of the row that was taken.
+WITH before AS (
+    SELECT status FROM meta.daemon_action_log WHERE ticket_id = :ticket_id AND action_id = :action_id
+), taken AS (
     INSERT INTO meta.daemon_action_log AS log
         (ticket_id, action_type, action_id, action_hash, action_name, pipeline, run_id,
          status, claim_token, lease_until, attempts, executed_at)
@@ -42,7 +47,61 @@ WITH taken AS (
            jsonb_build_object('attempt', attempts)
     FROM taken
 )
-SELECT attempts FROM taken;
+SELECT attempts, (SELECT status FROM before) AS previous FROM taken;
+
+-- name: release
+-- Give a claim back as if it had not been taken: a new row goes, an older one is due as it was.
+WITH gone AS (
+    DELETE FROM meta.daemon_action_log
+    WHERE ticket_id = :ticket_id AND action_id = :action_id AND status = 'in_progress'
+      AND claim_token = CAST(:token AS uuid) AND CAST(:previous AS text) IS NULL
+    RETURNING log_id
+), restored AS (
+    UPDATE meta.daemon_action_log SET
+        status = CASE :previous WHEN 'in_progress' THEN 'failed' ELSE :previous END,
+        failure_kind = CASE WHEN :previous IN ('failed', 'in_progress') THEN 'retryable' END,
+        attempts = greatest(attempts - 1, 0),
+        next_attempt_at = CASE :previous WHEN 'completed' THEN NULL ELSE clock_timestamp() END,
+        claim_token = NULL, lease_until = NULL
+    WHERE ticket_id = :ticket_id AND action_id = :action_id AND status = 'in_progress'
+      AND claim_token = CAST(:token AS uuid) AND CAST(:previous AS text) IS NOT NULL
+    RETURNING log_id
+)
+SELECT log_id FROM gone UNION ALL SELECT log_id FROM restored;
+
+-- name: skip
+-- Not done while the ticket is as it is. The pause doubles: it is as long as the row has been skipped already.
+WITH before AS (
+    SELECT status, executed_at FROM meta.daemon_action_log
+    WHERE ticket_id = :ticket_id AND action_id = :action_id
+), skipped AS (
+    INSERT INTO meta.daemon_action_log AS log
+        (ticket_id, action_type, action_id, action_hash, action_name, pipeline, run_id,
+         status, executed_at, error_message, next_attempt_at)
+    VALUES (:ticket_id, :action_type, :action_id, :action_hash, :action_name, :pipeline, :run_id,
+            'skipped', clock_timestamp(), :message,
+            clock_timestamp() + make_interval(secs => :first_pause_seconds))
+    ON CONFLICT (ticket_id, action_id) DO UPDATE SET
+        status = 'skipped', failure_kind = NULL, claim_token = NULL, lease_until = NULL,
+        run_id = EXCLUDED.run_id, pipeline = EXCLUDED.pipeline, action_name = EXCLUDED.action_name,
+        error_message = EXCLUDED.error_message,
+        executed_at = CASE log.status WHEN 'skipped' THEN log.executed_at ELSE clock_timestamp() END,
+        next_attempt_at = clock_timestamp() + make_interval(secs =>
+            CASE log.status WHEN 'skipped' THEN
+                least(greatest(CAST(extract(epoch FROM clock_timestamp() - log.executed_at) AS double precision),
+                               :first_pause_seconds), :longest_pause_seconds)
+            ELSE :first_pause_seconds END)
+    WHERE (log.status = 'in_progress' AND log.lease_until < clock_timestamp())
+       OR (log.status = 'failed' AND COALESCE(log.failure_kind, 'retryable') = 'retryable'
+           AND COALESCE(log.next_attempt_at, '-infinity') <= clock_timestamp())
+       OR (log.status = 'skipped' AND log.next_attempt_at <= clock_timestamp())
+    RETURNING log_id
+), noted AS (
+    INSERT INTO meta.action_attempt (ticket_id, action_id, pipeline, run_id, event, detail)
+    SELECT :ticket_id, :action_id, :pipeline, :run_id, 'skipped', jsonb_build_object('message', CAST(:message AS text))
+    FROM skipped WHERE NOT EXISTS (SELECT FROM before WHERE status = 'skipped')
+)
+SELECT log_id FROM skipped;
 
 -- name: lock_effect
 -- Two holders of different actions may reach for the same effect on a ticket; one at a time.
@@ -58,7 +117,7 @@ RETURNING lease_until;
 
 -- name: last_effect_event
 -- How far an effect has come on this ticket, whoever began it.
-SELECT attempt_id, event, detail, CAST(claim_token AS text) AS claim_token,
+SELECT attempt_id, action_id, event, detail, CAST(claim_token AS text) AS claim_token,
        extract(epoch FROM clock_timestamp() - at) AS age_seconds
 FROM meta.action_attempt
 WHERE ticket_id = :ticket_id AND effect = :effect
@@ -84,22 +143,44 @@ WHERE ticket_id = :ticket_id AND action_id = :action_id AND status = 'in_progres
   AND claim_token = CAST(:token AS uuid)
 RETURNING log_id;
 
--- name: tell
--- Mark the results that a summary has told.
+-- name: mark_summarised
+-- Mark the results that a summary has posted.
 UPDATE meta.daemon_action_log SET summarised_at = clock_timestamp()
 WHERE ticket_id = :ticket_id AND action_id = ANY(CAST(:action_ids AS text[])) AND summarised_at IS NULL;
 
--- name: unsummarised
--- Results of a pipeline on a ticket that no summary has told yet.
-SELECT action_id, COALESCE(action_name, action_type) AS name, summary_lines, executed_at
+-- name: results
+-- Results of a pipeline on a ticket that have lines for a summary.
+SELECT action_id, COALESCE(action_name, action_type) AS name, summary_lines, executed_at,
+       summarised_at IS NOT NULL AS is_summarised
 FROM meta.daemon_action_log
-WHERE ticket_id = :ticket_id AND pipeline = :pipeline AND status = 'completed'
-  AND summary_lines IS NOT NULL AND summarised_at IS NULL
+WHERE ticket_id = :ticket_id AND pipeline = :pipeline AND status = 'completed' AND summary_lines IS NOT NULL
 ORDER BY executed_at, action_id;
+
+-- name: open_tickets
+-- A run has begun with these tickets.
+INSERT INTO meta.unfinished_ticket (pipeline, ticket_id)
+SELECT :pipeline, unnest(CAST(:ticket_ids AS bigint[]))
+ON CONFLICT DO NOTHING;
+
+-- name: close_tickets
+-- Nothing is left to do on these tickets.
+DELETE FROM meta.unfinished_ticket
+WHERE pipeline = :pipeline AND ticket_id = ANY(CAST(:ticket_ids AS bigint[]));
+
+-- name: unfinished
+-- Tickets that a run has begun and none has ended, and those whose rows say that something is open.
+SELECT ticket_id, min(since) AS since FROM (
+    SELECT ticket_id, since FROM meta.unfinished_ticket WHERE pipeline = :pipeline
+    UNION ALL
+    SELECT ticket_id, executed_at FROM meta.daemon_action_log
+    WHERE pipeline = :pipeline AND status IN ('failed', 'in_progress')
+      AND (status = 'in_progress' OR COALESCE(failure_kind, 'retryable') = 'retryable')
+) AS open
+GROUP BY ticket_id ORDER BY since, ticket_id LIMIT :limit;
 
 -- name: effects
 -- The last event of every effect ever begun on a ticket.
-SELECT DISTINCT ON (effect) effect, attempt_id, event, detail,
+SELECT DISTINCT ON (effect) effect, attempt_id, action_id, event, detail,
        extract(epoch FROM clock_timestamp() - at) AS age_seconds
 FROM meta.action_attempt
 WHERE ticket_id = :ticket_id AND effect IS NOT NULL
@@ -122,6 +203,19 @@ VALUES (:ticket_id, :action_type, :action_id, :action_hash, :action_name, :pipel
 ON CONFLICT (ticket_id, action_id) DO NOTHING
 RETURNING log_id;
 
+-- name: mark_all_completed
+-- Record actions as completed on many tickets without doing them.
+INSERT INTO meta.daemon_action_log
+    (ticket_id, action_type, action_id, action_hash, action_name, pipeline, status, executed_at, metadata)
+SELECT ticket.ticket_id, action.action_type, action.action_id, action.action_hash, action.action_name,
+       :pipeline, 'completed', clock_timestamp(), CAST(:metadata AS jsonb)
+FROM unnest(CAST(:ticket_ids AS bigint[])) AS ticket (ticket_id)
+CROSS JOIN unnest(CAST(:action_type AS text[]), CAST(:action_id AS text[]),
+                  CAST(:action_hash AS text[]), CAST(:action_name AS text[]))
+    AS action (action_type, action_id, action_hash, action_name)
+ON CONFLICT (ticket_id, action_id) DO NOTHING
+RETURNING log_id;
+
 -- name: attempts
 -- Every attempt on one ticket, oldest first.
 SELECT attempt_id, ticket_id, action_id, run_id, event, effect, detail, at
@@ -134,9 +228,10 @@ SELECT action_type, COALESCE(action_name, action_type) AS name, status, count(*)
 FROM meta.daemon_action_log GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
 
 -- name: failed_tickets
--- Tickets with a failed action, newest first.
+-- Tickets with a failed action, or a claim that nobody has ended, newest first.
 SELECT ticket_id, action_id FROM meta.daemon_action_log
-WHERE status = 'failed' AND (CAST(:ticket_id AS bigint) IS NULL OR ticket_id = :ticket_id)
+WHERE (status = 'failed' OR (status = 'in_progress' AND COALESCE(lease_until, '-infinity') < clock_timestamp()))
+  AND (CAST(:ticket_id AS bigint) IS NULL OR ticket_id = :ticket_id)
   AND (CAST(:action_id AS text) IS NULL OR action_id = :action_id)
 ORDER BY executed_at DESC, ticket_id, action_id;
 
@@ -146,12 +241,14 @@ ORDER BY executed_at DESC, ticket_id, action_id;
 WITH chosen AS (
     SELECT log_id, ticket_id, action_id, pipeline, error_message, failure_kind
     FROM meta.daemon_action_log
-    WHERE status = 'failed' AND (CAST(:ticket_id AS bigint) IS NULL OR ticket_id = :ticket_id)
+    WHERE (status = 'failed'
+           OR (status = 'in_progress' AND COALESCE(lease_until, '-infinity') < clock_timestamp()))
+      AND (CAST(:ticket_id AS bigint) IS NULL OR ticket_id = :ticket_id)
       AND (CAST(:action_id AS text) IS NULL OR action_id = :action_id)
     FOR UPDATE
 ), cleared AS (
     UPDATE meta.daemon_action_log AS log
-    SET failure_kind = 'retryable', next_attempt_at = NULL, attempts = 0
+    SET status = 'failed', claim_token = NULL, lease_until = NULL, failure_kind = 'retryable', next_attempt_at = NULL, attempts = 0
     FROM chosen WHERE log.log_id = chosen.log_id
 ), uncertain AS (
     SELECT DISTINCT ON (past.ticket_id, past.effect)

@@ -62,6 +62,9 @@ class LogRow:
         is_due: It may be claimed now: a failure whose pause is over, a skip to look at again, a claim
             whose lease ran out.
         is_unsummarised: It has summary lines that no summary has posted yet.
+        has_lines: It has summary lines, posted or not.
+        is_named: The row says which action of its pipeline it is; rows of the older daemon do not, and
+            `name` is their type.
     """
 
     ticket_id: int
@@ -79,6 +82,19 @@ class LogRow:
     is_due: bool = False
     is_unsummarised: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    is_named: bool = True
+    has_lines: bool = False
+
+    @property
+    def config_hash(self) -> str:
+        """The middle part of the action id: the first digits of the hash of the settings."""
+        return self.action_id.rpartition(":")[0].rpartition(":")[2]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do: completed, or skipped without a date to try again."""
+        ended = self.status in {LogStatus.COMPLETED, LogStatus.SKIPPED}
+        return ended and self.next_attempt_at is None
 
     @property
     def version(self) -> str:
@@ -92,6 +108,7 @@ class Claim:
 
     Args:
         attempt: How many attempts this makes since the action last completed, from 1.
+        previous: The row's status before; None where there was no row.
     """
 
     ticket_id: int
@@ -100,6 +117,7 @@ class Claim:
     attempt: int
     pipeline: str
     run_id: str
+    previous: LogStatus | None = None
 
 
 # Events that say an effect is there.
@@ -137,22 +155,29 @@ class EffectRecord:
         event_id: The event to supersede when an open effect proves absent.
         age_seconds: Database seconds since the intent.
         detail: What was stored with the intent or the result.
+        action_id: The action whose attempt wrote the last event.
     """
 
     state: EffectState
     event_id: int
     age_seconds: float
     detail: Mapping[str, Any]
+    action_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class UnsummarisedResult:
-    """A stored result that a summary still has to tell."""
+class StoredResult:
+    """A stored result with lines for a summary.
+
+    Args:
+        is_summarised: A summary has posted them.
+    """
 
     action_id: str
     action_name: str
     lines: tuple[str, ...]
     executed_at: datetime
+    is_summarised: bool = False
 
 
 @dataclass(frozen=True, slots=True)

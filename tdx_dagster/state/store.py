@@ -1,8 +1,7 @@
 """The store's interface: the few questions and facts that acting exactly once rests on.
 
-An implementation must make `claim`, `begin_effect`, `settle_effect` and `finish` atomic and use one clock for
-all holders.
-PostgreSQL's is `PostgresStore`, the twin for tests `MemoryStore`; one contract test serves both.
+An implementation makes `claim`, `begin_effect`, `confirm_intent`, `settle_effect` and `finish` atomic and uses
+one clock for all holders. PostgreSQL's is `PostgresStore`; the contract test holds it to a twin in memory.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -17,7 +16,7 @@ from tdx_dagster.state.records import (
     FailureKind,
     LogRow,
     LogStatus,
-    UnsummarisedResult,
+    StoredResult,
 )
 
 
@@ -48,19 +47,8 @@ class ActionStore(Protocol):
             again: A completed row may be taken too (a summary with something new to tell).
         """
 
-    def renew(
-        self,
-        claim: Claim,
-        *,
-        lease_seconds: float,
-        intent: tuple[str, Mapping[str, Any]] | None = None,
-    ) -> None:
+    def renew(self, claim: Claim, *, lease_seconds: float) -> None:
         """Give a live claim a new lease.
-
-        Args:
-            claim: Who asks.
-            lease_seconds: New lease.
-            intent: Name and detail of an effect that this claim has begun and is about to write only now.
 
         Raises:
             StaleClaim: The claim is no longer ours, or its lease ran out.
@@ -88,6 +76,35 @@ class ActionStore(Protocol):
             StaleClaim: The claim is no longer ours.
         """
 
+    def confirm_intent(
+        self,
+        claim: Claim,
+        effect: str,
+        detail: Mapping[str, Any],
+        *,
+        intent_event: int,
+        lease_seconds: float,
+    ) -> int | None:
+        """Check, under the lock of the effect, that its last event is still this claim's own intent.
+
+        The claim gets a new lease, and an intent that has aged is stored anew: its age says since when the
+        write may be under way.
+
+        Args:
+            claim: Who is about to write.
+            effect: The effect.
+            detail: What will be written.
+            intent_event: The event that `begin_effect` or the last confirmation gave.
+            lease_seconds: New lease.
+
+        Returns:
+            The event that now stands for the intent; None where another holder wrote the last event, so that
+            nothing may be written.
+
+        Raises:
+            StaleClaim: The claim is no longer ours, or its lease ran out.
+        """
+
     def settle_effect(
         self, claim: Claim, effect: str, event: str, detail: Mapping[str, Any]
     ) -> None:
@@ -108,16 +125,56 @@ class ActionStore(Protocol):
         retry_in_seconds: float | None = None,
         summary_lines: Sequence[str] = (),
         metadata: Mapping[str, Any] | None = None,
-        told: Sequence[str] = (),
+        summarised: Sequence[str] = (),
     ) -> None:
-        """Give the claim back with its result, and mark the results that a summary has told.
+        """Give the claim back with its result, and mark the results that a summary has posted.
 
         Raises:
             StaleClaim: The claim is no longer ours; nothing is stored.
         """
 
-    def unsummarised(self, ticket_id: int, pipeline: str) -> Sequence[UnsummarisedResult]:
-        """Give the results of this pipeline on a ticket that no summary has told, oldest first."""
+    def release(self, claim: Claim, *, message: str) -> None:
+        """Give the claim back as if it had not been taken: nothing of the ticket is at fault.
+
+        Args:
+            claim: Who gives it back.
+            message: Why, for the history.
+
+        Raises:
+            StaleClaim: The claim is no longer ours; nothing is stored.
+        """
+
+    def skip(
+        self,
+        ticket_id: int,
+        identity: ActionIdentity,
+        *,
+        pipeline: str,
+        run_id: str,
+        message: str,
+        first_pause_seconds: float,
+        longest_pause_seconds: float,
+    ) -> bool:
+        """Record that an action is not done while its ticket is as it is; False where it may not be claimed.
+
+        Only the first skip is an event of the history. The pause until the next one is as long as the row has
+        been skipped already, within the two bounds.
+        """
+
+    def results(self, ticket_id: int, pipeline: str) -> Sequence[StoredResult]:
+        """Give the results of this pipeline on a ticket that have lines for a summary, oldest first."""
+
+    def open_tickets(self, pipeline: str, ticket_ids: Collection[int]) -> None:
+        """Record that a run has begun with tickets; each stays unfinished until it is closed."""
+
+    def close_tickets(self, pipeline: str, ticket_ids: Collection[int]) -> None:
+        """Record that nothing is left to do on tickets."""
+
+    def unfinished(self, pipeline: str, *, limit: int) -> Sequence[int]:
+        """Give tickets that a run of this pipeline has begun and none has ended, oldest first.
+
+        Among them are tickets with a failure that comes back or a claim that nobody has ended.
+        """
 
     def effects(self, ticket_id: int) -> Mapping[str, EffectRecord]:
         """Give the last state of every effect ever begun on a ticket, by name.
@@ -138,6 +195,16 @@ class ActionStore(Protocol):
     ) -> bool:
         """Record an action as completed without doing it; False where there is a row already."""
 
+    def mark_all_completed(
+        self,
+        ticket_ids: Collection[int],
+        identities: Sequence[ActionIdentity],
+        *,
+        pipeline: str,
+        metadata: Mapping[str, Any],
+    ) -> int:
+        """Record actions as completed on many tickets in one transaction; gives how many had no row."""
+
     def get_ticket_actions(self, ticket_id: int) -> Sequence[LogRow]:
         """Give the log of one ticket, oldest first."""
 
@@ -150,7 +217,10 @@ class ActionStore(Protocol):
     def get_failed(
         self, ticket_id: int | None = None, action_id: str | None = None
     ) -> Sequence[LogRow]:
-        """Give failed rows, newest first, of one ticket or of all, of one action or of all."""
+        """Give failed rows, newest first, of one ticket or of all, of one action or of all.
+
+        A claim that nobody has ended, its lease over, counts as failed.
+        """
 
     def clear_failed_actions(
         self, ticket_id: int | None = None, action_id: str | None = None

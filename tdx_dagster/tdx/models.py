@@ -7,11 +7,11 @@ code meets them. Parsing never raises anything but `TdxBadAnswer`.
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
-from typing import Any
+from typing import Any, Literal
 
 
 class StatusClass(IntEnum):
-    """Class of a ticket status (reference, section 13)."""
+    """Class of a ticket status."""
 
     NONE = 0
     NEW = 1
@@ -37,6 +37,12 @@ class Ticket:
     requestor_name: str
     requestor_email: str
     modified_at: datetime | None
+    created_at: datetime | None = None
+    modified_uid: str | None = None
+    modified_name: str = ""
+    responsible_uid: str | None = None
+    # 0 where no group is responsible.
+    responsible_group_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,8 @@ class TicketItem:
     backing_id: int
     backing_type: int
     name: str
+    modified_at: datetime | None = None
+    modified_uid: str | None = None
 
     @property
     def asset_id(self) -> int | None:
@@ -110,20 +118,16 @@ class Status:
     name: str
     is_active: bool
     status_class: StatusClass = StatusClass.NONE
-    requires_off_hold_date: bool = False
     is_out_of_service: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """A person. `raw` is the record as TDX sent it, for bronze."""
+class Account:
+    """The account that is signed in. `uid` is None for one that is no person, as with an admin key."""
 
-    uid: str
+    uid: str | None
     full_name: str
-    email: str
     user_name: str
-    is_active: bool
-    raw: dict[str, Any] = field(repr=False, compare=False, hash=False, default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +161,21 @@ class FeedPost:
     notify: tuple[str, ...] = ()
     new_status_id: int = 0
     cascade_status: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PatchOperation:
+    """A change of one field of a ticket.
+
+    Args:
+        op: `remove` clears the field; `add` sets a custom attribute that is unset.
+        path: Like `/StatusID`, or `/attributes/1234` with the attribute's id.
+        value: Left out of a `remove`.
+    """
+
+    op: Literal["add", "replace", "remove"]
+    path: str
+    value: str | float | bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

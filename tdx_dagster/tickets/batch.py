@@ -11,19 +11,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from tdx_dagster.discovery.passages import Robot, opening_passages
 from tdx_dagster.inventory.computers import InventoryUnavailable
-from tdx_dagster.state.records import StoreUnavailable, UnsummarisedResult
+from tdx_dagster.state.records import LogRow, StoredResult, StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError, TdxSettingError
 from tdx_dagster.tickets.actions.action import Action
+from tdx_dagster.tickets.actions.due import Due
 from tdx_dagster.tickets.once.runner import ActionRunner, Outcome, Result, outcome_of
 from tdx_dagster.tickets.pipeline import Pipeline
-from tdx_dagster.tickets.plan import Due, plan_ticket
+from tdx_dagster.tickets.plan import TicketPlan, plan_ticket
 from tdx_dagster.tickets.ticket_view import TicketView
 
 # Tickets of a batch worked on at the same time: TDX answers in some 100 ms, so waiting is most of the work,
 # and each worker may hold a database connection.
 PARALLEL_TICKETS = 4
+
+# Tickets that runs have begun and none has ended are few; a pass looks through this many of the oldest.
+MOST_UNFINISHED = 1_000
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -38,12 +41,16 @@ class TicketRun:
         due: Where each action stood when the run began.
         outcomes: What came of the actions, in order.
         stopped: Why later actions are not run; empty while they are.
+        after: The states of the actions after the run; None before `finish_batch` and in a dry run.
+        rows: The log of the ticket after the run.
     """
 
     view: TicketView
     due: Mapping[str, Due]
     outcomes: list[Outcome] = field(default_factory=list)
     stopped: str = ""
+    after: TicketPlan | None = None
+    rows: Sequence[LogRow] = ()
 
     @property
     def id(self) -> int:
@@ -56,9 +63,14 @@ class TicketRun:
         return next((one for one in self.outcomes if one.result is Result.FAILED), None)
 
     @property
+    def is_done(self) -> bool:
+        """Whether nothing failed in this run and nothing is left to do after it."""
+        return self.failure is None and (self.after is None or self.after.is_done)
+
+    @property
     def is_pending(self) -> bool:
         """Whether there was anything to do."""
-        return any(due.runs for due in self.due.values())
+        return any(due.should_run for due in self.due.values())
 
 
 @dataclass
@@ -66,7 +78,8 @@ class Batch:
     """The tickets of one run."""
 
     tickets: list[TicketRun]
-    is_rehearsal: bool = False
+    pipeline: Pipeline
+    is_dry_run: bool = False
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -83,7 +96,7 @@ class Batch:
 
 
 def load_batch(
-    once: ActionRunner,
+    runner: ActionRunner,
     pipeline: Pipeline,
     ticket_ids: Sequence[int],
     new_view: Callable[[int], TicketView],
@@ -96,48 +109,48 @@ def load_batch(
         StoreUnavailable: The log cannot be asked; nothing is done.
         TdxSettingError: TDX cannot be used at all; no ticket is at fault.
     """
-    log = once.store.rows(ticket_ids)
+    log = runner.store.rows(ticket_ids)
     tickets = [
         TicketRun(new_view(ticket_id), plan_ticket(pipeline, ticket_id, log.get(ticket_id, ())).due)
         for ticket_id in ticket_ids
     ]
     pending = [ticket for ticket in tickets if ticket.is_pending]
+    if pending and not dry_run:
+        runner.store.open_tickets(pipeline.name, [ticket.id for ticket in pending])
     read = [view for view in _each(pending, _read) if view is not None]
     if pending and all(ticket.view.is_missing for ticket in pending):
         # Perhaps it is not the tickets that are gone: a wrong app id would condemn them all.
         pending[0].view.tdx.ticket_statuses()
-    try:
-        _look_up_together(once, pipeline, read)
-    except InventoryUnavailable as error:
-        # The action that needs it finds that out by itself; the others go on without.
-        once.warn(str(error))
-    return Batch(tickets, is_rehearsal=dry_run)
-
-
-def _look_up_together(once: ActionRunner, pipeline: Pipeline, read: Sequence[TicketView]) -> None:
-    """Ask the inventory for what all tickets name in one statement."""
-    once.inventory.prefetch(
-        [passage.text for view in read for passage in opening_passages(view.ticket, Robot())],
-        pipeline.identifier_settings(),
-    )
     if read:
-        _warn_of_inventory(once, pipeline)
+        for action in pipeline.actions:
+            action.prepare(read, runner.run_context())
+    return Batch(tickets, pipeline, is_dry_run=dry_run)
 
 
-def _warn_of_inventory(once: ActionRunner, pipeline: Pipeline) -> None:
-    """Say once a run what makes discovery slower or narrower than people expect."""
-    if once.inventory.is_empty():
-        once.warn(
-            "The inventory knows no computer: run `tdx-dagster ingest`. TDX is searched instead."
-        )
-    elif pipeline.active_statuses({}) and once.inventory.is_distrusted():
-        once.warn(
-            "The inventory is too old to be trusted (INVENTORY_DISTRUSTED_HOURS): TDX is asked about each "
-            "computer found in it. Run `tdx-dagster ingest`, or look at the job that loads it."
-        )
-    for active in pipeline.active_statuses(once.inventory.statuses()):
-        for doubt in active.doubts():
-            once.warn(doubt)
+def finish_batch(runner: ActionRunner, batch: Batch) -> None:
+    """Give each ticket its state after the run, and close those on which nothing is left to do.
+
+    Tickets that a run has ended but died before it could close are closed as well.
+
+    Raises:
+        StoreUnavailable: The log cannot be asked.
+    """
+    if batch.is_dry_run:
+        return
+    pipeline = batch.pipeline
+    mine = [ticket.id for ticket in batch.tickets]
+    begun = runner.store.unfinished(pipeline.name, limit=MOST_UNFINISHED)
+    log = runner.store.rows({*mine, *begun})
+    plans = {
+        ticket_id: plan_ticket(pipeline, ticket_id, log.get(ticket_id, ()))
+        for ticket_id in {*mine, *begun}
+    }
+    for ticket in batch.tickets:
+        ticket.after = plans[ticket.id]
+        ticket.rows = log.get(ticket.id, ())
+    runner.store.close_tickets(
+        pipeline.name, [ticket_id for ticket_id, plan in plans.items() if plan.is_ended]
+    )
 
 
 def _read(ticket: TicketRun) -> TicketView | None:
@@ -151,14 +164,14 @@ def _read(ticket: TicketRun) -> TicketView | None:
     return ticket.view
 
 
-def run_action(once: ActionRunner, action: Action, batch: Batch) -> Iterator[Outcome]:
+def run_action(runner: ActionRunner, action: Action, batch: Batch) -> Iterator[Outcome]:
     """Run one action over a batch, several tickets at a time, each on its own.
 
     An error on one ticket never touches another. Outcomes come as they are ready.
     """
 
     def one(ticket: TicketRun) -> Outcome | None:
-        outcome = _run_one(once, action, ticket, is_rehearsal=batch.is_rehearsal)
+        outcome = _run_one(runner, action, ticket, is_dry_run=batch.is_dry_run)
         if outcome is not None:
             ticket.outcomes.append(outcome)
             if outcome.stops_ticket:
@@ -170,25 +183,22 @@ def run_action(once: ActionRunner, action: Action, batch: Batch) -> Iterator[Out
 
 
 def _run_one(
-    once: ActionRunner, action: Action, ticket: TicketRun, *, is_rehearsal: bool
+    runner: ActionRunner, action: Action, ticket: TicketRun, *, is_dry_run: bool
 ) -> Outcome | None:
-    due = ticket.due[action.label]
-    if not due.runs and not (action.is_summary and is_rehearsal and _planned_lines(ticket)):
+    if not ticket.due[action.label].should_run:
         return None
     try:
-        if is_rehearsal:
-            return once.rehearse(action, ticket.view, _planned_lines(ticket))
-        return once.run(action, ticket.view)
+        if is_dry_run:
+            return runner.dry_run(action, ticket.view, _planned_results(ticket))
+        return runner.run(action, ticket.view)
     except (StoreUnavailable, InventoryUnavailable) as error:
         return outcome_of(action, ticket.view, Result.FAILED, str(error), stops_ticket=True)
 
 
-def _planned_lines(ticket: TicketRun) -> Sequence[UnsummarisedResult]:
-    """Give what earlier actions of a rehearsal would leave for the summary."""
+def _planned_results(ticket: TicketRun) -> Sequence[StoredResult]:
+    """Give what earlier actions of a dry run would leave for the summary."""
     return [
-        UnsummarisedResult(
-            one.action_id, one.action_name, tuple(one.summary_lines), datetime.now(UTC)
-        )
+        StoredResult(one.action_id, one.action_name, tuple(one.summary_lines), datetime.now(UTC))
         for one in ticket.outcomes
         if one.summary_lines
     ]

@@ -14,16 +14,19 @@ from tdx_dagster.failures import NO_RUN_RETRIES, failure
 from tdx_dagster.state.records import StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError
 from tdx_dagster.tickets.actions.action import Action
-from tdx_dagster.tickets.batch import Batch, TicketRun, load_batch, run_action
+from tdx_dagster.tickets.batch import Batch, finish_batch, load_batch, run_action
 from tdx_dagster.tickets.metadata import ticket_metadata, whole_run_table
 from tdx_dagster.tickets.once.runner import Outcome, Result
 from tdx_dagster.tickets.pipeline import Pipeline
-from tdx_dagster.tickets.runs import KEY, key_of, ticket_of
+from tdx_dagster.tickets.runs import KEY, key_of, ticket_of, tickets_asked_for
 from tdx_dagster.tickets.services import RunServices
 
 COMPUTERS_KEY = dg.AssetKey(["silver", "computers"])
 LOAD, RECORD = "load_tickets", "record"
 RESOURCES = {"ticket_tools"}
+
+# A message names so many tickets; the table has them all.
+NAMED_TICKETS = 10
 
 
 class BatchIOManager(dg.IOManager):
@@ -140,12 +143,16 @@ def _action_op(pipeline: Pipeline, action: Action) -> dg.OpDefinition:
     )
     def act(context: dg.OpExecutionContext, batch: Any) -> Batch:  # noqa: ANN401  None when alone
         going: Batch = batch or _fresh_batch(context, pipeline)
-        tools: RunServices = context.resources.ticket_tools
-        configured = _configured(pipeline, action, context.op_config)
-        once = tools.once(pipeline, context.run_id, context.log.warning)
-        for outcome in run_action(once, configured, going):
-            _log(context, outcome)
-            tools.progress(outcome)
+        services: RunServices = context.resources.ticket_tools
+        going.pipeline = _configured(going.pipeline, action, context.op_config)
+        configured = going.pipeline.action(action.label)
+        runner = services.runner(pipeline, context.run_id, context.log.warning)
+        try:
+            for outcome in run_action(runner, configured, going):
+                _log(context, outcome)
+                services.progress(outcome)
+        except TdxError as error:
+            raise failure(str(error)) from error
         if going.is_lost:
             first = going.failed[0].failure
             raise failure(
@@ -168,61 +175,70 @@ def _record_op(pipeline: Pipeline) -> dg.OpDefinition:
         required_resource_keys=RESOURCES,
     )
     def record(context: dg.AssetExecutionContext, batch: Any) -> Iterator[Any]:  # noqa: ANN401  as above
-        tools: RunServices = context.resources.ticket_tools
+        services: RunServices = context.resources.ticket_tools
         batch = batch or _fresh_batch(context.op_execution_context, pipeline)
-        shown = {
-            key_of(ticket.id): ticket_metadata(ticket, batch, tools) for ticket in batch.tickets
-        }
-        if batch.is_rehearsal:
-            for partition, metadata in shown.items():
-                context.log_event(dg.AssetObservation(key, partition=partition, metadata=metadata))
-            return
-        if batch.failed:
-            _record_part(context, key, batch.tickets, shown)
+        runner = services.runner(pipeline, context.run.run_id, context.log.warning)
+        try:
+            finish_batch(runner, batch)
+        except StoreUnavailable as error:
+            raise failure(str(error)) from error
+        _show(context, key, batch, services)
+        unfinished = [ticket for ticket in batch.tickets if not ticket.is_done]
+        if unfinished and not batch.is_dry_run:
             raise failure(
-                f"{len(batch.failed)} of {len(batch.tickets)} tickets failed; the others are done. "
+                f"{len(unfinished)} of {len(batch.tickets)} tickets failed, wait or are blocked: "
+                f"{', '.join(str(ticket.id) for ticket in unfinished[:NAMED_TICKETS])}; the others are done. "
                 "See `tdx-dagster failed`.",
                 {"tickets": whole_run_table(batch)},
             )
-        for partition, metadata in shown.items():
-            context.add_asset_metadata(metadata, asset_key=key, partition_key=partition)
-        yield dg.Output(None)
+        yield from ()  # no output: each ticket has an event of its own
 
     return record
 
 
-def _record_part(
-    context: dg.AssetExecutionContext,
-    key: dg.AssetKey,
-    tickets: Sequence[TicketRun],
-    shown: Mapping[str, Mapping[str, Any]],
+def _show(
+    context: dg.AssetExecutionContext, key: dg.AssetKey, batch: Batch, services: RunServices
 ) -> None:
-    """Materialise the tickets that went well; the failed ones stay as they were (case C29)."""
-    for ticket in tickets:
-        if not ticket.failure:
-            partition = key_of(ticket.id)
-            context.log_event(
-                dg.AssetMaterialization(key, partition=partition, metadata=shown[partition])
-            )
+    """Materialise the tickets that are done; the others stay as they were (case C29).
+
+    Each ticket has an event of its own: an output would count for every partition of the run's range, whichever
+    tickets the run was asked for (case F17).
+    """
+    for ticket in batch.tickets:
+        partition, metadata = key_of(ticket.id), ticket_metadata(ticket, batch, services)
+        if ticket.is_done and not batch.is_dry_run:
+            context.log_event(dg.AssetMaterialization(key, partition=partition, metadata=metadata))
+        else:
+            context.log_event(dg.AssetObservation(key, partition=partition, metadata=metadata))
 
 
 def _fresh_batch(context: dg.OpExecutionContext, pipeline: Pipeline) -> Batch:
-    tools: RunServices = context.resources.ticket_tools
-    given = context.partition_keys
-    keys = [key for key in given if KEY.match(key)]
-    refused = [key for key in given if not KEY.match(key)]
-    if refused:
-        context.log.warning(f"Partitions that are no ticket id, left out: {', '.join(refused)}")
+    services: RunServices = context.resources.ticket_tools
     try:
         return load_batch(
-            tools.once(pipeline, context.run_id, context.log.warning),
+            services.runner(pipeline, context.run_id, context.log.warning),
             pipeline,
-            [ticket_of(key) for key in keys],
-            tools.view,
+            _tickets_of(context),
+            services.view,
             dry_run=bool(context.op_config["dry_run"]),
         )
     except (TdxError, StoreUnavailable) as error:
         raise failure(str(error)) from error
+
+
+def _tickets_of(context: dg.OpExecutionContext) -> Sequence[int]:
+    """Give the tickets the run was asked for: those its tags name, else its partitions."""
+    asked = tickets_asked_for(context.run.tags)
+    if asked:
+        return asked
+    keys = context.partition_keys
+    refused = [key for key in keys if not KEY.match(key)]
+    if refused:
+        context.log.warning(f"Partitions that are no ticket id, left out: {', '.join(refused)}")
+    tickets = [ticket_of(key) for key in keys if KEY.match(key)]
+    if not tickets:
+        raise failure("None of the partitions of this run is a ticket id: there is nothing to do.")
+    return tickets
 
 
 def _log(context: dg.OpExecutionContext, outcome: Outcome) -> None:
@@ -237,11 +253,10 @@ def _log(context: dg.OpExecutionContext, outcome: Outcome) -> None:
         )
 
 
-def _configured(pipeline: Pipeline, action: Action, config: Mapping[str, Any]) -> Action:
-    """Give the action with the settings of this run's config."""
+def _configured(pipeline: Pipeline, action: Action, config: Mapping[str, Any]) -> Pipeline:
+    """Give the pipeline with the settings that this run's config has for an action."""
     settings = {name: value for name, value in config.items() if name != "dry_run"}
-    changed = pipeline.with_settings({action.label: settings})
-    return next(one for one in changed.actions if one.label == action.label)
+    return pipeline.with_settings({action.label: settings})
 
 
 def _config_mapping(pipeline: Pipeline) -> dg.ConfigMapping:

@@ -28,7 +28,7 @@ def ticket_metadata(ticket: TicketRun, batch: Batch, tools: RunServices) -> dict
         "run: calls by method": dg.MetadataValue.json(dict(sorted(tools.tdx.calls.items()))),
     }
     planned = [effect for outcome in ticket.outcomes for effect in outcome.planned]
-    if batch.is_rehearsal:
+    if batch.is_dry_run:
         shown["dry run"] = True
         shown["would be written"] = dg.MetadataValue.json(
             [{"effect": effect.name, **effect.detail} for effect in planned]

@@ -9,10 +9,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from tdx_dagster.discovery.identifiers import IdentifierSettings
-from tdx_dagster.inventory.statuses import ActiveStatuses, Listed
 from tdx_dagster.tickets.actions.action import Action
-from tdx_dagster.tickets.actions.add_asset import AddAsset
+from tdx_dagster.tickets.actions.due import Identified
 from tdx_dagster.tickets.actions.registry import action_types, read_action
 
 
@@ -54,19 +52,13 @@ class Pipeline:
         return ("tickets", self.name)
 
     @cached_property
-    def action_ids(self) -> Mapping[str, str]:
-        """The action ids by action name; hashed once, since a plan asks for them on every ticket."""
-        return {action.label: action.identity().action_id for action in self.actions}
+    def identified(self) -> Mapping[str, Identified]:
+        """The actions as the plan knows them, by name; hashed once, since each ticket asks for them."""
+        return {action.label: action.identified() for action in self.actions}
 
-    def identifier_settings(self) -> IdentifierSettings:
-        """Give what the pipeline's discovery adds to the rules about tokens."""
-        found = [action for action in self.actions if isinstance(action, AddAsset)]
-        return found[0].identifier_settings() if found else IdentifierSettings()
-
-    def active_statuses(self, listed: Listed) -> tuple[ActiveStatuses, ...]:
-        """Give which asset statuses count as active, for each action that asks; see `AddAsset`."""
-        found = [action for action in self.actions if isinstance(action, AddAsset)]
-        return tuple(action.active_statuses(listed) for action in found)
+    def action(self, label: str) -> Action:
+        """Give an action by its name."""
+        return next(action for action in self.actions if action.label == label)
 
     def with_settings(self, overrides: Mapping[str, Mapping[str, Any]]) -> "Pipeline":
         """Give the pipeline with settings of its actions replaced, as the launchpad does.

@@ -1,32 +1,18 @@
 """What is due on which ticket: pure functions of the report, the log and the runs in flight.
 
-Belongs here: re-execution (same id never again; another configuration again; another version only where
-no earlier one completed, DESIGN 4) and the choice of tickets to run. Nothing here reads or writes.
+Belongs here: the choice of tickets to run, and what stops the later actions of a ticket. Does not: the rule of
+re-execution (`actions.due`). Nothing here reads or writes.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
-from tdx_dagster.state.records import FailureKind, LogRow, LogStatus
+from tdx_dagster.state.records import LogRow, LogStatus
 from tdx_dagster.tickets.actions.action import Action
+from tdx_dagster.tickets.actions.due import Due, TicketLog, unfinished
 from tdx_dagster.tickets.pipeline import Pipeline
 
-
-class Due(StrEnum):
-    """Where an action stands on a ticket."""
-
-    NEW = "new"
-    AGAIN = "again"
-    RETRY = "retry"
-    DONE = "done"
-    WAITING = "waiting"
-    BLOCKED = "blocked"
-
-    @property
-    def runs(self) -> bool:
-        """Whether a pass would act."""
-        return self in {Due.NEW, Due.AGAIN, Due.RETRY}
+STOPPING = frozenset({Due.WAITING, Due.BLOCKED, Due.CLOSED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +25,17 @@ class TicketPlan:
     @property
     def is_pending(self) -> bool:
         """Whether a pass would act on it."""
-        return any(due.runs for due in self.due.values())
+        return any(due.should_run for due in self.due.values())
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether no pass will act on it by itself."""
+        return not self.is_pending and Due.WAITING not in self.due.values()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do: neither by a pass nor by a person."""
+        return self.is_ended and Due.BLOCKED not in self.due.values()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +45,12 @@ class Plan:
     Args:
         tickets: One plan a ticket of the report, in its order.
         partitions: Tickets that have a partition, as far as they matter here.
-        in_hand: Tickets that a run has in hand already.
+        queued: Tickets that a queued or running run takes already.
     """
 
     tickets: Sequence[TicketPlan]
     partitions: Collection[int] = ()
-    in_hand: Collection[int] = ()
+    queued: Collection[int] = ()
 
     @property
     def due(self) -> Sequence[int]:
@@ -64,7 +60,7 @@ class Plan:
     @property
     def pending(self) -> Sequence[int]:
         """Tickets to run now."""
-        return [ticket_id for ticket_id in self.due if ticket_id not in self.in_hand]
+        return [ticket_id for ticket_id in self.due if ticket_id not in self.queued]
 
     @property
     def new_partitions(self) -> Sequence[int]:
@@ -73,12 +69,12 @@ class Plan:
 
     @property
     def in_flight(self) -> Sequence[int]:
-        """Due tickets that a run has in hand already."""
-        return [ticket_id for ticket_id in self.due if ticket_id in self.in_hand]
+        """Due tickets that a queued or running run takes already."""
+        return [ticket_id for ticket_id in self.due if ticket_id in self.queued]
 
-    def beside(self, *, partitions: Collection[int], in_hand: Collection[int]) -> "Plan":
-        """Give the plan beside what Dagster has already."""
-        return replace(self, partitions=partitions, in_hand=in_hand)
+    def with_dagster_state(self, *, partitions: Collection[int], queued: Collection[int]) -> "Plan":
+        """Give the plan with the partitions and runs that Dagster has already."""
+        return replace(self, partitions=partitions, queued=queued)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Count tickets by action and where it stands."""
@@ -88,6 +84,11 @@ class Plan:
                 by_due = counts.setdefault(name, dict.fromkeys(map(str, Due), 0))
                 by_due[due.value] += 1
         return counts
+
+
+def tickets_to_plan(in_report: Sequence[int], unfinished: Sequence[int]) -> Sequence[int]:
+    """Give the tickets of the report, then those that a run has begun and that have left it."""
+    return list(dict.fromkeys([*in_report, *unfinished]))
 
 
 def plan_tickets(
@@ -108,7 +109,7 @@ def plan_tickets(
 
 
 def plan_ticket(pipeline: Pipeline, ticket_id: int, rows: Sequence[LogRow]) -> TicketPlan:
-    """Say where each action of the pipeline stands on one ticket.
+    """Give the state of each action of the pipeline on one ticket.
 
     An action that waits or is blocked stops the later ones, as it does in a run.
     """
@@ -118,63 +119,19 @@ def plan_ticket(pipeline: Pipeline, ticket_id: int, rows: Sequence[LogRow]) -> T
         if stopped:
             due[action.label] = stopped
             continue
-        due[action.label] = _stand(action, pipeline, rows, due)
-        if due[action.label] in {Due.WAITING, Due.BLOCKED} and not action.continue_on_failure:
-            stopped = due[action.label]
+        state = due[action.label] = _state_of(action, pipeline, rows, due)
+        if state in STOPPING and not action.continue_on_failure:
+            stopped = state
     return TicketPlan(ticket_id, due)
 
 
-def _stand(
+def _state_of(
     action: Action, pipeline: Pipeline, rows: Sequence[LogRow], earlier: Mapping[str, Due]
 ) -> Due:
-    action_id = pipeline.action_ids[action.label]
-    own = next((row for row in rows if row.action_id == action_id), None)
+    me = pipeline.identified[action.label]
+    others = [other for label, other in pipeline.identified.items() if label != action.label]
+    log = TicketLog(rows, pipeline.name, me, others, dict(earlier))
+    own = log.own
     if own is not None and own.status in {LogStatus.FAILED, LogStatus.IN_PROGRESS}:
-        return _unfinished(own)
-    if action.is_summary:
-        return _summary(action, pipeline, own, rows, earlier)
-    if own is not None:
-        if own.status is LogStatus.SKIPPED and own.next_attempt_at is not None:
-            return _unfinished(own)
-        return Due.DONE
-    return _unseen(action, rows)
-
-
-def _unfinished(row: LogRow) -> Due:
-    if row.is_due:
-        return Due.RETRY
-    if row.failure_kind in {FailureKind.PERMANENT, FailureKind.UNCERTAIN}:
-        return Due.BLOCKED
-    return Due.WAITING
-
-
-def _unseen(action: Action, rows: Sequence[LogRow]) -> Due:
-    """Judge an action without a row of its own by the rows of its other versions and settings."""
-    done_before = [
-        row
-        for row in rows
-        if row.action_type == action.type_name()
-        and row.name == action.label
-        and row.status in {LogStatus.COMPLETED, LogStatus.SKIPPED}
-        and row.next_attempt_at is None
-    ]
-    if any(row.version != action.version for row in done_before):
-        return Due.DONE
-    return Due.AGAIN if done_before else Due.NEW
-
-
-def _summary(
-    action: Action,
-    pipeline: Pipeline,
-    own: LogRow | None,
-    rows: Sequence[LogRow],
-    earlier: Mapping[str, Due],
-) -> Due:
-    """A summary is due where there is something to tell, or will be once the others have run."""
-    if own is not None and own.status is LogStatus.SKIPPED and not own.is_due:
-        return Due.WAITING if own.next_attempt_at else Due.DONE
-    unsummarised = any(row.is_unsummarised and row.pipeline == pipeline.name for row in rows)
-    if unsummarised or any(due.runs for due in earlier.values()):
-        return Due.NEW if own is None else Due.AGAIN
-    posts_empty = not getattr(action, "skip_if_empty", True)
-    return _unseen(action, rows) if own is None and posts_empty else Due.DONE
+        return unfinished(own)
+    return action.is_due(log)

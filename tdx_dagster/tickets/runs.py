@@ -1,20 +1,35 @@
-"""Partition keys: a ticket id as digits, and ranges of keys that one run can take.
+"""Partition keys, ranges of keys that one run can take, and the runs in flight.
 
 A range follows the order in which keys were added, so tickets added together in one tick are contiguous
 (dagster-notes). Keys are digits only: a comma would break the UI's backfill dialog (case C09).
 """
 
 import re
+import time
 from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import dagster as dg
 
+from tdx_dagster.state.records import LogRow, LogStatus
+from tdx_dagster.tickets.pipeline import Pipeline
+
 KEY = re.compile(r"^[1-9][0-9]{0,18}$")
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 SINGLE = "dagster/partition"
+
+# The tickets a run was asked for. A range of partitions names its two ends only, and means other tickets once a
+# partition between them was deleted or added again.
+TICKETS = "tdx/tickets"
+
+# Queued and running runs are few by configuration; more than this are not read.
+MOST_RUNS_IN_FLIGHT = 1000
+
+# A run holds a claim nearly all the time. One that holds none so long after its start has died before its first
+# claim, or waits so long for TDX that a second run does no harm.
+SILENT_SECONDS = 600.0
 
 # Tickets with something to do are young, so their partitions are nearly always among the last ones added.
 NEWEST = 1_000
@@ -46,7 +61,12 @@ class KeyRange:
 
     def tags(self) -> dict[str, str]:
         """Give the run tags that ask for the whole range in one run."""
-        return {RANGE_START: self.keys[0], RANGE_END: self.keys[-1]}
+        return {RANGE_START: self.keys[0], RANGE_END: self.keys[-1], TICKETS: ",".join(self.keys)}
+
+
+def tickets_asked_for(tags: Mapping[str, str]) -> Sequence[int]:
+    """Give the tickets that a run was asked for by its tags; none where the tags do not say."""
+    return [int(key) for key in tags.get(TICKETS, "").split(",") if KEY.match(key)]
 
 
 def order_back_to(instance: dg.DagsterInstance, name: str, keys: Collection[str]) -> Sequence[str]:
@@ -102,7 +122,69 @@ def keys_in_tags(tags: Mapping[str, str], in_order: Sequence[str]) -> AbstractSe
     """Give the partitions that a run with these tags takes; `in_order` reaches back to its first."""
     if SINGLE in tags:
         return {tags[SINGLE]}
+    if asked := tickets_asked_for(tags):
+        return {key_of(ticket) for ticket in asked}
     start, end = tags.get(RANGE_START), tags.get(RANGE_END)
     if start not in in_order or end not in in_order:
         return {key for key in (start, end) if key}
     return set(in_order[in_order.index(start) : in_order.index(end) + 1])
+
+
+@dataclass(frozen=True)
+class RunLiveness:
+    """What the log says of the runs in flight; each renews the leases of what it has claimed.
+
+    A worker on another machine may die without a word, and Dagster counts its run as started until somebody
+    ends it.
+
+    Args:
+        living: Runs that hold a claim.
+        dead: Runs that let a lease run out.
+    """
+
+    living: AbstractSet[str]
+    dead: AbstractSet[str]
+
+    @classmethod
+    def of(cls, log: Mapping[int, Sequence[LogRow]]) -> "RunLiveness":
+        """Read it from the rows of the report's tickets."""
+        held = [row for rows in log.values() for row in rows if row.status is LogStatus.IN_PROGRESS]
+        living = {row.run_id for row in held if row.run_id and not row.is_due}
+        return cls(
+            living=living,
+            # A run that renews one claim is at work; a lease that ran out beside it is that of a slow action.
+            dead={row.run_id for row in held if row.run_id and row.is_due} - living,
+        )
+
+    def is_abandoned(self, run: dg.RunRecord) -> bool:
+        """Whether nobody works on this run any more, whatever Dagster believes."""
+        run_id, started = run.dagster_run.run_id, run.start_time
+        if run_id in self.dead:
+            return True
+        is_old = started is not None and time.time() - started > SILENT_SECONDS
+        return is_old and run_id not in self.living
+
+
+def tags_in_flight(
+    instance: dg.DagsterInstance, pipeline: Pipeline, liveness: RunLiveness
+) -> Sequence[Mapping[str, str]]:
+    """Give the tags of queued and running runs of this pipeline, which say which tickets they take."""
+    asset = dg.AssetKey(list(pipeline.asset_key))
+    records = instance.get_run_records(
+        dg.RunsFilter(statuses=UNFINISHED), limit=MOST_RUNS_IN_FLIGHT
+    )
+    runs = [record.dagster_run for record in records if not liveness.is_abandoned(record)]
+    return [
+        run.tags
+        for run in runs
+        if run.job_name == pipeline.name or asset in (run.asset_selection or ())
+    ]
+
+
+UNFINISHED = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]

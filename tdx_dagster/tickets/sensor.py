@@ -4,37 +4,31 @@ Belongs here: glue. One TDX call and a fixed number of queries a tick, whatever 
 sleeping, no effect besides the answer (cases C04, C26). What is due is decided in `plan`, by the log.
 """
 
-import time
-from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
 
 from tdx_dagster.failures import failure
-from tdx_dagster.state.records import LogRow, LogStatus, StoreUnavailable
+from tdx_dagster.state.records import StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError, TdxRetryLater
+from tdx_dagster.tickets.batch import MOST_UNFINISHED
 from tdx_dagster.tickets.job import partitions_of, run_config
 from tdx_dagster.tickets.pipeline import Pipeline
-from tdx_dagster.tickets.plan import Plan, plan_tickets
+from tdx_dagster.tickets.plan import Plan, plan_tickets, tickets_to_plan
 from tdx_dagster.tickets.report import ReportTickets, read_tickets
 from tdx_dagster.tickets.runs import (
     KeyRange,
+    RunLiveness,
     key_of,
     keys_in_tags,
     order_back_to,
     range_ends,
     ranges,
+    tags_in_flight,
 )
 from tdx_dagster.tickets.services import NotConfigured, SensorServices
-
-# Runs in hand at the same time are few by configuration; more than this are not looked through.
-MOST_RUNS_IN_FLIGHT = 1000
-
-# A run holds a claim nearly all the time. One that holds none so long after its start has died before its first
-# claim, or waits so long for TDX that a second run does no harm.
-SILENT_SECONDS = 600.0
 
 # A tick asks for at most this many runs; the rest is asked for by the next.
 MOST_RUNS_PER_TICK = 200
@@ -42,39 +36,6 @@ MOST_RUNS_PER_TICK = 200
 # How `dagster dev` names the home it makes where DAGSTER_HOME is not set.
 TEMPORARY_HOME = ".tmp_dagster_home_"
 _homes_warned_of: set[Path] = set()
-
-
-@dataclass(frozen=True)
-class RunLiveness:
-    """What the log says of the runs that work on tickets; each renews the leases of what it has claimed.
-
-    A worker on another machine may die without a word, and Dagster counts its run as started until somebody
-    ends it.
-
-    Args:
-        living: Runs that hold a claim.
-        dead: Runs that let a lease run out.
-    """
-
-    living: AbstractSet[str]
-    dead: AbstractSet[str]
-
-    @classmethod
-    def of(cls, log: Mapping[int, Sequence[LogRow]]) -> "RunLiveness":
-        """Read it from the rows of the report's tickets."""
-        held = [row for rows in log.values() for row in rows if row.status is LogStatus.IN_PROGRESS]
-        return cls(
-            living={row.run_id for row in held if row.run_id and not row.is_due},
-            dead={row.run_id for row in held if row.run_id and row.is_due},
-        )
-
-    def is_lost(self, run: dg.RunRecord) -> bool:
-        """Whether nobody works on this run any more, whatever Dagster believes."""
-        run_id, started = run.dagster_run.run_id, run.start_time
-        if run_id in self.dead:
-            return True
-        is_old = started is not None and time.time() - started > SILENT_SECONDS
-        return is_old and run_id not in self.living
 
 
 def build_sensor(
@@ -100,9 +61,8 @@ def build_sensor(
         context: dg.SensorEvaluationContext, polling: dg.ResourceParam[SensorServices]
     ) -> dg.SensorResult | dg.SkipReason:
         try:
-            report = read_tickets(polling.report(pipeline.report_id), pipeline.ticket_column)
-            return _answer(context, pipeline, report, polling)
-        except (NotConfigured, TdxRetryLater) as error:
+            return _answer(context, pipeline, _read_report(pipeline, polling), polling)
+        except NotConfigured as error:
             return dg.SkipReason(str(error))
         except (TdxError, StoreUnavailable) as error:
             raise failure(str(error)) from error
@@ -110,36 +70,65 @@ def build_sensor(
     return report_sensor
 
 
+@dataclass(frozen=True)
+class _Polled:
+    """What a tick knows of the report.
+
+    Args:
+        report: Its tickets; none where it could not be read.
+        error: Why it could not be read.
+    """
+
+    report: ReportTickets
+    error: TdxError | None = None
+
+
+def _read_report(pipeline: Pipeline, services: SensorServices) -> _Polled:
+    """Read the report; tickets that a run has begun are planned although it fails."""
+    try:
+        return _Polled(read_tickets(services.report(pipeline.report_id), pipeline.ticket_column))
+    except TdxError as error:
+        return _Polled(ReportTickets((), (), "", may_be_cut=False), error)
+
+
 def _answer(
     context: dg.SensorEvaluationContext,
     pipeline: Pipeline,
-    report: ReportTickets,
-    polling: SensorServices,
+    polled: _Polled,
+    services: SensorServices,
 ) -> dg.SensorResult | dg.SkipReason:
-    log = polling.store().rows(report.ticket_ids)
-    plan = plan_tickets(pipeline, report.ticket_ids, log)
+    report, store = polled.report, services.store()
+    tickets = tickets_to_plan(
+        report.ticket_ids, store.unfinished(pipeline.name, limit=MOST_UNFINISHED)
+    )
+    log = store.rows(tickets)
+    plan = plan_tickets(pipeline, tickets, log)
     _warn(context, report)
     _warn_of_temporary_home(context)
     in_order: Sequence[str] = ()
     # Most ticks find nothing due; Dagster is asked by the others only.
     if plan.due:
-        plan, in_order = _beside_dagster(context.instance, pipeline, plan, RunLiveness.of(log))
-    if not plan.pending:
-        return dg.SkipReason(_nothing(report, plan))
-    return _launch(pipeline, plan, in_order)
+        plan, in_order = _with_dagster_state(context.instance, pipeline, plan, RunLiveness.of(log))
+    if plan.pending:
+        if polled.error:
+            context.log.warning(f"{polled.error} Tickets that a run has begun go on without it.")
+        return _launch(pipeline, plan, in_order)
+    if polled.error and not isinstance(polled.error, TdxRetryLater):
+        raise polled.error
+    return dg.SkipReason(str(polled.error) if polled.error else _nothing(report, plan))
 
 
-def _beside_dagster(
-    instance: dg.DagsterInstance, pipeline: Pipeline, plan: Plan, pulse: RunLiveness
+def _with_dagster_state(
+    instance: dg.DagsterInstance, pipeline: Pipeline, plan: Plan, liveness: RunLiveness
 ) -> tuple[Plan, Sequence[str]]:
-    """Give the plan beside the partitions and runs there are, and the order of the partitions it needs."""
-    runs = tags_in_flight(instance, pipeline, pulse)
+    """Give the plan with the partitions and runs that Dagster has, and the order of the partitions it needs."""
+    runs = tags_in_flight(instance, pipeline, liveness)
     needed = {key_of(ticket) for ticket in plan.due}.union(*map(range_ends, runs))
     in_order = order_back_to(instance, pipeline.partitions_name, needed)
-    in_hand = {key for tags in runs for key in keys_in_tags(tags, in_order)}
-    known = plan.beside(
+    queued = {key for tags in runs for key in keys_in_tags(tags, in_order)}
+    known = plan.with_dagster_state(
         partitions={int(key) for key in in_order if key.isdigit()},
-        in_hand={int(key) for key in in_hand if key.isdigit()},
+        queued={int(key) for key in queued if key.isdigit()},
     )
     return known, in_order
 
@@ -161,31 +150,6 @@ def run_request(pipeline: Pipeline, keys: KeyRange) -> dg.RunRequest:
     if len(keys.keys) == 1:
         return dg.RunRequest(partition_key=keys.keys[0], run_config=config)
     return dg.RunRequest(tags=keys.tags(), run_config=config)
-
-
-def tags_in_flight(
-    instance: dg.DagsterInstance, pipeline: Pipeline, pulse: RunLiveness
-) -> Sequence[Mapping[str, str]]:
-    """Give the tags of queued and running runs of this pipeline, which say what they have in hand."""
-    asset = dg.AssetKey(list(pipeline.asset_key))
-    records = instance.get_run_records(
-        dg.RunsFilter(statuses=UNFINISHED), limit=MOST_RUNS_IN_FLIGHT
-    )
-    runs = [record.dagster_run for record in records if not pulse.is_lost(record)]
-    return [
-        run.tags
-        for run in runs
-        if run.job_name == pipeline.name or asset in (run.asset_selection or ())
-    ]
-
-
-UNFINISHED = [
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
 def _warn(context: dg.SensorEvaluationContext, report: ReportTickets) -> None:
@@ -212,5 +176,5 @@ def _warn_of_temporary_home(context: dg.SensorEvaluationContext) -> None:
 
 def _nothing(report: ReportTickets, plan: Plan) -> str:
     tickets = len(report.ticket_ids)
-    in_hand = f", {len(plan.in_flight)} in runs already" if plan.in_flight else ""
-    return f"Nothing is due on the {tickets} tickets of the report{in_hand}."
+    queued = f", {len(plan.in_flight)} in runs already" if plan.in_flight else ""
+    return f"Nothing is due on the {tickets} tickets of the report{queued}."

@@ -1,4 +1,4 @@
-"""What the ops of a pipeline work with, in one plain object that a Dagster resource hands out.
+"""What a run and a sensor are given, in plain objects that Dagster resources hand out.
 
 Belongs here: putting the facade, the store and the inventory together for one run. Does not: making them
 from settings (`tdx_dagster.resources`).
@@ -38,8 +38,8 @@ class RunServices:
         tdx: The TDX facade.
         store: The action log.
         inventory: Computers we know.
-        times: How long things are believed.
-        progress: Told of each outcome, for whoever draws a bar.
+        times: How long facts are relied on.
+        progress: Called with each outcome; drives the progress bar.
     """
 
     tdx: TicketTdx
@@ -48,7 +48,7 @@ class RunServices:
     times: Times = field(default_factory=Times)
     progress: Callable[[Outcome], None] = field(default=lambda _: None)
 
-    def once(self, pipeline: Pipeline, run_id: str, warn: Callable[[str], None]) -> ActionRunner:
+    def runner(self, pipeline: Pipeline, run_id: str, warn: Callable[[str], None]) -> ActionRunner:
         """Give what runs the actions of a pipeline in one run."""
         return ActionRunner(
             store=self.store,

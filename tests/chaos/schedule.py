@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from tdx_dagster.simulator.blank import IN_PROCESS, WAITING
+from tdx_dagster.simulator.sample.blank import IN_PROCESS, WAITING
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.comment import Comment

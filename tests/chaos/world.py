@@ -25,7 +25,7 @@ from tdx_dagster.postgres import server
 from tdx_dagster.postgres.database import connect, engine, ensure_database
 from tdx_dagster.postgres.migrations import migrate
 from tdx_dagster.simulator import Simulator
-from tdx_dagster.simulator.blank import ADMIN_UID
+from tdx_dagster.simulator.sample.blank import ADMIN_UID
 from tdx_dagster.state.postgres_store import PostgresStore
 from tests.chaos.judge import Evidence, judge
 from tests.chaos.schedule import FAULTS, LATE_SECONDS, Fault, Round, Schedule, Trouble, draw

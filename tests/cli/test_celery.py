@@ -59,6 +59,10 @@ def celery_desk(desk: Desk, cluster: Any, redis: str) -> Iterator[Desk]:
                 "TDX_LEASE_SECONDS": "10",
                 "TDX_SETTLE_SECONDS": "1",
             }
+            # Dagster's processes read it in their working folder; the environment comes first all the same.
+            nowhere = "http://127.0.0.1:1/TDWebApi"
+            other = "postgresql://nobody@127.0.0.1:1/none"
+            (shell.folder / ".env").write_text(f"TDX_BASE_URL={nowhere}\nDATABASE_URL={other}\n")
             return Shell(shell.folder, shell.environment | more), simulator
 
         yield make
@@ -149,7 +153,7 @@ def test_a_machine_finds_its_broker_and_its_instance_in_its_env_file(
     plain = {k: v for k, v in shell.environment.items() if k != "DAGSTER_HOME"}
     shell = Shell(shell.folder, plain)
     assert f"TDX_CELERY_URL={nowhere}" in shell.run("env").stdout
-    assert "The broker does not answer" in shell.run("worker").stderr
+    assert "the broker does not answer" in shell.run("worker").stderr
 
 
 def test_the_values_for_kubernetes_set_the_limits_of_the_other_instances() -> None:

@@ -5,7 +5,7 @@ from click.testing import CliRunner
 from sqlalchemy import Engine, text
 
 from tdx_dagster.cli import cli
-from tdx_dagster.cli.check import Verdict, look_at_all
+from tdx_dagster.cli.check import Verdict, run_checks
 from tdx_dagster.inventory.bronze import ingest_assets, ingest_people, ingest_statuses
 from tdx_dagster.inventory.ownership import ForeignBronze
 from tdx_dagster.inventory.source import TdxSource
@@ -78,6 +78,6 @@ def test_ingest_ends_with_2_and_check_says_so(
     assert ended.exit_code == 2
     assert "INVENTORY_SOURCE=external" in ended.output
     assert Snapshot.take(hub) == before
-    (found,) = (one for one in look_at_all() if one.about == "inventory")
+    (found,) = (one for one in run_checks() if one.about == "inventory")
     assert found.verdict is Verdict.WRONG
     assert "INVENTORY_SOURCE=external" in found.text

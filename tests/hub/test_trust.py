@@ -182,7 +182,7 @@ def test_our_table_lives_in_a_schema_of_ours_where_that_is_wanted(hub: Engine) -
 
     assert place_table(migrated(hub), "tdx_robot")
     assert not place_table(hub, "tdx_robot")
-    settings = InventorySettings(source="external", schema="tdx_robot")
+    settings = InventorySettings(source="external", schema_name="tdx_robot")
     inventory = CurrentInventory(hub, settings)
     assert [one.asset_id for one in inventory.find({"MAC-WARD04"})["MAC-WARD04"]] == [1001]
     with hub.connect() as connection:

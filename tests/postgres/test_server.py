@@ -193,7 +193,7 @@ def test_a_lost_password_is_told_with_the_way_out(base: Path) -> None:
     """Nothing else opens the data, so starting over is the person's decision."""
     server.start(base)
     (base / "password").unlink()
-    with pytest.raises(DatabaseSettingError, match=r"password is missing.*begin anew"):
+    with pytest.raises(DatabaseSettingError, match=r"password is missing.*empty database"):
         server.start(base)
 
 

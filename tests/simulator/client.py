@@ -1,4 +1,4 @@
-"""A client for tests that shows whole answers: adds nothing to what it is told, hides nothing."""
+"""A client for tests that shows whole answers: adds nothing, hides nothing."""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -3,8 +3,8 @@
 import re
 from typing import Any
 
-from tdx_dagster.simulator import shapes
 from tdx_dagster.simulator.app import ROUTES
+from tdx_dagster.simulator.tenant import shapes
 
 GIVES = {route.name: route.gives for route in ROUTES}
 _GUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")

@@ -1,4 +1,4 @@
-"""Assets and configuration items (reference, sections 10 and 11)."""
+"""Assets and configuration items."""
 
 from typing import Any
 
@@ -178,7 +178,7 @@ def test_a_deleted_asset_leaves_its_tickets(client: Client, simulator: Simulator
 def test_configuration_items_are_searched_without_a_cap(
     client: Client, simulator: Simulator
 ) -> None:
-    """They come for assets and for themselves; only the kind behind them tells which."""
+    """They come for assets and for themselves; only the kind behind them shows which."""
     simulator.state.items[555] = {
         "ID": 555, "AppID": 48, "Name": "Core switch", "BackingItemID": 555, "BackingItemType": 63,
         "IsActive": True, "TypeID": 13,

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tdx_dagster.simulator import Fault, Options, constants
+from tdx_dagster.simulator import Fault, Options
+from tdx_dagster.simulator.tenant import constants
 
 PAGE = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text(encoding="utf-8")
 SWITCHES = [

@@ -1,4 +1,4 @@
-"""Rate limits (reference, section 4), with a clock that only moves when told."""
+"""Rate limits, with a clock that the tests move."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Links between tickets and assets (reference, section 8.7)."""
+"""Links between tickets and assets."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

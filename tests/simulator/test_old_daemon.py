@@ -1,4 +1,4 @@
-"""The calls of the public daemon that this project follows, in its own spelling (reference, section 16).
+"""The calls of the public daemon that this project follows, in its own spelling.
 
 It builds addresses with an empty application id, so that they have two slashes, and writes names in small
 letters. People who move from it try their old script here first.

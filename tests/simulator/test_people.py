@@ -1,4 +1,4 @@
-"""People (reference, section 12)."""
+"""People."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Reports (reference, section 6)."""
+"""Reports."""
 
 from typing import Any
 
@@ -102,3 +102,28 @@ def test_an_empty_text_cell_is_empty_or_null(
     simulator.options.report_empty_text = empty
     row = client.get(WITH_DATA).json()["DataRows"][0]
     assert row["ResponsibleGroupName"] == empty
+
+
+def rows(client: Client) -> list[int]:
+    found = client.get("/reports/67890?withData=true").json()["DataRows"]
+    return [row["TicketID"] for row in found]
+
+
+def test_a_status_change_takes_a_ticket_out_of_a_report(
+    client: Client, simulator: Simulator
+) -> None:
+    """By its class: finished ones leave the usual report, and a report may want some classes only."""
+    tess = simulator.technician()
+    tess.change_status(7001, "Closed")
+    assert rows(client) == [7002, 7003]
+    simulator.state.reports[67890]["StatusClasses"] = [1]
+    tess.change_status(7002, "In Process")
+    assert rows(client) == [7003]
+    tess.change_status(7001, "New")
+    assert rows(client) == [7001, 7003]
+    simulator.state.reports[67890] |= {"StatusClasses": [3], "TicketIDs": [7001, 7002]}
+    assert rows(client) == []
+    tess.change_status(7002, "Closed")
+    assert rows(client) == [7002]
+    simulator.state.reports[67890]["StatusClasses"] = None
+    assert rows(client) == [7001, 7002]

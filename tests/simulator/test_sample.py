@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tdx_dagster.simulator import State, load_state, sample_state, save_state
-from tdx_dagster.simulator.sample import KINDS
-from tdx_dagster.simulator.sample_computers import FILLER_SERIALS
+from tdx_dagster.simulator.sample.computers import FILLER_SERIALS
+from tdx_dagster.simulator.sample.sample import KINDS
 
 
 @pytest.fixture(scope="module")

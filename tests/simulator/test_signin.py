@@ -1,4 +1,4 @@
-"""Sign-in and tokens (reference, section 2)."""
+"""Sign-in and tokens."""
 
 import base64
 import json

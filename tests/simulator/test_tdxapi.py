@@ -15,13 +15,8 @@ from requests import adapters
 from tdxapi.client import TdxClient
 from tdxapi.enums.ticket_class import TicketClass
 
-from tdx_dagster.simulator import (
-    BEID,
-    WEB_SERVICES_KEY,
-    Simulator,
-    State,
-    make_certificate,
-)
+from tdx_dagster.simulator import BEID, WEB_SERVICES_KEY, Simulator, State
+from tests.certificates import server_tls
 from tests.simulator.conftest import PERSON
 
 HOST = "simulated.teamdynamix.com"
@@ -31,11 +26,12 @@ LAB = 18375
 @pytest.fixture
 def simulator(state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
     """A simulator behind https under the vendor's host name."""
-    certificate = make_certificate(tmp_path, (HOST,))
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.certificate))
+    authority = tmp_path / "authority.pem"
+    tls = server_tls(authority, HOST)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
     # Its repeat after a 401 takes a way through requests that does not look at that variable.
-    monkeypatch.setattr(adapters, "DEFAULT_CA_BUNDLE_PATH", str(certificate.certificate))
-    with Simulator(state, certificate=certificate) as running:
+    monkeypatch.setattr(adapters, "DEFAULT_CA_BUNDLE_PATH", str(authority))
+    with Simulator(state, tls=tls) as running:
         known = socket.getaddrinfo
 
         def loopback_only(host: str, _port: Any, *more: Any, **named: Any) -> Any:
@@ -54,7 +50,7 @@ def client(simulator: Simulator) -> TdxClient:
 
 
 def test_it_signs_in_and_finds_the_applications(client: TdxClient) -> None:
-    """It tells ticket and asset applications apart by their class."""
+    """It distinguishes ticket and asset applications by their class."""
     kinds = {number: type(app).__name__ for number, app in client.apps.items()}
     assert kinds == {46: "TicketApplication", 47: "TicketApplication", 48: "AssetApplication"}
 
@@ -157,3 +153,12 @@ def test_an_error_reaches_its_caller_with_the_message(client: TdxClient) -> None
     """It reads `Message` and `ID` of the error object."""
     with pytest.raises(RuntimeError, match=r"400: .*not valid.* \(ID: -1\)"):
         client.ticket_app(46).tickets.add_feed_entry("x", 7001, new_status_id=999)
+
+
+def test_it_reads_groups_locations_and_accounts(client: TdxClient) -> None:
+    """Its models of them follow the official documentation."""
+    assert [group.name for group in client.groups.search(name_like="desktop")] == [
+        "Desktop Support"
+    ]
+    assert {place.id for place in client.locations.all()} == {301, 302, 303, 304}
+    assert {account.name for account in client.accounts.all()} >= {"Chemistry", "Music"}

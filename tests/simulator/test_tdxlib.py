@@ -23,8 +23,8 @@ from tdx_dagster.simulator import (
     Options,
     Simulator,
     State,
-    make_certificate,
 )
+from tests.certificates import server_tls
 from tests.simulator.conftest import PERSON
 
 LAB = 18375
@@ -35,13 +35,13 @@ def served(
     state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Simulator, dict[str, str]]]:
     """A simulator behind https, and tdxlib's settings for it."""
-    certificate = make_certificate(tmp_path)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.certificate))
+    tls = server_tls(tmp_path / "authority.pem", "localhost")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "authority.pem"))
     # tdxlib pauses a second after each sign-in; nothing here depends on it.
     monkeypatch.setattr(time, "sleep", lambda _: None)
-    # It reads the three rate headers of every answer unguarded (reference, section 4.1).
+    # It reads the three rate headers of every answer unguarded.
     options = Options(rate_headers_without_limits=True)
-    with Simulator(state, options=options, certificate=certificate) as simulator:
+    with Simulator(state, options=options, tls=tls) as simulator:
         settings = {
             "full_host": f"localhost:{simulator.port}", "sandbox": "False", "auth_type": "password",
             "username": USER_NAME, "password": PASSWORD, "ticket_app_id": "46", "asset_app_id": "48",
@@ -101,7 +101,7 @@ def test_it_attaches_an_asset(
 ) -> None:
     """A new link gives it the message; a repeat is logged as a failure.
 
-    Who is right: TDX was seen to answer 204 to a repeat (reference, section 8.7), and tdxlib takes 200 and
+    Who is right: TDX was seen to answer 204 to a repeat, and tdxlib takes 200 and
     201 only. The simulator stays with 204; a client of that sort must not repeat.
     """
     assert "GEO-FIELD2" in tickets.add_asset_to_ticket(7001, 1001)
@@ -116,7 +116,7 @@ def test_it_attaches_an_asset(
 def test_an_empty_answer_to_a_link_suits_it(
     tickets: TDXTicketIntegration, served: tuple[Simulator, dict[str, str]]
 ) -> None:
-    """Its POST takes an empty body as None, and a bare text as broken JSON (reference, section 8.7)."""
+    """Its POST takes an empty body as None, and a bare text as broken JSON."""
     served[0].options.link_body = "empty"
     assert tickets.add_asset_to_ticket(7001, 1001) is None
     assert served[0].state.asset_ids_of(7001) == [1001]
@@ -148,7 +148,7 @@ def test_it_patches(tickets: TDXTicketIntegration) -> None:
 
 
 def test_it_knows_statuses_types_and_forms_by_name(tickets: TDXTicketIntegration) -> None:
-    """It looks ids up by name; two of its search bodies are wrapped and so come back unfiltered."""
+    """It finds ids by name; two of its search bodies are wrapped and so come back unfiltered."""
     assert tickets.search_ticket_status("Closed")["StatusClass"] == 3
     assert tickets.get_ticket_type_by_name_id("Desktop")["ID"] == 801
     assert tickets.get_ticket_form_by_name_id("General")["ID"] == 3101
@@ -195,9 +195,9 @@ def test_its_own_limiter_sees_the_limit_coming(
     """It sleeps when one call is left, until the reset and five seconds more, and meets no 429."""
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
-    certificate = make_certificate(tmp_path)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.certificate))
-    with Simulator(state, limits="real", certificate=certificate) as simulator:
+    tls = server_tls(tmp_path / "authority.pem", "localhost")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "authority.pem"))
+    with Simulator(state, limits="real", tls=tls) as simulator:
         client = TDXTicketIntegration(
             config={
                 "full_host": f"localhost:{simulator.port}", "sandbox": "False",

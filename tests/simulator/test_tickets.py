@@ -1,4 +1,4 @@
-"""Tickets: reading, searching, creating, editing, patching (reference, section 8)."""
+"""Tickets: reading, searching, creating, editing, patching."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def whole(client: Client) -> dict[str, Any]:
 
 @pytest.mark.parametrize("path", ["/48/tickets/7001", "/47/tickets/7001", "/9/tickets/7001"])
 def test_a_ticket_is_not_found_through_another_application(client: Client, path: str) -> None:
-    """Must-have 5, case A35: a wrong app id looks like a ticket that is gone."""
+    """Must-have 5, case A35: a wrong app id resembles a deleted ticket."""
     assert client.get(path).status_code == 404
 
 
@@ -40,7 +40,7 @@ def test_ticket_and_asset_applications_are_separate(client: Client, path: str) -
 
 
 def test_an_application_can_be_denied(client: Client, simulator: Simulator) -> None:
-    """401 does not always mean that one should sign in again (reference, section 2.5)."""
+    """401 does not always mean that one should sign in again."""
     simulator.options.denied_apps = (46,)
     assert client.get(TICKET).status_code == 403
     simulator.options.denied_status = 401
@@ -286,7 +286,7 @@ def test_a_patch_that_cannot_be_done_changes_nothing(editable: Client, operation
 
 
 def test_a_patched_status_is_told_on_the_feed(editable: Client) -> None:
-    """A status can change without a comment; a robot that looks at the feed sees how."""
+    """A status can change without a comment; a robot that reads the feed sees how."""
     patch(editable, {"op": "replace", "path": "/StatusID", "value": CLOSED})
     entry = editable.get(f"{TICKET}/feed").json()[0]
     assert (entry["UpdateType"], entry["Body"].count("Closed")) == (2, 1)
@@ -301,7 +301,7 @@ def test_a_moved_ticket_is_gone_from_its_old_application(client: Client) -> None
 
 
 def test_a_contact_is_added_once_and_removed(client: Client) -> None:
-    """Contacts are people; adding one is told on the feed."""
+    """Contacts are people; adding one is recorded on the feed."""
     path = f"{TICKET}/contacts/{PERSON.upper()}"
     assert [client.post(path).status_code for _ in range(2)] == [200, 204]
     assert [person["FullName"] for person in client.get(f"{TICKET}/contacts").json()] == [
@@ -360,3 +360,28 @@ def test_json_is_read_leniently(client: Client, body: bytes) -> None:
 def test_what_is_no_json_answers_400(client: Client, body: bytes) -> None:
     """And never 500."""
     assert client.call("POST", f"{TICKET}/feed", data=body).status_code == 400
+
+
+def test_the_lists_outside_applications_are_searched_and_read(client: Client) -> None:
+    """Groups, locations and departments, which tickets name by id."""
+    assert [row["ID"] for row in client.get("/locations").json()] == [301, 302, 303, 304]
+    assert client.get("/locations/302").json()["Name"] == "Science Centre"
+    found = client.post("/locations/search", {"NameLike": "north"}).json()
+    assert [row["ID"] for row in found] == [303]
+    assert client.get("/groups/862").json()["Name"] == "Desktop Support"
+    assert client.get("/groups/1").status_code == 404
+    assert len(client.post("/groups/search", {}).json()) == 2
+    assert client.post("/groups/search", {"IsActive": False}).json() == []
+    assert client.get("/accounts/201").json()["Name"] == "Chemistry"
+    assert len(client.get("/accounts").json()) == 12
+    found = client.post("/accounts/search", {"SearchText": "mus"}).json()
+    assert [row["Name"] for row in found] == ["Music"]
+
+
+def test_a_patch_may_leave_unset_what_was_unset(client: Client, simulator: Simulator) -> None:
+    """But not clear a field that a ticket must have."""
+    assert "TypeID" not in simulator.state.tickets[7001]
+    raised = [{"op": "replace", "path": "/PriorityID", "value": 853}]
+    assert client.call("PATCH", "/46/tickets/7001", json=raised).status_code == 200
+    cleared = [{"op": "remove", "path": "/PriorityID"}]
+    assert client.call("PATCH", "/46/tickets/7001", json=cleared).status_code == 400

@@ -1,15 +1,15 @@
-"""What each method of the facade sends, what it makes of the answer, and which setting it blames."""
+"""What each method of the client sends, what it makes of the answer, and which setting it blames."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
 
+from tdx_dagster.tdx.call import SENSOR_LIMITS
 from tdx_dagster.tdx.client import Connection, Tdx
-from tdx_dagster.tdx.errors import TdxBadAnswer, TdxRefused, TdxSettingError
-from tdx_dagster.tdx.models import AssetSearch, FeedPost
+from tdx_dagster.tdx.errors import TdxBadAnswer, TdxRefused, TdxSettingError, TdxUnclear
+from tdx_dagster.tdx.models import Account, AssetSearch, FeedPost, PatchOperation
 from tdx_dagster.tdx.sign_in import Credentials
-from tdx_dagster.tdx.transport import SENSOR_LIMITS
 from tests.tdx.conftest import MakeTdx
 from tests.tdx.scripted_server import ScriptedServer, Step, answer
 
@@ -65,15 +65,6 @@ def test_any_success_of_a_post_is_one(server: ScriptedServer, tdx: Tdx, status: 
     assert (entry.id, entry.body) == (9, "Hello")
 
 
-@pytest.mark.parametrize("body", [None, b"", b"null", b"OK", b'"Posted"', b"{}", b"[1]", b"{bad"])
-def test_a_post_whose_answer_is_no_entry_is_done_all_the_same(
-    server: ScriptedServer, tdx: Tdx, body: bytes | None
-) -> None:
-    """To take it for failed would post the comment a second time."""
-    server.play(answer(200, body))
-    assert tdx.post_feed(31, FeedPost("Hello", is_private=True)) is None
-
-
 @pytest.mark.parametrize(
     ("step", "clearly"),
     [
@@ -109,7 +100,7 @@ def test_a_404_that_only_a_setting_can_cause_names_it(
     server: ScriptedServer, tdx: Tdx, call: Callable[[Tdx], object], setting: str
 ) -> None:
     """Case A35: with one id for both applications every asset search gave 404."""
-    server.play(answer(404))
+    server.play(answer(404, {"ID": -1, "Message": "Not found."}))
     with pytest.raises(TdxSettingError, match=setting):
         call(tdx)
 
@@ -119,7 +110,7 @@ def test_a_report_nobody_shared_with_us_is_a_setting_whatever_the_status(
     server: ScriptedServer, tdx: Tdx, status: int
 ) -> None:
     """Which status TDX answers is not documented; all mean the same to a person."""
-    server.play(answer(status))
+    server.play(answer(status, {"ID": -1, "Message": "No access."}))
     with pytest.raises(TdxSettingError, match="no report this account can see"):
         tdx.report(5)
 
@@ -256,27 +247,13 @@ def test_a_filter_that_would_find_everything_is_never_sent(
     assert server.seen == []
 
 
-def test_people_are_searched_within_what_tdx_takes(server: ScriptedServer, tdx: Tdx) -> None:
-    """Longer texts are cut or refused, nobody says which; inactive people come unless excluded."""
-    server.play(answer(200, [{"UID": UID, "FullName": "A. Person", "IsActive": True}]))
-    (person,) = tdx.search_people(text="x" * 60, is_active=True)
-    assert server.seen[-1].json == {"SearchText": "x" * 50, "IsActive": True}
-    assert person.raw["FullName"] == "A. Person"
-    tdx.search_people()
-    assert server.seen[-1].json == {}
-    with pytest.raises(ValueError, match="would find"):
-        tdx.search_people(text=" ")
-
-
 def test_a_person_is_asked_for_by_an_id_that_cannot_leave_its_place(
     server: ScriptedServer, tdx: Tdx
 ) -> None:
     """A user name with a slash must not become another call."""
     server.play(answer(200, {"UID": UID}))
-    tdx.person("a/../../b?c")
-    tdx.whoami()
+    tdx.person_record("a/../../b?c")
     assert server.calls == ["GET /TDWebApi/api/people/a%2F..%2F..%2Fb%3Fc"]
-    assert server.seen[-1].path == "/TDWebApi/api/auth/getuser"
 
 
 def test_a_record_that_is_not_the_one_asked_for_is_refused(
@@ -321,14 +298,14 @@ def test_items_name_their_assets(server: ScriptedServer, tdx: Tdx) -> None:
     assert [item.asset_id for item in tdx.ticket_items(31)] == [1001, None]
 
 
-def test_statuses_tell_what_they_need_and_what_they_mean(server: ScriptedServer, tdx: Tdx) -> None:
-    """Case A41: an on-hold status may need a date that a comment cannot carry."""
+def test_statuses_tell_what_they_mean(server: ScriptedServer, tdx: Tdx) -> None:
+    """Names differ from tenant to tenant; classes and flags do not."""
     server.play(
-        answer(200, [{"ID": 4, "Name": "On hold", "StatusClass": 5, "RequireGoesOffHold": True}]),
+        answer(200, [{"ID": 4, "Name": "On hold", "StatusClass": 5}]),
         answer(200, [{"ID": 1, "Name": "Active", "IsActive": True, "IsOutOfService": False}]),
     )
     (hold,) = tdx.ticket_statuses()
-    assert (hold.requires_off_hold_date, hold.status_class) == (True, 5)
+    assert hold.status_class == 5
     (active,) = tdx.asset_statuses()
     assert (active.is_active, active.is_out_of_service, active.status_class) == (True, False, 0)
 
@@ -340,14 +317,98 @@ def test_other_refusals_stay_with_their_item(server: ScriptedServer, tdx: Tdx) -
         tdx.ticket_statuses()
 
 
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_wrong_ticketing_application_is_told_from_a_missing_ticket(
+    server: ScriptedServer, tdx: Tdx, status: int
+) -> None:
+    """TDX_APP_ID alone was the application of the assets: every ticket got a 404, and none was at fault."""
+    server.play(answer(200, [{"ID": 1}]))
+    tdx.check_ticket_app()
+    server.play(answer(status, {"ID": -1, "Message": "Not found."}))
+    with pytest.raises(TdxSettingError, match=r"TDX_TICKET_APP_ID \(or TDX_APP_ID.*\) 46"):
+        tdx.check_ticket_app()
+    assert server.calls[0] == "GET /TDWebApi/api/46/tickets/statuses"
+
+
+@pytest.mark.parametrize(
+    ("body", "clearly"),
+    [("Successfully removed the asset.", True), (b"", False), (b"null", False), ("Hello", False)],
+)
+def test_detaching_says_whether_the_answer_was_clear(
+    server: ScriptedServer, tdx: Tdx, body: object, clearly: bool
+) -> None:
+    """As attaching does."""
+    server.play(answer(200, body))
+    assert tdx.detach_asset(31, 1001) is clearly
+    assert server.calls == ["DELETE /TDWebApi/api/46/tickets/31/assets/1001"]
+
+
+def test_a_patch_sends_its_operations_and_gives_the_ticket(
+    server: ScriptedServer, tdx: Tdx
+) -> None:
+    """Only what it names is changed; a removal has no value."""
+    server.play(answer(200, {"ID": 31, "StatusID": 4}))
+    operations = [
+        PatchOperation("replace", "/StatusID", 4),
+        PatchOperation("remove", "/attributes/12"),
+    ]
+    assert tdx.patch_ticket(31, operations).status_id == 4
+    assert server.calls == ["PATCH /TDWebApi/api/46/tickets/31?notifyNewResponsible=false"]
+    assert server.seen[-1].json == [
+        {"op": "replace", "path": "/StatusID", "value": 4},
+        {"op": "remove", "path": "/attributes/12"},
+    ]
+    with pytest.raises(ValueError, match="without operations"):
+        tdx.patch_ticket(31, [])
+
+
+def test_a_patch_answered_with_another_ticket_is_unclear(server: ScriptedServer, tdx: Tdx) -> None:
+    """A cache or a proxy that mixes answers up says nothing about ours."""
+    server.play(answer(200, {"ID": 32}))
+    with pytest.raises(TdxUnclear):
+        tdx.patch_ticket(31, [PatchOperation("replace", "/StatusID", 4)])
+
+
+class Overtaken(Exception):
+    """Raised right before a write."""
+
+
+def test_what_is_raised_right_before_sending_keeps_every_write_from_being_sent(
+    server: ScriptedServer, tdx: Tdx
+) -> None:
+    """A claim that was lost while the call waited for its turn."""
+    server.play(answer(200, {"ID": 31}))
+
+    def refuse() -> None:
+        raise Overtaken
+
+    for write in (
+        lambda: tdx.attach_asset(31, 1001, before_send=refuse),
+        lambda: tdx.detach_asset(31, 1001, before_send=refuse),
+        lambda: tdx.post_feed(31, FeedPost("x", is_private=True), before_send=refuse),
+        lambda: tdx.patch_ticket(31, [PatchOperation("remove", "/x")], before_send=refuse),
+    ):
+        with pytest.raises(Overtaken):
+            write()
+    assert server.calls == []
+
+
 @pytest.mark.parametrize("uid", [None, "00000000-0000-0000-0000-000000000000"])
 def test_an_account_of_the_system_is_one_without_uid(
     server: ScriptedServer, tdx: Tdx, uid: str | None
 ) -> None:
     """An admin key may sign in as no person; which it is is not documented, and is no error."""
     server.play(answer(200, {"UID": uid, "FullName": "System"}))
-    account = tdx.whoami()
-    assert (account.uid, account.full_name) == ("", "System")
+    account = tdx.account()
+    assert (account.uid, account.full_name) == (None, "System")
+
+
+def test_the_account_is_asked_for_once(server: ScriptedServer, tdx: Tdx) -> None:
+    """Every look at a feed compares its authors with it."""
+    server.play(answer(200, {"UID": UID.upper(), "FullName": "A. Robot", "UserName": "robot"}))
+    for _ in range(3):
+        assert tdx.account() == Account(UID, "A. Robot", "robot")
+    assert tdx.calls == {"POST /auth": 1, "GET /auth/getuser": 1}
 
 
 def test_an_unreadable_answer_names_the_call_and_the_field(

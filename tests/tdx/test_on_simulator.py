@@ -1,4 +1,4 @@
-"""The client against a whole TDX: every call, every documented doubt with both outcomes, every fault."""
+"""The client against a whole TDX: every call, every documented uncertainty with both outcomes, every fault."""
 
 import threading
 from collections.abc import Iterator
@@ -21,6 +21,8 @@ from tdx_dagster.simulator import (
     State,
     blank_state,
 )
+from tdx_dagster.state.rate_limit import PostgresLimiter
+from tdx_dagster.tdx.call import CallLimits
 from tdx_dagster.tdx.client import Connection, Tdx
 from tdx_dagster.tdx.clock import REAL_CLOCK
 from tdx_dagster.tdx.errors import (
@@ -30,11 +32,10 @@ from tdx_dagster.tdx.errors import (
     TdxSettingError,
     TdxUnclear,
 )
-from tdx_dagster.tdx.models import AssetSearch, FeedPost, StatusClass
+from tdx_dagster.tdx.models import AssetSearch, FeedPost, PatchOperation, StatusClass
 from tdx_dagster.tdx.parse import parse_id
-from tdx_dagster.tdx.rate_limit import Limiter, PostgresLimiter
+from tdx_dagster.tdx.rate_limit import Limiter
 from tdx_dagster.tdx.sign_in import Credentials
-from tdx_dagster.tdx.transport import CallLimits
 
 # How late a busy machine may wake a thread; what is not cut off at its bound would last far longer.
 BUSY = 1.0
@@ -106,7 +107,7 @@ def test_both_sign_ins_work_with_both_forms_of_token(
     simulator.options.token_quoted = quoted
     tdx = make(simulator, credentials)
     assert tdx.ticket(7001).title == "Ticket 7001"
-    assert tdx.whoami().full_name != ""
+    assert tdx.account().full_name != ""
 
 
 def test_a_static_token_is_good_until_it_ends(simulator: Simulator) -> None:
@@ -192,10 +193,9 @@ def test_a_comment_changes_the_status_only_when_told_to(tdx: Tdx) -> None:
 
 def test_a_status_that_needs_a_date_is_refused_and_leaves_nothing(tdx: Tdx) -> None:
     """Case A41: one request for both, so that no half is left behind."""
-    (needs_date,) = [s.id for s in tdx.ticket_statuses() if s.requires_off_hold_date]
     before = len(tdx.feed(7001))
     with pytest.raises(TdxRefused) as caught:
-        tdx.post_feed(7001, FeedPost("Later", is_private=True, new_status_id=needs_date))
+        tdx.post_feed(7001, FeedPost("Later", is_private=True, new_status_id=NEEDS_DATE))
     assert caught.value.status == 400
     assert len(tdx.feed(7001)) == before
 
@@ -267,16 +267,14 @@ def test_an_asset_in_full_has_more_in_raw_than_one_in_a_search(tdx: Tdx) -> None
     assert not found.raw["Attributes"]
 
 
-def test_people_are_read_and_searched(simulator: Simulator, tdx: Tdx) -> None:
-    """A long text is cut by us, so that tenants that refuse one do not matter."""
-    simulator.options.long_people_search_refused = True
-    assert tdx.person(PERSON).full_name == "Zoe Chem"
-    assert tdx.person(PERSON.upper()).user_name == "zchem"
-    assert [person.uid for person in tdx.search_people(text="chem", is_active=True)] == [PERSON]
-    assert tdx.search_people(text="x" * 60) == ()
-    assert PERSON in {person.uid for person in tdx.search_people()}
-    with pytest.raises(TdxRefused):
-        tdx.person("aaaaaaaa-0000-4000-8000-00000000dead")
+def test_a_post_shows_that_our_account_wrote_it(tdx: Tdx) -> None:
+    """An entry is ours by what the server does not change: who posts it."""
+    tdx.post_feed(7001, POST)
+    account = tdx.account()
+    assert account.uid is not None
+    assert [entry.created_uid for entry in tdx.feed(7001) if "First line" in entry.body] == [
+        account.uid
+    ]
 
 
 @pytest.mark.parametrize("ids_as", ["integer", "float", "text"])
@@ -299,7 +297,7 @@ def test_an_empty_report_is_empty_and_not_an_error(simulator: Simulator, tdx: Td
 def test_a_report_that_is_hidden_or_missing_names_the_setting(
     simulator: Simulator, tdx: Tdx, status: int
 ) -> None:
-    """What TDX answers is not documented; the person has to share the report, or mend the id."""
+    """What TDX answers is not documented; the person has to share the report, or correct the id."""
     simulator.options.invisible_report_status = status
     for report_id in (REPORT_ID + 2, 1):
         with pytest.raises(TdxSettingError, match=f"DAEMON_REPORT_ID.*{report_id}"):
@@ -444,11 +442,36 @@ def test_a_restart_of_the_server_goes_unnoticed(simulator: Simulator, tdx: Tdx) 
     assert simulator.calls.count("POST", FEED) == 1
 
 
-def test_an_empty_success_of_a_post_is_a_success(simulator: Simulator, tdx: Tdx) -> None:
-    """Posted, but the answer does not show the entry: never to be posted again."""
+def test_an_empty_success_of_a_post_is_unclear(simulator: Simulator, tdx: Tdx) -> None:
+    """Perhaps posted, but the answer does not show the entry: to be looked for, and never posted blindly."""
     simulator.faults.add("POST", FEED, empty=True, effect=True)
-    assert tdx.post_feed(7001, POST) is None
+    with pytest.raises(TdxUnclear):
+        tdx.post_feed(7001, POST)
     assert simulator.calls.count("POST", FEED) == 1
+
+
+def test_a_link_is_taken_off_again(tdx: Tdx) -> None:
+    """For undoing; a second time there is nothing to take off."""
+    assert tdx.attach_asset(7001, 1001)
+    assert tdx.detach_asset(7001, 1001)
+    assert tdx.ticket_items(7001) == ()
+    with pytest.raises(TdxRefused):
+        tdx.detach_asset(7001, 1001)
+
+
+def test_a_ticket_is_patched(simulator: Simulator, tdx: Tdx) -> None:
+    """A status without any comment."""
+    simulator.state.tickets[7001].update(TypeID=801, AccountID=201, PriorityID=851)
+    ticket = tdx.patch_ticket(7001, [PatchOperation("replace", "/StatusID", CLOSED)])
+    assert (ticket.id, ticket.status_id) == (7001, CLOSED)
+    assert tdx.ticket(7001).status_id == CLOSED
+
+
+def test_the_application_of_the_assets_is_no_ticketing_application(simulator: Simulator) -> None:
+    """Case A35: no ticket is at fault then."""
+    make(simulator).check_ticket_app()
+    with pytest.raises(TdxSettingError, match="TDX_APP_ID"):
+        make(simulator, ticket_app=ASSET_APP_ID).check_ticket_app()
 
 
 def test_eight_runs_share_one_limit_without_running_into_it(database_url: str) -> None:

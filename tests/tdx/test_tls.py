@@ -1,20 +1,14 @@
 """The same over TLS, as every real TDX is: trust, and the hard limit of time."""
 
-import ssl
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from tdx_dagster.tdx.clock import REAL_CLOCK
 from tdx_dagster.tdx.errors import TdxRetryLater, TdxSettingError, TdxUnclear
 from tdx_dagster.tdx.models import FeedPost
+from tests.certificates import server_tls
 from tests.tdx.conftest import MakeTdx
 from tests.tdx.scripted_server import ScriptedServer, Step, answer, drip, silence
 
@@ -22,53 +16,26 @@ from tests.tdx.scripted_server import ScriptedServer, Step, answer, drip, silenc
 BUSY = 1.0
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate of 127.0.0.1 that nobody trusts by itself, with its key in the same file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "scripted server")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    file = tmp_path_factory.mktemp("tls") / "certificate.pem"
-    file.write_bytes(
-        made.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return file
+@pytest.fixture
+def authority(tmp_path: Path) -> Path:
+    """The certificate of an authority that nobody trusts by itself."""
+    return tmp_path / "authority.pem"
 
 
 @pytest.fixture
-def server(certificate: Path) -> Iterator[ScriptedServer]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    server = ScriptedServer(tls=context)
+def server(authority: Path) -> Iterator[ScriptedServer]:
+    server = ScriptedServer(tls=server_tls(authority, "127.0.0.1"))
     yield server
     server.stop()
 
 
 @pytest.fixture
-def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def trusted(authority: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What people set whose university has an authority of its own."""
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
 
 
-def test_an_untrusted_certificate_is_a_setting_to_mend(
+def test_an_untrusted_certificate_is_a_setting_to_correct(
     server: ScriptedServer, make_tdx: MakeTdx
 ) -> None:
     """Retrying never helps, and switching the check off is not the answer."""

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Engine, text
 
-from tdx_dagster.cli.check import Verdict, look_at_statuses
+from tdx_dagster.cli.check import Verdict, check_statuses
 from tdx_dagster.discovery.remembered import RememberingInventory
 from tdx_dagster.inventory.bronze import ingest_assets
 from tdx_dagster.inventory.lookup import PostgresInventory
@@ -107,8 +107,8 @@ def test_check_names_the_statuses_that_count_and_doubts_those_that_tdx_does_not_
 ) -> None:
     """Before the first run, not after a week of nothing found."""
     tdx = client(simulator)
-    well = look_at_statuses(tdx, Pipeline("p", (AddAsset(),)))
+    well = check_statuses(tdx, Pipeline("p", (AddAsset(),)))
     assert (well.verdict, well.text) == (Verdict.OK, "Active")
-    wrong = look_at_statuses(tdx, Pipeline("p", (AddAsset(active_status_names=("Actve",)),)))
+    wrong = check_statuses(tdx, Pipeline("p", (AddAsset(active_status_names=("Actve",)),)))
     assert wrong.verdict is Verdict.WARNING
     assert "Did you mean 'Active'?" in wrong.text

@@ -12,8 +12,10 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from tdx_dagster.state.records import ActionIdentity
-from tdx_dagster.tickets.actions.context import ActionContext
+from tdx_dagster.tickets.actions.context import ActionContext, RunContext
+from tdx_dagster.tickets.actions.due import Due, Identified, TicketLog, standard_due
 from tdx_dagster.tickets.actions.outcome import Performed
+from tdx_dagster.tickets.ticket_view import TicketView
 
 # `type:hash12:version` must fit the 255 characters of the log's action_id.
 MAX_PART = 100
@@ -33,7 +35,6 @@ class Action(BaseModel, ABC):
 
     action_type: ClassVar[str] = ""
     legacy_settings: ClassVar[tuple[str, ...]] = ()
-    is_summary: ClassVar[bool] = False
     unhashed_settings: ClassVar[tuple[str, ...]] = ("name", "version", "continue_on_failure")
 
     name: str = Field(default="", max_length=MAX_PART, pattern=rf"^$|{NAME_PATTERN}")
@@ -48,6 +49,19 @@ class Action(BaseModel, ABC):
             RetryLater: Not now.
             GiveUp: Never.
         """
+
+    def prepare(self, tickets: Sequence[TicketView], run: RunContext) -> None:
+        """Prepare a run once, before the first ticket: ask for all tickets at once, warn people."""
+        del tickets, run
+
+    def is_due(self, log: TicketLog) -> Due:
+        """Give the state of the action on a ticket where its own row is neither failed nor in progress."""
+        return standard_due(log)
+
+    def has_more(self, context: ActionContext) -> bool:
+        """Tell whether the action runs again on a ticket on which it has completed."""
+        del context
+        return False
 
     def posted_texts(self) -> Sequence[str]:
         """Give texts this action writes on tickets, so that discovery does not take them for evidence."""
@@ -81,4 +95,15 @@ class Action(BaseModel, ABC):
         type_name = self.type_name()
         return ActionIdentity(
             type_name, self.label, f"{type_name}:{digest[:12]}:{self.version}", digest, self.version
+        )
+
+    def identified(self) -> Identified:
+        """Give the action as the plan knows it."""
+        known = self.identity()
+        return Identified(
+            known.action_type,
+            known.name,
+            known.action_id,
+            known.action_id.split(":")[-2],
+            known.version,
         )

@@ -20,14 +20,16 @@ from tdx_dagster.discovery.discover import (
     discover,
 )
 from tdx_dagster.discovery.identifiers import IdentifierSettings
+from tdx_dagster.discovery.passages import opening_passages
 from tdx_dagster.discovery.wording import summary_line
-from tdx_dagster.inventory.computers import Computer
+from tdx_dagster.inventory.computers import Computer, InventoryUnavailable
 from tdx_dagster.inventory.statuses import ACTIVE, ActiveStatuses, Listed
 from tdx_dagster.state.records import EffectRecord
 from tdx_dagster.tdx.errors import TdxRefused
 from tdx_dagster.tickets.actions.action import Action
-from tdx_dagster.tickets.actions.context import ActionContext
-from tdx_dagster.tickets.actions.effects import attach_effect
+from tdx_dagster.tickets.actions.context import ActionContext, RunContext
+from tdx_dagster.tickets.actions.effects import ATTACH, attach_effect
+from tdx_dagster.tickets.actions.last_word import Removals, attached_by_robot
 from tdx_dagster.tickets.actions.outcome import Performed
 from tdx_dagster.tickets.ticket_view import TicketView
 
@@ -100,12 +102,42 @@ class AddAsset(Action):
             identifiers=self.identifier_settings(),
         )
 
+    def prepare(self, tickets: Sequence[TicketView], run: RunContext) -> None:
+        """See `Action.prepare`: ask the inventory for what all tickets name, in one statement."""
+        texts = (
+            passage.text
+            for ticket in tickets
+            for passage in opening_passages(ticket.ticket, Robot())
+        )
+        try:
+            run.inventory.prefetch(list(texts), self.identifier_settings())
+            self._warn_of_inventory(run)
+        except InventoryUnavailable as error:
+            # The action finds that out by itself on each ticket; the other actions go on without.
+            run.warn(str(error))
+
+    def _warn_of_inventory(self, run: RunContext) -> None:
+        """Say once a run what makes discovery slower or narrower than people expect."""
+        if run.inventory.is_empty():
+            run.warn(
+                "The inventory knows no computer: run `tdx-dagster ingest`. TDX is searched instead."
+            )
+        elif run.inventory.is_distrusted():
+            run.warn(
+                "The inventory is too old to be trusted (INVENTORY_DISTRUSTED_HOURS): TDX is asked about "
+                "each computer found in it. Run `tdx-dagster ingest`, or see the job that loads it."
+            )
+        for warning in self.active_statuses(run.inventory.statuses()).doubts():
+            run.warn(warning)
+
     def perform(self, context: ActionContext) -> Performed:
         """Find and attach."""
         settings = self.discovery_settings(context.inventory.statuses())
+        action_id = self.identity().action_id
+        earlier = _recover(context, action_id)
         enquiry = enquiry_of(context.ticket, context.write.effects(), context.posted_texts)
         found = discover(enquiry, context.inventory, context.search, settings)
-        done = _attach_all(context, found, settings, self.identity().action_id)
+        done = _attach_all(context, found, settings, earlier)
         if done.error and not (done.added or done.already):
             raise done.error
         line = summary_line(found, done.added, done.already, done.refused)
@@ -123,6 +155,7 @@ class _Attached:
     added: list[Computer] = field(default_factory=list)
     already: list[Computer] = field(default_factory=list)
     refused: list[tuple[Computer, str]] = field(default_factory=list)
+    earlier: list[Computer] = field(default_factory=list)
     error: TdxRefused | None = None
 
 
@@ -137,10 +170,14 @@ def enquiry_of(
         posted_texts: What it writes, to be recognised where people quote it.
     """
     ours = (effect.detail.get("feed_id") for effect in effects.values())
+    by_robot = attached_by_robot(effects)
     return Enquiry(
         ticket=ticket.ticket,
         conversation=ticket.conversation,
-        has_assets=lambda: any(item.asset_id for item in ticket.items()),
+        # What the robot has attached itself is no sign that people have taken care of the ticket.
+        has_assets=lambda: any(
+            item.asset_id and item.asset_id not in by_robot for item in ticket.items()
+        ),
         robot=Robot(
             texts=tuple(posted_texts),
             entry_ids=frozenset(entry for entry in ours if isinstance(entry, int)),
@@ -148,25 +185,70 @@ def enquiry_of(
     )
 
 
+def _recover(context: ActionContext, action_id: str) -> Mapping[int, str]:
+    """Settle the links that earlier attempts of this action have left open; give all it has made.
+
+    Returns:
+        Names by asset id.
+
+    Raises:
+        RetryLater: Whether one was made is not known yet.
+    """
+    made = {}
+    for name, effect in context.write.effects().items():
+        if not (name.startswith(ATTACH) and name.endswith(f":{action_id}")):
+            continue
+        asset_id, asset_name = int(effect.detail["asset_id"]), str(effect.detail["asset_name"])
+        mine = attach_effect(context.ticket.id, asset_id, asset_name, action_id)
+        if context.write.recover(mine) is not None:
+            made[asset_id] = asset_name
+    return made
+
+
 def _attach_all(
-    context: ActionContext, found: Discovery, settings: DiscoverySettings, action_id: str
+    context: ActionContext,
+    found: Discovery,
+    settings: DiscoverySettings,
+    earlier: Mapping[int, str],
 ) -> _Attached:
-    """Attach in order; what is on the ticket already is not posted again (case A14)."""
+    """Attach in order; what is on the ticket already is not posted again (case A14).
+
+    Args:
+        context: The ticket.
+        found: What discovery has found.
+        settings: How it decides.
+        earlier: What earlier attempts of this action have attached.
+    """
     done = _Attached()
-    if not found.matches:
+    if not (found.matches or earlier):
         return done
-    linked = {item.asset_id for item in context.ticket.items()}
-    ours = context.write.effects() if linked else {}
+    linked = frozenset(item.asset_id for item in context.ticket.items() if item.asset_id)
+    removals = Removals(context.ticket, context.write.effects(), linked)
     for match in found.matches:
         computer = match.computer
-        is_ours = attach_effect(computer.asset_id, action_id) in ours
-        if computer.asset_id in linked and not is_ours:
+        if removal := removals.of(computer):
+            done.refused.append((computer, str(removal)))
+        elif computer.asset_id in linked and computer.asset_id not in earlier:
             done.already.append(computer)
-        elif is_ours or (why := _confirmed(context, computer, settings)) is None:
+        elif computer.asset_id in earlier:
+            done.added.append(computer)
+        elif (why := _confirmed(context, computer, settings)) is None:
             _attach(context, computer, done)
         else:
             done.refused.append((computer, why))
+    named = {match.computer.asset_id for match in found.matches}
+    done.earlier = [
+        _known_by_name(asset_id, name)
+        for asset_id, name in earlier.items()
+        if asset_id not in named and asset_id in linked
+    ]
+    done.added += done.earlier
     return done
+
+
+def _known_by_name(asset_id: int, name: str) -> Computer:
+    """Give a computer of which the log knows no more than its name."""
+    return Computer(asset_id, name, "", "", None, "", True, None, None, "name")  # noqa: FBT003  a record
 
 
 def _confirmed(
@@ -193,12 +275,18 @@ def _attach(context: ActionContext, computer: Computer, done: _Attached) -> None
 
 
 def _evidence(found: Discovery, done: _Attached) -> dict[str, Any]:
+    earlier = {computer.asset_id for computer in done.earlier}
     why = {match.computer.asset_id: match for match in (*found.matches, *found.left_over)}
     return {
         "phase": found.phase,
         "reason": found.reason.value,
         "identifiers": list(found.identifiers),
-        "attached": [_shown(why[computer.asset_id]) for computer in done.added],
+        "attached": [
+            _shown_earlier(computer)
+            if computer.asset_id in earlier
+            else _shown(why[computer.asset_id])
+            for computer in done.added
+        ],
         "already": [_shown(why[computer.asset_id]) for computer in done.already],
         "not_attached": [
             {**_shown(why[one.asset_id]), "because": text} for one, text in done.refused
@@ -206,6 +294,14 @@ def _evidence(found: Discovery, done: _Attached) -> dict[str, Any]:
         "left_over": [_shown(match) for match in found.left_over],
         "ambiguous": [doubt.token for doubt in found.ambiguous],
         "api_searches": found.api_searches,
+    }
+
+
+def _shown_earlier(computer: Computer) -> Mapping[str, Any]:
+    return {
+        "asset_id": computer.asset_id,
+        "name": computer.label,
+        "why": "attached by an earlier attempt of this action",
     }
 
 

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from tdx_dagster.tdx.models import FeedPost
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.context import ActionContext
+from tdx_dagster.tickets.actions.last_word import why_status_is_left
 from tdx_dagster.tickets.actions.outcome import Performed
 
 
@@ -19,7 +20,8 @@ class Comment(Action):
 
     `notify` takes mail addresses; `["null"]`, the older daemon's way to notify nobody, still does. With an
     empty text and a status it is a status change. Text and status go in one call, so that neither can be
-    there without the other (case A41).
+    there without the other (case A41). A status is set only on a ticket whose status is one of
+    `from_status_ids` (empty: any) and that nobody has moved on: a person has the last word.
     """
 
     action_type: ClassVar[str] = "comment"
@@ -40,6 +42,7 @@ class Comment(Action):
     notify: tuple[str, ...] = ("null",)
     new_status_id: int = Field(default=0, ge=0)
     cascade_status: bool = False
+    from_status_ids: tuple[int, ...] = ()
 
     @model_validator(mode="after")
     def _does_something(self) -> Self:
@@ -56,8 +59,25 @@ class Comment(Action):
         return (self.comment_text,)
 
     def perform(self, context: ActionContext) -> Performed:
-        """Post it."""
-        post = FeedPost(
+        """Post it, unless the ticket has moved on and the status would move it back."""
+        name = f"feed:{self.identity().action_id}"
+        if self.new_status_id and name not in context.write.effects():
+            left = why_status_is_left(context, self.from_status_ids, self.new_status_id)
+            if left:
+                return Performed(left, summary_lines=[left], evidence={"left_alone": left})
+        evidence = context.write.post(name, self._post())
+        did = ["Comment posted"] if self.comment_text.strip() else []
+        if self.new_status_id:
+            now = evidence.get("status_id", self.new_status_id)
+            did.append(
+                f"status set to {now}"
+                if now == self.new_status_id
+                else f"the status is now {now}, not {self.new_status_id}"
+            )
+        return Performed(", ".join(did).capitalize(), evidence=dict(evidence))
+
+    def _post(self) -> FeedPost:
+        return FeedPost(
             comments=self.comment_text,
             is_private=self.is_private,
             is_rich_html=self.is_rich_html,
@@ -66,8 +86,3 @@ class Comment(Action):
             new_status_id=self.new_status_id,
             cascade_status=self.cascade_status,
         )
-        evidence = context.write.post(f"feed:{self.identity().action_id}", post)
-        did = ["Comment posted"] if self.comment_text.strip() else []
-        if self.new_status_id:
-            did.append(f"status set to {self.new_status_id}")
-        return Performed(", ".join(did).capitalize(), evidence=dict(evidence))

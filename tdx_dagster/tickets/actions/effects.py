@@ -6,21 +6,21 @@ to. Does not: the order of steps that makes a write happen once (`tickets.once.w
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from tdx_dagster.state.records import EffectRecord, EffectState
-from tdx_dagster.tdx.html import normalised, visible_text
-from tdx_dagster.tdx.models import FeedEntry, FeedPost, Status, Ticket, TicketItem
-
-# Our own entry may bear a time hours off, where clocks or zones of TDX and the database differ; one with
-# the same words from before that is somebody else's, or of another configuration.
-RECOGNITION_WINDOW = timedelta(hours=24)
+from tdx_dagster.state.records import EffectRecord
+from tdx_dagster.tdx.html import normalised
+from tdx_dagster.tdx.models import Account, FeedEntry, FeedPost, Status, Ticket, TicketItem
+from tdx_dagster.tickets.actions.recognition import find_own_entry
 
 Evidence = Mapping[str, Any]
 NOTHING: Evidence = {}
 
 BeforeSend = Callable[[], None]
+Known = Callable[[], Mapping[str, EffectRecord]]
+
+# How the names of the effects begin that link an asset.
+ATTACH = "attach:"
 
 
 class TdxWrites(Protocol):
@@ -47,6 +47,9 @@ class TdxWrites(Protocol):
 
     def ticket_statuses(self) -> tuple[Status, ...]:
         """Read the ticket statuses."""
+
+    def account(self) -> Account:
+        """Give the account that is signed in; one call a process."""
 
 
 class GuardedTdx:
@@ -91,6 +94,10 @@ class GuardedTdx:
         """See `TdxWrites.ticket_statuses`."""
         return self._tdx.ticket_statuses()
 
+    def account(self) -> Account:
+        """See `TdxWrites.account`."""
+        return self._tdx.account()
+
 
 @dataclass(frozen=True)
 class Effect:
@@ -115,7 +122,7 @@ class Writer(Protocol):
     """What an action may do to its ticket."""
 
     @property
-    def is_rehearsal(self) -> bool:
+    def is_dry_run(self) -> bool:
         """Whether nothing is really written."""
 
     def do(self, effect: Effect) -> Evidence:
@@ -134,82 +141,66 @@ class Writer(Protocol):
     def attach(self, asset_id: int, asset_name: str) -> Evidence:
         """Link an asset to the ticket, once."""
 
-    def effects(self) -> Mapping[str, EffectRecord]:
-        """Give the state of every effect ever begun on this ticket."""
+    def recover(self, effect: Effect) -> Evidence | None:
+        """Look for an effect that an earlier attempt has left open; None where it is known not to be there.
 
-
-@dataclass
-class TicketEffects:
-    """The effects that built-in actions share, over whatever `do` does with them."""
-
-    tdx: TdxWrites
-    ticket_id: int
-    action_id: str
-
-    def do(self, effect: Effect) -> Evidence:
-        """Bring an effect about."""
-        raise NotImplementedError
+        Raises:
+            RetryLater: It is not known yet.
+        """
 
     def effects(self) -> Mapping[str, EffectRecord]:
-        """Give the state of every effect ever begun on this ticket."""
-        raise NotImplementedError
-
-    def post(self, name: str, post: FeedPost, note: Evidence = NOTHING) -> Evidence:
-        """Add an entry to the feed, once for this name."""
-
-        def write(tdx: TdxWrites) -> Evidence:
-            entry = tdx.post_feed(self.ticket_id, post)
-            return {"feed_id": entry.id if entry else None, **note}
-
-        def look(tdx: TdxWrites, record: EffectRecord) -> Evidence | None:
-            found = self._find_post(tdx, record)
-            return found and {**found, **{key: record.detail.get(key) for key in note}}
-
-        return self.do(Effect(name, {**asdict(post), **note}, write, look))
-
-    def attach(self, asset_id: int, asset_name: str) -> Evidence:
-        """Link an asset to the ticket, once."""
-        detail = {"asset_id": asset_id, "asset_name": asset_name}
-
-        def write(tdx: TdxWrites) -> Evidence | None:
-            return detail if tdx.attach_asset(self.ticket_id, asset_id) else None
-
-        def look(tdx: TdxWrites, _: EffectRecord) -> Evidence | None:
-            linked = {item.asset_id for item in tdx.ticket_items(self.ticket_id)}
-            return detail if asset_id in linked else None
-
-        return self.do(Effect(attach_effect(asset_id, self.action_id), detail, write, look))
-
-    def _find_post(self, tdx: TdxWrites, record: EffectRecord) -> Evidence | None:
-        """Look for our own entry: what was to be posted stands in the record, not in today's settings."""
-        text = normalised(str(record.detail["comments"]))
-        new_status = int(record.detail.get("new_status_id") or 0)
-        if not text:
-            is_set = tdx.ticket(self.ticket_id).status_id == new_status
-            return {"status_id": new_status} if is_set else None
-        if record.detail.get("is_rich_html"):
-            text = normalised(visible_text(str(record.detail["comments"])))
-        of_others = {
-            effect.detail.get("feed_id")
-            for effect in self.effects().values()
-            if effect.state is EffectState.DONE
-        }
-        since = datetime.now(UTC) - timedelta(seconds=record.age_seconds) - RECOGNITION_WINDOW
-        for entry in reversed(tdx.feed(self.ticket_id)):
-            seen = normalised(visible_text(entry.body))
-            # A status change puts its system line before the words (reference 9.6).
-            is_ours = seen == text or (new_status != 0 and seen.endswith(text))
-            is_recent = entry.created_at is None or entry.created_at >= since
-            same_privacy = entry.is_private == bool(record.detail["is_private"])
-            if is_ours and is_recent and same_privacy and entry.id not in of_others:
-                return {"feed_id": entry.id}
-        return None
+        """Give the state of every effect begun on this ticket that is there or may be there."""
 
 
-def attach_effect(asset_id: int, action_id: str) -> str:
-    """Name the effect of linking an asset for an action.
+def post_effect(ticket_id: int, name: str, post: FeedPost, note: Evidence, known: Known) -> Effect:
+    """Make the effect of adding an entry to a ticket's feed.
 
-    Linking is safe to repeat (204), so another action, or the same with other settings, links anew what
-    a person has removed since.
+    Args:
+        ticket_id: The ticket.
+        name: Of the effect.
+        post: What to post.
+        note: Kept with the effect and given back with its evidence.
+        known: Gives all effects on the ticket, to tell their entries from this one.
     """
-    return f"attach:{asset_id}:{action_id}"
+    wanted_status = {"new_status_id": post.new_status_id} if post.new_status_id else {}
+
+    def write(tdx: TdxWrites) -> Evidence:
+        entry = tdx.post_feed(ticket_id, post)
+        # Without an id the words are kept: they tell this entry from those of other effects.
+        known_by = {"feed_id": entry.id} if entry else {"feed_id": None, **asdict(post)}
+        return {**known_by, **wanted_status, **note}
+
+    def look(tdx: TdxWrites, record: EffectRecord) -> Evidence | None:
+        wanted = int(record.detail.get("new_status_id") or 0)
+        status = tdx.ticket(ticket_id).status_id if wanted else 0
+        if not normalised(str(record.detail["comments"])):
+            return {"status_id": status, **wanted_status} if status == wanted else None
+        others = [effect for other, effect in known().items() if other != name]
+        entry = find_own_entry(tdx.feed(ticket_id), record, others, tdx.account().uid)
+        if entry is None:
+            return None
+        is_changed = {} if status == wanted else {"status_id": status}
+        kept = {key: record.detail.get(key) for key in note}
+        return {"feed_id": entry.id, **wanted_status, **is_changed, **kept}
+
+    # Two posts of one effect may differ in their note; what is looked for is what the record says.
+    return Effect(name, {**asdict(post), **note}, write, look)
+
+
+def attach_effect(ticket_id: int, asset_id: int, asset_name: str, action_id: str) -> Effect:
+    """Make the effect of linking an asset to a ticket."""
+    detail = {"asset_id": asset_id, "asset_name": asset_name}
+
+    def write(tdx: TdxWrites) -> Evidence | None:
+        return detail if tdx.attach_asset(ticket_id, asset_id) else None
+
+    def look(tdx: TdxWrites, _: EffectRecord) -> Evidence | None:
+        linked = {item.asset_id for item in tdx.ticket_items(ticket_id)}
+        return detail if asset_id in linked else None
+
+    return Effect(attach_name(asset_id, action_id), detail, write, look)
+
+
+def attach_name(asset_id: int, action_id: str) -> str:
+    """Name the effect of linking an asset for an action."""
+    return f"{ATTACH}{asset_id}:{action_id}"

@@ -16,13 +16,13 @@ class Performed:
         message: One sentence for the log and the UI.
         summary_lines: What the ticket's summary is to say of it; nothing where empty (case D17).
         evidence: Kept with the row and shown in the UI; JSON values only.
-        told: Ids of the results that this action, a summary, has told.
+        summarised: Ids of the results that this action, a summary, has posted.
     """
 
     message: str
     summary_lines: Sequence[str] = ()
     evidence: Mapping[str, Any] = field(default_factory=dict)
-    told: Sequence[str] = ()
+    summarised: Sequence[str] = ()
 
 
 class RetryLater(Exception):

@@ -1,7 +1,7 @@
 """Running an action on a ticket once: claim, perform, record.
 
 Belongs here: the life of a claim, and what each error means for the row (comes back, stops, waits for a
-person). Does not: the steps of a single write (`hands`), deciding which tickets to run (`tickets.plan`).
+person). Does not: the steps of a single write (`writer`), deciding which tickets to run (`tickets.plan`).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,30 +15,33 @@ from tdx_dagster.discovery.remembered import RememberingInventory
 from tdx_dagster.inventory.computers import InventoryUnavailable
 from tdx_dagster.state.records import (
     Claim,
+    EffectState,
     FailureKind,
     LogStatus,
     StaleClaim,
+    StoredResult,
     StoreUnavailable,
-    UnsummarisedResult,
 )
 from tdx_dagster.state.store import ActionStore
 from tdx_dagster.tdx.errors import TdxError, TdxRefused, TdxRetryLater, TdxSettingError
 from tdx_dagster.tdx.models import StatusClass
 from tdx_dagster.tickets.actions.action import Action
-from tdx_dagster.tickets.actions.context import ActionContext
+from tdx_dagster.tickets.actions.context import ActionContext, RunContext
 from tdx_dagster.tickets.actions.effects import Effect, TdxWrites, Writer
 from tdx_dagster.tickets.actions.outcome import GiveUp, Performed, RetryLater, Uncertain
-from tdx_dagster.tickets.once.writer import DryRunWriter, LiveWriter, Times
+from tdx_dagster.tickets.once.writer import DryRunWriter, LiveWriter, TicketIsClosed, Times
 from tdx_dagster.tickets.ticket_view import TicketView
 
 CLOSED = frozenset({StatusClass.COMPLETED, StatusClass.CANCELLED})
 
-# A closed ticket still in the report is looked at again after an hour, for one call: it may be reopened.
+# A closed ticket may be reopened while it is in the report: it is read again after an hour, then less and less
+# often, for one call each time.
 CLOSED_PAUSE_SECONDS = 3600.0
+LONGEST_CLOSED_PAUSE_SECONDS = 24 * 3600.0
 LONGEST_PAUSE_SECONDS = 24 * 3600.0
 
 # An action that takes longer than this on one ticket hangs, and its lease is not renewed any more.
-LONGEST_WORK_SECONDS = 3600.0
+LONGEST_ACTION_SECONDS = 3600.0
 RENEWALS_PER_LEASE = 3
 
 
@@ -57,7 +60,7 @@ class Outcome:
 
     Args:
         stops_ticket: Later actions of this ticket are not run in this run.
-        planned: What a rehearsal would have written.
+        planned: What a dry run would have written.
     """
 
     ticket_id: int
@@ -82,7 +85,7 @@ class ActionRunner:
         inventory: Computers we know.
         pipeline: Name of the pipeline.
         run_id: The Dagster run, for the history.
-        times: How long things are believed.
+        times: How long facts are relied on.
         act_on_closed: Tickets that are completed or cancelled are acted on too (case A40).
         posted_texts: What the pipeline's actions write on tickets.
         warn: Takes sentences for the run's log.
@@ -99,43 +102,51 @@ class ActionRunner:
     warn: Callable[[str], None] = field(default=lambda _: None)
 
     def run(self, action: Action, ticket: TicketView) -> Outcome:
-        """Do the action on the ticket, unless it is done, held by another run, or not due."""
-        identity = action.identity()
-        again = action.is_summary and bool(self.store.unsummarised(ticket.id, self.pipeline))
+        """Do the action on the ticket, unless it is done, held by another run, or not due.
+
+        Raises:
+            TdxSettingError: No ticket is at fault; the claim is given back as if it had not been taken.
+        """
+        try:
+            closed = self._closed(ticket)
+        except TdxSettingError:
+            raise
+        except TdxError:
+            closed = ""  # shows again, and is recorded, once the action is claimed
+        if closed and not self._has_open_effect(action, ticket):
+            return self._skip(action, ticket, closed)
         claim = self.store.claim(
             ticket.id,
-            identity,
+            action.identity(),
             pipeline=self.pipeline,
             run_id=self.run_id,
             lease_seconds=self.times.lease,
-            again=again,
+            again=action.has_more(self._context(ticket, self._dry_writer(action, ticket))),
         )
         if claim is None:
-            return outcome_of(
-                action, ticket, Result.SKIPPED, "done already, held by another run, or not due"
-            )
+            return self._not_claimed(action, ticket)
         try:
             return self._perform(action, ticket, claim)
         except StaleClaim as error:
             return outcome_of(action, ticket, Result.SKIPPED, str(error), stops_ticket=True)
 
-    def rehearse(
-        self, action: Action, ticket: TicketView, earlier: Sequence[UnsummarisedResult]
+    def dry_run(
+        self, action: Action, ticket: TicketView, earlier: Sequence[StoredResult]
     ) -> Outcome:
         """Say what the action would write, writing nothing anywhere (case D18).
 
         Args:
             action: The action.
             ticket: The ticket.
-            earlier: Results of earlier actions of this rehearsal, for a summary.
+            earlier: Results of earlier actions of this dry run, for a summary.
         """
-        writer = DryRunWriter(
-            self.tdx, ticket.id, action.identity().action_id, lambda: self.store.effects(ticket.id)
-        )
+        writer = self._dry_writer(action, ticket)
         try:
             if closed := self._closed(ticket):
                 return outcome_of(action, ticket, Result.SKIPPED, closed, stops_ticket=True)
             performed = action.perform(self._context(ticket, writer, earlier))
+        except TdxSettingError:
+            raise
         except (TdxError, RetryLater, GiveUp, Uncertain, InventoryUnavailable) as error:
             return outcome_of(
                 action,
@@ -147,38 +158,89 @@ class ActionRunner:
         done = outcome_of(action, ticket, Result.WOULD_RUN, performed.message, performed)
         return replace(done, planned=tuple(writer.planned))
 
+    def run_context(self) -> RunContext:
+        """Give what actions prepare a run with."""
+        return RunContext(self.inventory, self.warn)
+
     def _context(
-        self, ticket: TicketView, writer: Writer, earlier: Sequence[UnsummarisedResult] = ()
+        self, ticket: TicketView, writer: Writer, earlier: Sequence[StoredResult] = ()
     ) -> ActionContext:
         return ActionContext(
             ticket=ticket,
             write=writer,
             inventory=self.inventory,
             pipeline=self.pipeline,
-            unsummarised=lambda: [*self.store.unsummarised(ticket.id, self.pipeline), *earlier],
+            results=lambda: [*self.store.results(ticket.id, self.pipeline), *earlier],
+            rows=lambda: self.store.get_ticket_actions(ticket.id),
             posted_texts=self.posted_texts,
             warn=self.warn,
         )
 
-    def _closed(self, ticket: TicketView) -> str | None:
-        if self.act_on_closed or ticket.ticket.status_class not in CLOSED:
-            return None
-        return (
-            f"the ticket is {ticket.ticket.status_name or ticket.ticket.status_class.name.lower()}"
+    def _dry_writer(self, action: Action, ticket: TicketView) -> DryRunWriter:
+        known = lambda: self.store.effects(ticket.id)  # noqa: E731  the writer asks when it needs to
+        return DryRunWriter(self.tdx, ticket.id, action.identity().action_id, known)
+
+    def _closed(self, ticket: TicketView) -> str:
+        """Say that the ticket is closed; empty where it is not, or is acted on all the same."""
+        read = ticket.ticket
+        if self.act_on_closed or read.status_class not in CLOSED:
+            return ""
+        return f"the ticket is {read.status_name or read.status_class.name.lower()}"
+
+    def _has_open_effect(self, action: Action, ticket: TicketView) -> bool:
+        action_id = action.identity().action_id
+        return any(
+            effect.state is EffectState.OPEN and effect.action_id == action_id
+            for effect in self.store.effects(ticket.id).values()
+        )
+
+    def _skip(self, action: Action, ticket: TicketView, closed: str) -> Outcome:
+        self.store.skip(
+            ticket.id,
+            action.identity(),
+            pipeline=self.pipeline,
+            run_id=self.run_id,
+            message=closed,
+            first_pause_seconds=CLOSED_PAUSE_SECONDS,
+            longest_pause_seconds=LONGEST_CLOSED_PAUSE_SECONDS,
+        )
+        return outcome_of(action, ticket, Result.SKIPPED, closed, stops_ticket=True)
+
+    def _not_claimed(self, action: Action, ticket: TicketView) -> Outcome:
+        """Say why; what has not ended stops the later actions, which may rest on it."""
+        action_id = action.identity().action_id
+        rows = self.store.get_ticket_actions(ticket.id)
+        own = next((row for row in rows if row.action_id == action_id), None)
+        if own is not None and own.is_done:
+            return outcome_of(action, ticket, Result.SKIPPED, "done already")
+        held = own is None or own.status is LogStatus.IN_PROGRESS
+        return outcome_of(
+            action,
+            ticket,
+            Result.SKIPPED,
+            "held by another run" if held else "failed before, and not due yet",
+            stops_ticket=not action.continue_on_failure,
         )
 
     def _perform(self, action: Action, ticket: TicketView, claim: Claim) -> Outcome:
+        if claim.attempt > self.times.max_attempts:
+            return self._fail(action, ticket, claim, _NeverEnded(claim.attempt - 1))
         writer = LiveWriter(
             self.tdx, ticket.id, claim.identity.action_id, self.store, claim, self.times
         )
         try:
-            if closed := self._closed(ticket):
-                return self._skip(action, ticket, claim, closed)
+            writer.closed = self._closed(ticket)
             with self._renewed(claim):
                 performed = action.perform(self._context(ticket, writer))
+            self._check_settled(action, ticket)
         except (StaleClaim, StoreUnavailable):
             raise
-        except Exception as error:  # noqa: BLE001  a custom action may raise anything; the row must say so
+        except TicketIsClosed as error:
+            return self._end_closed(action, ticket, claim, str(error))
+        except TdxSettingError as error:
+            self.store.release(claim, message=str(error))
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a custom action may raise anything
             return self._fail(action, ticket, claim, error)
         self.store.finish(
             claim,
@@ -189,21 +251,32 @@ class ActionRunner:
                 "config": action.hashed_settings(),
                 "message": performed.message,
             },
-            told=performed.told,
+            summarised=performed.summarised,
         )
         return outcome_of(action, ticket, Result.COMPLETED, performed.message, performed)
 
+    def _check_settled(self, action: Action, ticket: TicketView) -> None:
+        """Refuse to complete a row over an open effect of its own.
+
+        Raises:
+            Uncertain: There is one, and the action did not come back to it.
+        """
+        if self._has_open_effect(action, ticket):
+            raise Uncertain(
+                "An earlier write of this action is not settled and the action did not come back to it. "
+                "Look at the ticket; `tdx-dagster failed --clear` lets it run again."
+            )
+
     @contextmanager
     def _renewed(self, claim: Claim) -> Iterator[None]:
-        """Keep the lease alive while the action reads, waits for its turn and thinks.
+        """Renew the claim's lease in a thread while the action runs, at most LONGEST_ACTION_SECONDS.
 
-        A thread of this process does it: when the process is suspended or dies, so does the lease. After
-        the longest time that work may take, the lease is left to run out: somebody else may try.
+        A thread of this process does it: when the process is suspended or dies, the lease runs out.
         """
         ended = Event()
 
         def keep() -> None:
-            for _ in range(int(LONGEST_WORK_SECONDS / self.times.lease * RENEWALS_PER_LEASE)):
+            for _ in range(int(LONGEST_ACTION_SECONDS / self.times.lease * RENEWALS_PER_LEASE)):
                 if ended.wait(self.times.lease / RENEWALS_PER_LEASE):
                     return
                 # What went wrong shows again, and is acted on, at the next write.
@@ -218,16 +291,15 @@ class ActionRunner:
             ended.set()
             keeper.join()
 
-    def _skip(self, action: Action, ticket: TicketView, claim: Claim, reason: str) -> Outcome:
+    def _end_closed(self, action: Action, ticket: TicketView, claim: Claim, why: str) -> Outcome:
         self.store.finish(
-            claim,
-            LogStatus.SKIPPED,
-            message=reason,
-            retry_in_seconds=CLOSED_PAUSE_SECONDS,
+            claim, LogStatus.SKIPPED, message=why, retry_in_seconds=CLOSED_PAUSE_SECONDS
         )
-        return outcome_of(action, ticket, Result.SKIPPED, reason, stops_ticket=True)
+        return outcome_of(action, ticket, Result.SKIPPED, why, stops_ticket=True)
 
-    def _fail(self, action: Action, ticket: TicketView, claim: Claim, error: Exception) -> Outcome:
+    def _fail(
+        self, action: Action, ticket: TicketView, claim: Claim, error: BaseException
+    ) -> Outcome:
         kind, wait = self._judge(error, claim.attempt)
         message = _explain(error)
         if kind is FailureKind.PERMANENT and isinstance(error, (RetryLater, TdxRetryLater)):
@@ -246,17 +318,29 @@ class ActionRunner:
             stops_ticket=not action.continue_on_failure,
         )
 
-    def _judge(self, error: Exception, attempt: int) -> tuple[FailureKind, float | None]:
+    def _judge(self, error: BaseException, attempt: int) -> tuple[FailureKind, float | None]:
         if isinstance(error, Uncertain):
             return FailureKind.UNCERTAIN, None
-        if isinstance(error, TdxSettingError):
-            # No fault of the ticket: it waits for the setting to be mended, however often it is tried.
-            return FailureKind.RETRYABLE, self.times.retry_pause
-        if isinstance(error, (GiveUp, TdxRefused)) or attempt >= self.times.max_attempts:
+        given_up = isinstance(error, (GiveUp, TdxRefused, _NeverEnded))
+        if given_up or attempt >= self.times.max_attempts:
             return FailureKind.PERMANENT, None
         pause = min(self.times.retry_pause * 2 ** (attempt - 1), LONGEST_PAUSE_SECONDS)
         wait = getattr(error, "wait_seconds", None) or 0.0
         return FailureKind.RETRYABLE, max(pause, wait)
+
+
+class _NeverEnded(Exception):
+    """Attempts that left no result.
+
+    Args:
+        attempts: How many.
+    """
+
+    def __init__(self, attempts: int) -> None:
+        super().__init__(
+            f"Given up: {attempts} attempts ended without a result, so the process was killed each time. See "
+            "its memory and its log; `tdx-dagster failed --clear` lets it run again."
+        )
 
 
 def outcome_of(
@@ -281,6 +365,6 @@ def outcome_of(
     )
 
 
-def _explain(error: Exception) -> str:
-    ours = (TdxError, RetryLater, GiveUp, Uncertain, InventoryUnavailable)
+def _explain(error: BaseException) -> str:
+    ours = (TdxError, RetryLater, GiveUp, Uncertain, InventoryUnavailable, _NeverEnded)
     return str(error) if isinstance(error, ours) else f"{type(error).__name__}: {error}"

@@ -4,32 +4,31 @@ Belongs here: the order of steps that makes a write happen once, for real (`Live
 (`DryRunWriter`). Does not: what to write (`tickets.actions`), the claim's life around it (`runner`).
 """
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tdx_dagster.state.records import Claim, EffectRecord, EffectState
 from tdx_dagster.state.store import ActionStore
 from tdx_dagster.tdx.errors import TdxError, TdxRefused, TdxRetryLater, TdxSettingError, TdxUnclear
+from tdx_dagster.tdx.models import FeedPost
 from tdx_dagster.tickets.actions.effects import (
+    NOTHING,
     Effect,
     Evidence,
     GuardedTdx,
-    TicketEffects,
+    TdxWrites,
+    attach_effect,
+    post_effect,
 )
 from tdx_dagster.tickets.actions.outcome import RetryLater, Uncertain
-
-# Between the last time the log confirmed the claim and a write no more than this may pass on our own
-# monotonic clock: a process that was suspended, or that waited for its turn, asks again.
-FENCE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Times:
-    """How long things are believed; all in seconds (DESIGN 4).
+    """How long facts are relied on; all in seconds.
 
     Args:
-        settle: How long after an unclear write its absence is believed.
+        settle: How long after an unclear write its absence is trusted.
         lease: How long a claim is good without renewal.
         retry_pause: First pause after a retryable failure; it doubles.
         max_attempts: After so many the action is given up.
@@ -41,9 +40,42 @@ class Times:
     max_attempts: int = 8
 
 
+class TicketIsClosed(Exception):
+    """The ticket is closed, so that nothing new is written on it; what is open is still looked for."""
+
+
+class _Superseded(Exception):
+    """Another holder has written the last event of the effect; nothing was sent."""
+
+
 @dataclass
-class LiveWriter(TicketEffects):
-    """Writer that write, each effect once.
+class _TicketWriter:
+    """The effects that built-in actions share, over whatever `do` does with them."""
+
+    tdx: TdxWrites
+    ticket_id: int
+    action_id: str
+
+    def do(self, effect: Effect) -> Evidence:
+        """Bring an effect about."""
+        raise NotImplementedError
+
+    def effects(self) -> Mapping[str, EffectRecord]:
+        """Give the state of every effect begun on this ticket."""
+        raise NotImplementedError
+
+    def post(self, name: str, post: FeedPost, note: Evidence = NOTHING) -> Evidence:
+        """See `Writer.post`."""
+        return self.do(post_effect(self.ticket_id, name, post, note, self.effects))
+
+    def attach(self, asset_id: int, asset_name: str) -> Evidence:
+        """See `Writer.attach`."""
+        return self.do(attach_effect(self.ticket_id, asset_id, asset_name, self.action_id))
+
+
+@dataclass
+class LiveWriter(_TicketWriter):
+    """A writer that writes, each effect once.
 
     Args:
         tdx: Where writes go.
@@ -51,14 +83,15 @@ class LiveWriter(TicketEffects):
         action_id: The action.
         store: The action log.
         claim: What gives the right to write.
-        times: How long things are believed.
+        times: How long facts are relied on.
+        closed: Why nothing new may be written; empty while it may.
     """
 
     store: ActionStore
     claim: Claim
     times: Times
-    is_rehearsal: bool = field(default=False, init=False)
-    _confirmed_at: float = field(default=float("-inf"), init=False)
+    closed: str = ""
+    is_dry_run: bool = field(default=False, init=False)
 
     def effects(self) -> Mapping[str, EffectRecord]:
         """See `Writer.effects`."""
@@ -71,21 +104,48 @@ class LiveWriter(TicketEffects):
             RetryLater: Not done, or its outcome is not known yet; it comes back and looks first.
             Uncertain: The outcome is unknown and the effect cannot be looked for.
             StaleClaim: Somebody else holds the action now.
+            TicketIsClosed: It is not there, and the ticket is closed.
             TdxError: TDX refused, or a setting is wrong.
         """
-        record = self._begin(effect)
-        if record.state is EffectState.OPEN:
+        if self.closed:
+            found = self.recover(effect)
+            if found is None:
+                raise TicketIsClosed(self.closed)
+            return found
+        absent_event = None
+        while True:
+            record = self._begin(effect, absent_event)
+            if record.state is EffectState.DONE:
+                return record.detail
+            if record.state is EffectState.BEGUN:
+                try:
+                    return self._write(effect, record.event_id)
+                except _Superseded:
+                    absent_event = None
+                    continue
+            # Another holder may renew its intent while this one looks: what the log answers next decides.
             found = self._look(effect, record)
             if found is not None:
                 return self._settle(effect, "reconciled", found)
-            record = self._begin(effect, absent_event=record.event_id)
+            absent_event = record.event_id
+
+    def recover(self, effect: Effect) -> Evidence | None:
+        """See `Writer.recover`."""
+        record = self.effects().get(effect.name)
+        if record is None:
+            return None
         if record.state is EffectState.DONE:
             return record.detail
-        return self._write(effect)
+        found = self._look(effect, record)
+        if found is not None:
+            return self._settle(effect, "reconciled", found)
+        renewed = self._begin(effect, record.event_id)
+        if renewed.state is not EffectState.BEGUN:
+            raise RetryLater(f"{effect.name}: another run is writing it", self.times.settle)
+        self._settle(effect, "not_done", {"reason": "not found, and not repeated"})
+        return None
 
     def _begin(self, effect: Effect, absent_event: int | None = None) -> EffectRecord:
-        # Before asking, not after: who is suspended between the answer and the next line must notice.
-        self._confirmed_at = time.monotonic()
         return self.store.begin_effect(
             self.claim,
             effect.name,
@@ -94,9 +154,10 @@ class LiveWriter(TicketEffects):
             absent_event=absent_event,
         )
 
-    def _write(self, effect: Effect) -> Evidence:
+    def _write(self, effect: Effect, intent_event: int) -> Evidence:
+        fence = _Fence(self.store, self.claim, effect, intent_event, self.times.lease)
         try:
-            evidence = effect.write(GuardedTdx(self.tdx, lambda: self._still_ours(effect)))
+            evidence = effect.write(GuardedTdx(self.tdx, fence))
         except (TdxRetryLater, TdxRefused, TdxSettingError) as error:
             self._settle(effect, "not_done", {"error": str(error)})
             raise
@@ -106,34 +167,17 @@ class LiveWriter(TicketEffects):
             return self._settle_unclear(effect, "the answer does not say whether it was done")
         return self._settle(effect, "done", evidence)
 
-    def _still_ours(self, effect: Effect) -> None:
-        """Confirm the claim once more where the last time is too long ago.
-
-        The intent is stored anew: its age says since when the write may be under way.
-
-        Raises:
-            StaleClaim: It is not; nothing is sent.
-            StoreUnavailable: Nobody knows; nothing is sent either.
-        """
-        if time.monotonic() - self._confirmed_at <= FENCE_SECONDS:
-            return
-        now = time.monotonic()
-        self.store.renew(
-            self.claim, lease_seconds=self.times.lease, intent=(effect.name, effect.detail)
-        )
-        self._confirmed_at = now
-
     def _settle_unclear(self, effect: Effect, why: str) -> Evidence:
-        """Look at once: what is there need not wait. What is not there yet may still come."""
+        """Look immediately. Found: done. Not found: retry after the settle time, the write may still land."""
         self._settle(effect, "unclear", {**effect.detail, "error": why})
-        record = EffectRecord(EffectState.OPEN, 0, 0.0, effect.detail)
+        record = EffectRecord(EffectState.OPEN, 0, 0.0, effect.detail, self.action_id)
         found = self._look(effect, record)
         if found is None:  # only where the settle time is 0: the next attempt may write at once
             raise RetryLater(why, self.times.settle)
         return self._settle(effect, "reconciled", found)
 
     def _look(self, effect: Effect, record: EffectRecord) -> Evidence | None:
-        """Look for an open effect; None only once its absence can be believed."""
+        """Look for an open effect; None only once its absence can be trusted."""
         if effect.look is None:
             raise Uncertain(
                 f"Whether {effect.name} happened on ticket {self.ticket_id} is unknown, and this action "
@@ -141,6 +185,8 @@ class LiveWriter(TicketEffects):
             )
         try:
             found = effect.look(self.tdx, record)
+        except TdxSettingError:
+            raise
         except TdxError as error:
             raise RetryLater(f"{effect.name}: looking for it failed: {error}") from error
         if found is None and record.age_seconds < self.times.settle:
@@ -157,25 +203,69 @@ class LiveWriter(TicketEffects):
 
 
 @dataclass
-class DryRunWriter(TicketEffects):
-    """Writer that write nothing and remember what they would have written.
+class _Fence:
+    """Asks the log right before each write is sent: is the last event of this effect my own intent?
+
+    One question under the lock of the effect, so that two holders of different actions cannot both write.
+    """
+
+    store: ActionStore
+    claim: Claim
+    effect: Effect
+    intent_event: int
+    lease_seconds: float
+
+    def __call__(self) -> None:
+        """Confirm, and keep the event that now stands for the intent.
+
+        Raises:
+            StaleClaim: The claim is lost; nothing is sent.
+            StoreUnavailable: Nobody knows; nothing is sent either.
+        """
+        confirmed = self.store.confirm_intent(
+            self.claim,
+            self.effect.name,
+            self.effect.detail,
+            intent_event=self.intent_event,
+            lease_seconds=self.lease_seconds,
+        )
+        if confirmed is None:
+            raise _Superseded
+        self.intent_event = confirmed
+
+
+@dataclass
+class DryRunWriter(_TicketWriter):
+    """A writer that writes nothing and remembers what it would have written.
 
     Args:
         tdx: Used for reads only.
         ticket_id: The ticket.
         action_id: The action.
-        known: Effects begun in earlier real runs.
+        known: Gives the effects of earlier real runs.
     """
 
     known: Callable[[], Mapping[str, EffectRecord]]
     planned: list[Effect] = field(default_factory=list)
-    is_rehearsal: bool = field(default=True, init=False)
+    is_dry_run: bool = field(default=True, init=False)
 
     def effects(self) -> Mapping[str, EffectRecord]:
         """See `Writer.effects`."""
         return self.known()
 
     def do(self, effect: Effect) -> Evidence:
-        """Remember the effect."""
+        """Remember the effect; one that is there already is not written again."""
+        record = self.known().get(effect.name)
+        if record and record.state is EffectState.DONE:
+            return record.detail
         self.planned.append(effect)
         return effect.detail
+
+    def recover(self, effect: Effect) -> Evidence | None:
+        """See `Writer.recover`."""
+        record = self.known().get(effect.name)
+        if record is None:
+            return None
+        if record.state is EffectState.DONE:
+            return record.detail
+        return effect.look(self.tdx, record) if effect.look else None

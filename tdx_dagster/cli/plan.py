@@ -1,0 +1,142 @@
+"""`plan`: reads a report and the action log, and says what a pass would do; nothing is written.
+
+Belongs here: what is read before a pass, for every command that needs it, and the counts of `plan`.
+Does not: acting on tickets (`process`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from tdx_dagster.cli.output import out, print_json
+from tdx_dagster.cli.runtime import prepare
+from tdx_dagster.component import load_defs_folder
+from tdx_dagster.resources import ticket_tools
+from tdx_dagster.settings import SettingsError, load_settings
+from tdx_dagster.tickets.actions.due import Due
+from tdx_dagster.tickets.pipeline import Pipeline
+from tdx_dagster.tickets.plan import Plan, plan_tickets
+from tdx_dagster.tickets.report import ReportTickets, read_tickets
+from tdx_dagster.tickets.services import RunServices
+
+DUE_WORDS = {
+    Due.NEW: "new",
+    Due.AGAIN: "again",
+    Due.RETRY: "retry",
+    Due.DONE: "done",
+    Due.WAITING: "waiting",
+    Due.BLOCKED: "blocked",
+}
+LEGEND = (
+    "[dim]again: settings changed under the same version, or results that no summary holds. retry: failed "
+    "before, due now.\nwaiting: failed or closed, not due yet, or in a run. blocked: until a person runs "
+    "`tdx-dagster failed --clear`.[/]"
+)
+
+
+@dataclass(frozen=True)
+class PassRequest:
+    """What a pass is asked for.
+
+    Args:
+        pipeline: Name; None where there is only one.
+        report_id: Instead of the pipeline's.
+        tickets: These and no others, whether in the report or not; empty means the report's.
+        limit: At most so many tickets.
+        dry_run: Write nothing.
+    """
+
+    pipeline: str | None = None
+    report_id: int | None = None
+    tickets: Sequence[int] = ()
+    limit: int | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class PlannedPass:
+    """What was read before anything is done: the report, the log, the plan."""
+
+    pipeline: Pipeline
+    report_id: int | None
+    report: ReportTickets
+    plan: Plan
+    services: RunServices
+
+
+@click.command()
+@click.option("--pipeline", help="Its name; may be left out where there is one.")
+@click.option("--report-id", type=click.IntRange(1), help="Instead of the pipeline's report.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def plan(*, pipeline: str | None, report_id: int | None, as_json: bool) -> None:
+    """Say what a pass would do, by action; nothing is written."""
+    prepare()
+    planned = plan_pass(PassRequest(pipeline, report_id))
+    if as_json:
+        print_json(_as_json(planned))
+    else:
+        _show(planned)
+
+
+def choose_pipeline(name: str | None) -> Pipeline:
+    """Find a pipeline by name, or the only one.
+
+    Raises:
+        SettingsError: There is none of that name, or several to choose from.
+    """
+    folder = load_defs_folder()
+    known = ", ".join(folder.pipelines) or "none"
+    if name in folder.broken:
+        raise SettingsError(folder.broken[name])
+    if name is not None and name not in folder.pipelines:
+        raise SettingsError(f"--pipeline: there is no pipeline {name!r}; there are: {known}.")
+    if name is None and folder.broken:
+        faults = " ".join(folder.broken.values())
+        raise SettingsError(f"{faults} Name another with --pipeline; there are: {known}.")
+    if name is None and len(folder.pipelines) != 1:
+        raise SettingsError(f"Name a pipeline with --pipeline; there are: {known}.")
+    return folder.pipelines[name] if name else next(iter(folder.pipelines.values()))
+
+
+def plan_pass(request: PassRequest) -> PlannedPass:
+    """Read the report (one call) and the log (one query), and plan."""
+    pipeline = choose_pipeline(request.pipeline)
+    services = ticket_tools()
+    if request.tickets:
+        report_id = request.report_id or pipeline.report_id
+        report = ReportTickets(
+            tuple(dict.fromkeys(request.tickets)), (), "--ticket", may_be_cut=False
+        )
+    else:
+        report_id = load_settings().report_id(request.report_id or pipeline.report_id)
+        report = read_tickets(services.tdx.report(report_id), pipeline.ticket_column)
+    made = plan_tickets(pipeline, report.ticket_ids, services.store.rows(report.ticket_ids))
+    return PlannedPass(pipeline, report_id, report, made, services)
+
+
+def _as_json(planned: PlannedPass) -> dict[str, Any]:
+    return {
+        "pipeline": planned.pipeline.name,
+        "report_id": planned.report_id,
+        "tickets": {
+            "in_report": len(planned.report.ticket_ids),
+            "pending": len(planned.plan.pending),
+            "rejected": len(planned.report.rejected),
+        },
+        "actions": planned.plan.counts(),
+    }
+
+
+def _show(planned: PlannedPass) -> None:
+    title = f"{planned.pipeline.name}: a pass now"
+    table = Table("action", *DUE_WORDS.values(), title=title, box=SIMPLE_HEAD)
+    for name, by_due in planned.plan.counts().items():
+        table.add_row(name, *(str(by_due[due.value]) for due in DUE_WORDS))
+    out.print(table)
+    pending, tickets = len(planned.plan.pending), len(planned.report.ticket_ids)
+    out.print(f"{pending} of {tickets} tickets would be acted on.", highlight=False)
+    out.print(LEGEND, highlight=False)

@@ -1,0 +1,71 @@
+"""What is wrong with a `defs.yaml`, as a sentence with its place, the field and the nearest valid name.
+
+Belongs here: finding the useful line in the errors that Dagster and pydantic raise while a component
+loads. Does not: an action's own settings (`tickets.actions.registry`), exit codes (`cli.errors`).
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+from yaml import YAMLError
+
+from tdx_dagster.tickets.actions.registry import BadAction, nearest
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+
+def component_fault(error: BaseException, attributes: Sequence[str]) -> str | None:
+    """Give what a defs.yaml does wrong; None where the error is about something else.
+
+    Args:
+        error: What was raised.
+        attributes: Names that a pipeline may have.
+    """
+    for cause in causes(error):
+        if isinstance(cause, BadAction):
+            return str(cause)
+    return next((text for cause in causes(error) if (text := _text(cause, attributes))), None)
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Give an error and what caused it, outermost first."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+def _text(error: BaseException, attributes: Sequence[str]) -> str | None:
+    if isinstance(error, ValidationError):
+        return "\n".join(
+            _fault(fault, attributes)
+            for fault in error.errors(include_url=False)
+            if _is_about_value(fault)
+        )
+    is_readable = isinstance(error, YAMLError) or type(error).__module__ == "dagster_shared.error"
+    return f"a defs.yaml cannot be read: {error}" if is_readable else None
+
+
+def _is_about_value(fault: "ErrorDetails") -> bool:
+    """Leave out that the value is no template either, which Dagster would take as well."""
+    return fault["type"] != "string_type"
+
+
+def _fault(fault: "ErrorDetails", attributes: Sequence[str]) -> str:
+    """Say one fault. Dagster puts `attributes.name at file:line` where pydantic has the field's name."""
+    place = ".".join(str(part) for part in fault["loc"])
+    path, _, where = place.partition(" at ")
+    name = path.removeprefix("attributes.").split(".")[0]
+    said = f"{name} = {fault['input']!r}: {fault['msg']}."
+    if fault["type"] == "extra_forbidden":
+        said = (
+            f"unknown attribute {name!r}.{nearest(name, attributes)} Its attributes are "
+            f"{', '.join(attributes)}."
+        )
+    if fault["type"] == "missing":
+        said = f"the attribute {name!r} is missing."
+    return f"{where}: {said}" if where else said

@@ -1,0 +1,1 @@
+"""What the simulated tenant holds, its switches, and how its records are read, searched and sent."""

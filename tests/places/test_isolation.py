@@ -1,0 +1,102 @@
+"""Defaults of the database that are stricter than ours (cases F10, F11): isolation, read-only, time-outs."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, Engine, make_url, text
+
+from tdx_dagster.postgres.database import engine, repeats_conflicts
+from tdx_dagster.postgres.errors import ReadOnlyServer, TransactionConflict
+from tdx_dagster.postgres.migrations import migrate
+
+from .conftest import run_sql
+
+
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+def test_a_transaction_reads_what_was_committed_while_it_waited(
+    database_url: str, level: str
+) -> None:
+    """Under one snapshot the holder of a lock does not see what the last holder wrote: both write."""
+    name = make_url(database_url).database
+    run_sql(
+        database_url,
+        f"ALTER DATABASE {name} SET default_transaction_isolation = '{level}'",
+        f"ALTER DATABASE {name} SET default_transaction_read_only = on",
+    )
+    made, other = engine(database_url), engine(database_url)
+    with made.begin() as waiting:
+        waiting.execute(text("SELECT 1"))
+        with other.begin() as writer:
+            writer.execute(text("CREATE TABLE public.seen AS SELECT 1 AS x"))
+        assert waiting.execute(text("SELECT count(*) FROM public.seen")).scalar_one() == 1
+    made.dispose()
+    other.dispose()
+
+
+def test_short_time_outs_of_the_database_do_not_cut_a_migration(
+    bare_url: str, tmp_path: Path
+) -> None:
+    """They are set for people's queries."""
+    name = make_url(bare_url).database
+    run_sql(
+        bare_url,
+        f"ALTER DATABASE {name} SET statement_timeout = '50ms'",
+        f"ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'",
+        f"ALTER DATABASE {name} SET default_transaction_read_only = on",
+    )
+    (tmp_path / "0001_slow.sql").write_text("SELECT pg_sleep(0.2); CREATE TABLE t (i int);")
+    (tmp_path / "0007_gap.sql").write_text("CREATE TABLE u (i int);")
+    assert [done.name for done in migrate(bare_url, tmp_path)] == ["0001_slow.sql", "0007_gap.sql"]
+
+
+def test_a_session_that_takes_no_writes_is_thrown_away(database: Engine) -> None:
+    """After a failover the old primary still answers SELECT 1."""
+
+    def write(connection: Connection) -> int:
+        pid: int = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        connection.execute(text("CREATE TABLE IF NOT EXISTS public.written (i int)"))
+        return pid
+
+    with database.begin() as connection:
+        first = write(connection)
+    with pytest.raises(ReadOnlyServer), database.begin() as connection:
+        connection.execute(text("SET TRANSACTION READ ONLY"))
+        write(connection)
+    with database.begin() as connection:
+        assert write(connection) != first
+
+
+def test_a_deadlock_is_repeated(database: Engine) -> None:
+    """Two transactions that lock two rows in opposite order: both succeed in the end."""
+    with database.begin() as connection:
+        connection.execute(
+            text("CREATE TABLE public.pair AS SELECT g AS id, 0 AS n FROM generate_series(1, 2) g")
+        )
+    together = threading.Barrier(2)
+    conflicts: list[TransactionConflict] = []
+
+    @repeats_conflicts
+    def add(first: int, second: int) -> None:
+        try:
+            with database.begin() as connection:
+                connection.execute(
+                    text("UPDATE public.pair SET n = n + 1 WHERE id = :i"), {"i": first}
+                )
+                if not conflicts:
+                    together.wait(timeout=60)
+                connection.execute(
+                    text("UPDATE public.pair SET n = n + 1 WHERE id = :i"), {"i": second}
+                )
+        except TransactionConflict as error:
+            conflicts.append(error)
+            raise
+
+    threads = [threading.Thread(target=add, args=order) for order in ((1, 2), (2, 1))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    with database.connect() as connection:
+        assert connection.execute(text("SELECT n FROM public.pair")).scalars().all() == [2, 2]
+    assert len(conflicts) == 1

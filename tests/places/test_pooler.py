@@ -1,0 +1,59 @@
+"""PgBouncer in transaction mode (case F06): each transaction may get another session of the server."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url, text
+
+from tdx_dagster.postgres.database import connect, engine, ensure_database
+from tdx_dagster.postgres.errors import DatabaseSettingError
+from tdx_dagster.postgres.migrations import migrate, pending
+
+from .conftest import pooled, run_sql
+
+
+def test_sessions_are_set_up_without_startup_options(database_url: str, tmp_path: Path) -> None:
+    """The pooler refuses `options`; the time zone of its own sessions is another."""
+    name = make_url(database_url).database
+    run_sql(database_url, f"ALTER DATABASE {name} SET timezone = 'America/New_York'")
+    run_sql(
+        database_url, f"ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'"
+    )
+    with pooled(database_url, tmp_path) as url:
+        made = engine(url)
+
+        def ask(_: int) -> tuple[str, str, str]:
+            with made.connect() as connection:
+                connection.execute(text("SELECT pg_sleep(0.01)"))
+                return tuple(  # type: ignore[return-value]
+                    connection.execute(text(f"SHOW {name}")).scalar_one()
+                    for name in ("timezone", "transaction_isolation", "client_encoding")
+                )
+
+        with ThreadPoolExecutor(4) as pool:
+            assert set(pool.map(ask, range(40))) == {("UTC", "read committed", "UTF8")}
+        made.dispose()
+
+
+def test_migrating_through_it_leaves_no_lock_behind(bare_url: str, tmp_path: Path) -> None:
+    """A lock of a session stays with the pooled session, and the next one waits for ever."""
+    with pooled(bare_url, tmp_path) as url:
+        for _ in range(3):
+            migrate(url)
+            ensure_database(url, make_url(url).database or "")
+        assert pending(url) == []
+        assert run_sql(bare_url, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [
+            (0,)
+        ]
+
+
+def test_a_startup_option_in_the_address_is_a_setting_fault(
+    database_url: str, tmp_path: Path
+) -> None:
+    """The pooler refuses it each time, so "try again later" is untrue."""
+    with (
+        pooled(database_url, tmp_path) as url,
+        pytest.raises(DatabaseSettingError, match=r"DATABASE_URL.*options"),
+    ):
+        connect(url + "?options=-c%20search_path%3Dmeta")
