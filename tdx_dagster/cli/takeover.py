@@ -154,7 +154,7 @@ def _findings(log: OldLog, partial: Tickets, again: dict[str, str]) -> list[str]
     said += [f"Would run again, {name}: {why}" for name, why in again.items()]
     if log.lost_summaries:
         said.append(
-            f"{len(log.lost_summaries):,} results were never told by a summary, and will not be:"
+            f"{len(log.lost_summaries):,} results were never in a summary that was posted, and will not be:"
         )
         said += [
             f"  {one.ticket_id}: {summary_line(one)}"

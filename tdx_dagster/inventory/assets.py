@@ -94,7 +94,7 @@ _ELSEWHERE = " Filled by another job."
 
 
 def _common(settings: InventorySettings, name: str) -> dict[str, Any]:
-    """Give what a bronze asset shows, whoever fills it."""
+    """Give what a bronze asset shows."""
     limits = settings.limits
     return {
         "group_name": settings.group,

@@ -1,4 +1,4 @@
-"""What may be wrong with the inventory, each fault as one plain function that gives a verdict.
+"""Check the inventory: one plain function per fault, each gives a verdict.
 
 Belongs here: limits, numbers and the words for people. Does not: Dagster, which shows the verdicts
 (`assets`). An error means that wrong computers may be found or right ones missed today; a warning,
@@ -54,7 +54,7 @@ class Verdict:
 
 
 def check_age(engine: Engine, names: InventoryNames, limits: AgeLimits) -> Verdict:
-    """Stale is a warning; past the second limit an error, since every hit now costs a call."""
+    """Warn of a stale inventory; fail past the second limit, since every hit then costs a call."""
     age, _ = inventory_age(
         engine, source_system=names.source_system, entity_types=names.entity_types
     )
@@ -94,7 +94,7 @@ def check_current(engine: Engine, names: InventoryNames) -> Verdict:
 
 
 def check_not_empty(engine: Engine, schema: str = DEFAULT_SCHEMA) -> Verdict:
-    """Empty, all load goes to the rate-limited API, and nothing else looks wrong (case E05)."""
+    """Fail where no computer is known: all load goes to the rate-limited API (case E05)."""
     with engine.connect() as connection:
         count: int = connection.execute(in_schema(SQL, "computers", schema)).scalar_one()
     advice = "" if count else ": load assets, and see that their entity type is one of those read."
@@ -107,7 +107,7 @@ def check_not_empty(engine: Engine, schema: str = DEFAULT_SCHEMA) -> Verdict:
 
 
 def check_unique_ids(engine: Engine, names: InventoryNames) -> Verdict:
-    """Two loads that write one asset under two names contradict each other."""
+    """Warn of assets under two names: two loads contradict each other."""
     values = {"source_system": names.source_system, "entity_types": list(names.entity_types)}
     with engine.connect() as connection:
         found = connection.execute(SQL["shared_ids"], values).one()
@@ -121,7 +121,7 @@ def check_unique_ids(engine: Engine, names: InventoryNames) -> Verdict:
 
 
 def check_drop(engine: Engine, names: InventoryNames, most_dropped: float) -> Verdict:
-    """Many active computers gone at once are rather an account that sees less."""
+    """Fail on a sudden drop: usually the TDX account lost access, and the computers are still there."""
     values = {"source_system": names.source_system, "entity_type": REBUILD}
     with engine.connect() as connection:
         rebuilds = connection.execute(SQL["last_loads"], values).all()
@@ -139,7 +139,7 @@ def check_drop(engine: Engine, names: InventoryNames, most_dropped: float) -> Ve
 
 
 def check_serials(engine: Engine, most_without: float, schema: str = DEFAULT_SCHEMA) -> Verdict:
-    """Without a serial number a computer is found by its name alone."""
+    """Warn of computers without a serial number: they are found by name alone."""
     with engine.connect() as connection:
         found = connection.execute(in_schema(SQL, "serials", schema)).one()
     share = found.without / found.active if found.active else 0.0

@@ -1,4 +1,4 @@
--- What is asked to judge the inventory, whoever loads it.
+-- Questions of the checks, for our loads and for those of another job.
 
 -- name: age
 -- When assets were last loaded: by the runs that say so, or by rows that are newer, since not every job notes runs.

@@ -1,4 +1,4 @@
-"""How old the inventory is, and whether silver was made from what bronze has now, whoever loads it.
+"""How old the inventory is, and whether silver was made from what bronze has now.
 
 Belongs here: age, limits, and the comparison of the two tables. Does not: other faults of the
 inventory (`checks`), Dagster.
@@ -21,14 +21,14 @@ SQL = Queries(Path(__file__).with_name("checks.sql"))
 
 
 class Freshness(StrEnum):
-    """What the age of the inventory means."""
+    """The meaning of the age of the inventory."""
 
     FRESH = "fresh"
     STALE = "stale"
     """Worth a warning: a nightly load was missed."""
 
     DISTRUSTED = "distrusted"
-    """Every computer found in it is to be confirmed by TDX before anything is decided."""
+    """TDX confirms every computer found in it before anything is decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class AgeLimits:
     distrusted: timedelta = timedelta(days=7)
 
     def judge(self, age: timedelta | None) -> Freshness:
-        """What an age means; an unknown one is not trusted."""
+        """Judge an age; an unknown one is not trusted."""
         if age is None or age >= self.distrusted:
             return Freshness.DISTRUSTED
         return Freshness.STALE if age >= self.stale else Freshness.FRESH

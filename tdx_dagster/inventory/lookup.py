@@ -1,4 +1,4 @@
-"""Asking the inventory: PostgreSQL, and its twin in memory.
+"""Look computers up: in PostgreSQL, or in a list in memory.
 
 Belongs here: implementations of `Inventory`, proved alike by one contract test. Does not: what is
 done with the answers (`discovery`).
@@ -195,7 +195,7 @@ class MemoryInventory:
         except ValueError as error:
             raise ValueError(f"The inventory is no JSON: {error}") from error
         if not isinstance(records, list):
-            raise ValueError(  # noqa: TRY004  whoever gives a file expects one kind of error
+            raise ValueError(  # noqa: TRY004  callers expect one kind of error of a file
                 "The inventory must be a JSON list of assets: "
                 "[{ID, Name, SerialNumber, Tag, StatusName}]"
             )

@@ -1,4 +1,4 @@
--- Where the inventory's own table is, and whether names beside it are free.
+-- Where the inventory's own table is, and whether other names in its schema are free.
 
 -- name: schema_of_table
 -- The schema of our table; the view of its keys tells it from a table of that name that somebody else has.

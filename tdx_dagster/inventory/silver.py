@@ -188,7 +188,7 @@ def make_computers(
     )
     known = [statuses.get(status) for status in rows["status_id"]]
     rows["status_class"] = _series(rows, (one.status_class if one else None for one in known))
-    # By the name Active, as everywhere (rule 9): a machine in storage or repair is in service too.
+    # By the name Active, as everywhere: a machine in storage or repair is in service too.
     active = ActiveStatuses(listed=statuses)
     rows["is_active"] = _series(
         rows,

@@ -67,7 +67,7 @@ class Tickets:
 
 @dataclass(frozen=True, slots=True)
 class LostSummary:
-    """A result that no summary told.
+    """A result whose summary was never posted.
 
     Args:
         ticket_id: The ticket.
@@ -87,7 +87,7 @@ class OldLog:
     Args:
         actions: Rows by action id, in the order in which the daemon ran them on a ticket.
         doubles: Tickets on which it completed an action under several ids, by type.
-        lost_summaries: Results that no summary told.
+        lost_summaries: Results whose summary was never posted.
     """
 
     actions: Sequence[OldAction]
