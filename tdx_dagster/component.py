@@ -22,7 +22,8 @@ from pydantic import Field
 import tdx_dagster.defs
 from tdx_dagster.component_errors import causes, component_fault
 from tdx_dagster.failures import failure
-from tdx_dagster.settings import SettingsError, load_sensor_settings
+from tdx_dagster.inventory.columns import InventoryKeys
+from tdx_dagster.settings import SettingsError, load_inventory_settings, load_sensor_settings
 from tdx_dagster.tickets.actions.registry import BadAction, read_actions
 from tdx_dagster.tickets.job import build_ticket_asset, build_ticket_job
 from tdx_dagster.tickets.pipeline import Pipeline
@@ -86,7 +87,8 @@ class TicketPipeline(dg.Component, dg.Model, dg.Resolvable):
 
 def pipeline_definitions(pipeline: Pipeline) -> dg.Definitions:
     """Make asset, job and sensor of a pipeline."""
-    asset = build_ticket_asset(pipeline)
+    computers = InventoryKeys.of(load_inventory_settings()).computers
+    asset = build_ticket_asset(pipeline, computers)
     job = build_ticket_job(pipeline, asset)
     given = load_sensor_settings()
     is_on = given.tdx_sensors == "on"

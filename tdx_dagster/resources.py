@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from tdx_dagster.discovery.remembered import RememberingInventory
 from tdx_dagster.failures import failure
-from tdx_dagster.inventory.lookup import PostgresInventory
+from tdx_dagster.inventory.current import CurrentInventory
 from tdx_dagster.postgres.database import engine as make_engine
 from tdx_dagster.postgres.errors import DatabaseError
 from tdx_dagster.settings import (
@@ -133,7 +133,7 @@ def ticket_tools(
         tdx=tdx.client(),
         store=PostgresStore(engine),
         inventory=RememberingInventory(
-            PostgresInventory(engine, load_inventory_settings()),
+            CurrentInventory(engine, load_inventory_settings()),
             ask_statuses=tdx.client().asset_statuses,
         ),
         times=load_settings().times(),

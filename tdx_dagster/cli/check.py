@@ -14,7 +14,9 @@ from tdx_dagster.cli.errors import exit_code_and_text
 from tdx_dagster.cli.output import out, print_json
 from tdx_dagster.cli.runtime import dagster_home, prepare
 from tdx_dagster.component import DefsFolder, load_defs_folder
+from tdx_dagster.inventory.checks import InventoryNames, check_current
 from tdx_dagster.inventory.freshness import Freshness, inventory_age
+from tdx_dagster.inventory.ownership import check_ownership
 from tdx_dagster.inventory.statuses import listed_by_tdx
 from tdx_dagster.postgres.database import shown_url
 from tdx_dagster.postgres.migrations import schema_state
@@ -27,6 +29,7 @@ from tdx_dagster.settings import (
     load_settings,
     require_settings,
 )
+from tdx_dagster.state.older_daemon import writing_now
 from tdx_dagster.tdx.address import is_sandbox, normalise_base_url
 from tdx_dagster.tdx.client import Tdx
 from tdx_dagster.tdx.errors import TdxRefused, TdxRetryLater, TdxSettingError
@@ -94,6 +97,7 @@ def run_checks() -> Iterator[Finding]:
         yield schema
     if schema.verdict is Verdict.OK:
         yield _finding("inventory", _inventory)
+        yield _finding("action log", _action_log)
     yield _finding("dagster.yaml", lambda: str(dagster_home()))
     folder = load_defs_folder()
     yield _finding("pipelines", lambda: _pipelines(folder))
@@ -172,11 +176,11 @@ def _pipelines(folder: DefsFolder) -> str:
 
 def _inventory() -> str:
     settings = load_inventory_settings()
-    age, computers = inventory_age(
-        DatabaseProvider().engine(),
-        source_system=settings.source_system,
-        entity_types=settings.entity_types,
-    )
+    engine = DatabaseProvider().engine()
+    if not settings.is_external:
+        check_ownership(engine, settings.source_system)
+    names = InventoryNames(settings.source_system, settings.entity_types, settings.schema_name)
+    age, computers = inventory_age(engine, **asdict(names))
     by = "by another job" if settings.is_external else "by us"
     remedy = "look at the job that loads it" if settings.is_external else "run `tdx-dagster ingest`"
     if not computers:
@@ -184,11 +188,21 @@ def _inventory() -> str:
             f"No computers are known: {remedy if age is None else 'run `tdx-dagster ingest`'}. "
             "Until then TDX is searched."
         )
+    current = check_current(engine, names)
+    if not current.passed:
+        raise _Warning(current.text)
     judged = settings.limits.judge(age)
     if judged is not Freshness.FRESH:
         more = "; TDX is asked about each hit" if judged is Freshness.DISTRUSTED else ""
         raise _Warning(f"{computers} computers, but last loaded {by} {_ago(age)}{more}: {remedy}.")
     return f"{computers} computers, loaded {by} {_ago(age)}"
+
+
+def _action_log() -> str:
+    running = writing_now(DatabaseProvider().engine())
+    if running:
+        raise _Warning(running)
+    return "nobody else writes it"
 
 
 def _ago(age: timedelta | None) -> str:

@@ -12,11 +12,18 @@ from typing import TYPE_CHECKING
 from sqlalchemy import make_url
 
 from tdx_dagster.environment import remember_environment
-from tdx_dagster.postgres.database import ensure_database, libpq_url
+from tdx_dagster.inventory.schema import place_table
+from tdx_dagster.postgres.database import engine, ensure_database, libpq_url
 from tdx_dagster.postgres.errors import MissingRight
 from tdx_dagster.postgres.migrations import migrate, pending
 from tdx_dagster.postgres.rights import require_home
-from tdx_dagster.settings import SettingsError, find_database, load_settings, require_settings
+from tdx_dagster.settings import (
+    SettingsError,
+    find_database,
+    load_inventory_settings,
+    load_settings,
+    require_settings,
+)
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, ExecuteInProcessResult
@@ -94,6 +101,8 @@ def bring_up_to_date(runtime: Runtime) -> None:
         )
     if waiting:
         migrate(runtime.database)
+    if runtime.is_embedded:
+        place_table(engine(runtime.database), load_inventory_settings().schema_name)
 
 
 def dagster_url(url: str) -> str:

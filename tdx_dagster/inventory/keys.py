@@ -1,4 +1,4 @@
-"""One way of writing for every identifier: what people type and what TDX stores meet here.
+"""Normal forms of identifiers, shared by texts and records.
 
 Belongs here: normal forms of a text and of a key, and the values that identify nothing. Does not:
 which parts of a text are identifiers (`identifiers`).
@@ -86,7 +86,7 @@ def fold_text(text: str) -> str:
 
     Compatibility forms become ASCII where they can, dashes that stand for a hyphen become one,
     invisible characters go. Letters keep their case, and those outside ASCII stay, so that a token
-    that holds one is known not to match (rule 8).
+    that holds one is known not to match.
     """
     if text.isascii():
         return text

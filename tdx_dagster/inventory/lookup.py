@@ -1,4 +1,4 @@
-"""Asking the inventory: PostgreSQL, and its twin in memory.
+"""Look computers up: in PostgreSQL, or in a list in memory.
 
 Belongs here: implementations of `Inventory`, proved alike by one contract test. Does not: what is
 done with the answers (`discovery`).
@@ -22,9 +22,10 @@ from tdx_dagster.inventory.computers import (
     InventoryUnavailable,
     keys_of,
 )
-from tdx_dagster.inventory.freshness import Freshness, inventory_age
+from tdx_dagster.inventory.freshness import Freshness, inventory_age, is_silver_behind
 from tdx_dagster.inventory.keys import fold_key, host_key
 from tdx_dagster.inventory.records import STATUS
+from tdx_dagster.inventory.schema import in_schema
 from tdx_dagster.inventory.settings import InventorySettings
 from tdx_dagster.inventory.statuses import ActiveStatuses, AssetStatus, Listed
 from tdx_dagster.postgres.errors import DatabaseError
@@ -39,7 +40,7 @@ Found = Mapping[str, tuple[Computer, ...]]
 
 
 class PostgresInventory:
-    """The inventory in `silver.tdx_computers`.
+    """The inventory in `tdx_computers`, of silver or of INVENTORY_SCHEMA.
 
     Args:
         engine: Where the table is.
@@ -85,8 +86,16 @@ class PostgresInventory:
                 self._engine,
                 source_system=settings.source_system,
                 entity_types=settings.entity_types,
+                schema=settings.schema_name,
             )
-        return settings.limits.judge(age) is Freshness.DISTRUSTED
+            if settings.limits.judge(age) is Freshness.DISTRUSTED:
+                return True
+            return is_silver_behind(
+                self._engine,
+                source_system=settings.source_system,
+                entity_types=settings.entity_types,
+                schema=settings.schema_name,
+            )
 
     def statuses(self) -> Listed:
         """See `Inventory`."""
@@ -95,7 +104,9 @@ class PostgresInventory:
 
     def _rows(self, query: str, **parameters: object) -> Sequence[Row[Any]]:
         with _asking(), self._engine.connect() as connection:
-            return connection.execute(QUERIES[query], parameters).all()
+            return connection.execute(
+                in_schema(QUERIES, query, self._settings.schema_name), parameters
+            ).all()
 
 
 @contextmanager
@@ -185,7 +196,7 @@ class MemoryInventory:
         except ValueError as error:
             raise ValueError(f"The inventory is no JSON: {error}") from error
         if not isinstance(records, list):
-            raise ValueError(  # noqa: TRY004  whoever gives a file expects one kind of error
+            raise ValueError(  # noqa: TRY004  callers expect one kind of error of a file
                 "The inventory must be a JSON list of assets: "
                 "[{ID, Name, SerialNumber, Tag, StatusName}]"
             )

@@ -1,4 +1,4 @@
--- What discovery asks of the inventory. Keys are folded as `inventory/folding.py` folds them.
+-- What discovery asks of the inventory. Keys are folded as `inventory/keys.py` folds them.
 
 -- name: find_computers
 -- Computers whose name, serial number or tag equals one of many keys, over the key indexes.

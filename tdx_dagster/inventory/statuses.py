@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from tdx_dagster.tdx.models import Status
 
 ACTIVE = ("Active",)
-"""The statuses that count where nothing else is set (rule 9)."""
+"""The statuses that count where nothing else is set."""
 
 
 @dataclass(frozen=True, slots=True)

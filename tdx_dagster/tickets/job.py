@@ -54,8 +54,15 @@ def batch_io_manager(_: dg.InitResourceContext) -> BatchIOManager:
     return BatchIOManager()
 
 
-def build_ticket_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
-    """Make the graph asset of a pipeline: `load_tickets`, one op an action, `record`."""
+def build_ticket_asset(
+    pipeline: Pipeline, computers: dg.AssetKey = COMPUTERS_KEY
+) -> dg.AssetsDefinition:
+    """Make the graph asset of a pipeline: `load_tickets`, one op an action, `record`.
+
+    Args:
+        pipeline: The pipeline.
+        computers: The asset it follows.
+    """
     load = _load_op(pipeline)
     actions = [(action, _action_op(pipeline, action)) for action in pipeline.actions]
     record = _record_op(pipeline)
@@ -64,7 +71,7 @@ def build_ticket_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
         name=pipeline.name,
         key_prefix=["tickets"],
         partitions_def=partitions_of(pipeline),
-        ins={"computers": dg.AssetIn(key=COMPUTERS_KEY, dagster_type=dg.Nothing)},
+        ins={"computers": dg.AssetIn(key=computers, dagster_type=dg.Nothing)},
         config=_config_mapping(pipeline),
         backfill_policy=dg.BackfillPolicy.multi_run(pipeline.tickets_per_run),
         description=_description(pipeline),

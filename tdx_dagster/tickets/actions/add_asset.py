@@ -57,6 +57,7 @@ class AddAsset(Action):
     skip_if_requestor_asset_exists: bool = True
     active_status_only: bool = True
     computer_form_id: int | None = 2448
+    has_database: bool = True
     max_api_searches: int = Field(default=5, ge=0)
     fallback_excluded_accounts: tuple[str, ...] = ()
     active_status_ids: tuple[int, ...] | None = None
@@ -70,8 +71,11 @@ class AddAsset(Action):
         return self
 
     def hashed_settings(self) -> dict[str, object]:
-        """See `Action.hashed_settings`. The older daemon also hashed that it had a database."""
-        return super().hashed_settings() | {"has_database": True}
+        """See `Action.hashed_settings`. The older daemon also hashed whether it had a database.
+
+        The setting does nothing else: false gives the ids of a daemon that ran without one.
+        """
+        return super().hashed_settings() | {"has_database": self.has_database}
 
     def identifier_settings(self) -> IdentifierSettings:
         """Give what this installation adds to the rules about tokens."""
