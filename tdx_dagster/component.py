@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
@@ -50,6 +51,9 @@ class TicketPipeline(dg.Component, dg.Model, dg.Resolvable):
     interval_seconds: int = Field(300, ge=SHORTEST_INTERVAL, description="Between two looks.")
     tickets_per_run: int = Field(30, ge=1, le=500, description="At most so many in one run.")
     act_on_closed: bool = Field(default=False, description="Act on closed tickets too.")
+    taken_over_at: datetime | None = Field(
+        None, description="When an older daemon was stopped; what it did on tickets is looked for."
+    )
     actions: Annotated[
         Sequence[Mapping[str, Any]],
         dg.Resolver(_plain_mappings, model_field_type=list[dict[str, Any]]),
@@ -78,11 +82,17 @@ class TicketPipeline(dg.Component, dg.Model, dg.Resolvable):
             interval_seconds=self.interval_seconds,
             tickets_per_run=self.tickets_per_run,
             act_on_closed=self.act_on_closed,
+            taken_over_at=_in_utc(self.taken_over_at),
         )
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Make the definitions of the pipeline."""
         return pipeline_definitions(self.spec(context.path.name, place_of(context.path)))
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    """Take a time without a zone as UTC."""
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def pipeline_definitions(pipeline: Pipeline) -> dg.Definitions:

@@ -104,10 +104,6 @@ def test_what_is_done_stays_done_and_what_is_not_is_done_once(world: World) -> N
     assert len(changed) == 2
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the writer does not yet look for an effect before the first write of its own",
-)
 def test_an_effect_that_the_log_does_not_know_is_found_on_the_ticket(world: World) -> None:
     """The connection was lost after the write, or the process was killed before the row."""
     taken_over(world)

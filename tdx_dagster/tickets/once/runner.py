@@ -7,6 +7,7 @@ person). Does not: the steps of a single write (`writer`), deciding which ticket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from threading import Event, Thread
 from typing import Any
@@ -30,6 +31,7 @@ from tdx_dagster.tickets.actions.context import ActionContext, RunContext
 from tdx_dagster.tickets.actions.effects import Effect, TdxWrites, Writer
 from tdx_dagster.tickets.actions.outcome import GiveUp, Performed, RetryLater, Uncertain
 from tdx_dagster.tickets.once.writer import DryRunWriter, LiveWriter, TicketIsClosed, Times
+from tdx_dagster.tickets.takeover import may_have_been_worked_on
 from tdx_dagster.tickets.ticket_view import TicketView
 
 CLOSED = frozenset({StatusClass.COMPLETED, StatusClass.CANCELLED})
@@ -86,6 +88,7 @@ class ActionRunner:
         pipeline: Name of the pipeline.
         run_id: The Dagster run, for the history.
         times: How long facts are relied on.
+        taken_over_at: When the older daemon was stopped, where the pipeline says so.
         act_on_closed: Tickets that are completed or cancelled are acted on too (case A40).
         posted_texts: What the pipeline's actions write on tickets.
         warn: Takes sentences for the run's log.
@@ -98,6 +101,7 @@ class ActionRunner:
     run_id: str
     times: Times = field(default_factory=Times)
     act_on_closed: bool = False
+    taken_over_at: datetime | None = None
     posted_texts: Sequence[str] = ()
     warn: Callable[[str], None] = field(default=lambda _: None)
 
@@ -230,6 +234,11 @@ class ActionRunner:
         )
         try:
             writer.closed = self._closed(ticket)
+            writer.looks_first = may_have_been_worked_on(
+                self.store.get_ticket_actions(ticket.id),
+                ticket.ticket.created_at,
+                self.taken_over_at,
+            )
             with self._renewed(claim):
                 performed = action.perform(self._context(ticket, writer))
             self._check_settled(action, ticket)
