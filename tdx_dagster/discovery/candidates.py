@@ -1,4 +1,4 @@
-"""What the text step is told and what it gives back.
+"""Input and output of the text step.
 
 Belongs here: frozen records: what an installation adds to the rules, candidates, and what was
 dropped with its reason. Does not: the rules (`identifiers`, `readings`).
@@ -23,7 +23,7 @@ class IdentifierSettings:
 
     Args:
         identifier_patterns: Regular expressions, case ignored. Whatever they match is a candidate
-            beside the tokens; a group, if there is one, is the identifier. For names with blanks.
+            in addition to the tokens; a group, if there is one, is the identifier. For names with blanks.
         ignore_identifiers: Identifiers that never count; `*` and `?` stand for any characters.
 
     Raises:

@@ -123,7 +123,7 @@ def names_other_kind(head: str) -> bool:
 
 
 def is_called_computer(text: str, start: int, end: int) -> bool:
-    """Whether a word for a computer stands right beside a token."""
+    """Whether a word for a computer stands right next to a token."""
     return bool(
         _COMPUTER_AFTER.match(text, end) or _COMPUTER_BEFORE.search(text, max(0, start - 30), start)
     )

@@ -167,7 +167,7 @@ class _Search:
         if owned is None:
             self._tdx.not_searched.append("the requestor's computers")
             return self._ended(Reason.SEARCH_INCOMPLETE)
-        # Active ones only, whatever `active_only` says: an old machine is no reason for doubt, nor
+        # Active ones only, whatever `active_only` says: a retired machine is no second computer, nor
         # an answer.
         eligible = replace(self._settings, active_only=True)
         counted = [computer for computer in owned if is_eligible(computer, eligible)]

@@ -63,7 +63,7 @@ class Everyday(Enum):
 
     Attributes:
         NO: It is a name wherever it stands.
-        COMPOUND: A compound in small letters: a word for a computer beside it is enough.
+        COMPOUND: A compound in small letters: a word for a computer next to it is enough.
         YES: A product or a common word: only a label counts, or that the requestor owns the machine.
     """
 

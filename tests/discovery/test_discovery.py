@@ -1,4 +1,4 @@
-"""Which computers a ticket is about: phases, search, cap, last resort, confirmation."""
+"""Which computers a ticket is about: phases, search, cap, requestor fallback, confirmation."""
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
@@ -184,12 +184,12 @@ def test_one_serial_number_on_two_active_records_is_pointed_out() -> None:
     twins = [computer(asset_id=n, name=f"CHEM-A{n}", serial_number="9ZB6WN3") for n in (2, 1)]
     found = find("9zb6wn3 beeps", known=twins)
     assert ids(found) == [1, 2]
-    (doubt,) = found.ambiguous
-    assert (doubt.token, [c.asset_id for c in doubt.computers]) == ("9zb6wn3", [1, 2])
+    (one,) = found.ambiguous
+    assert (one.token, [c.asset_id for c in one.computers]) == ("9zb6wn3", [1, 2])
 
 
 def test_a47_beyond_the_cap_matches_are_named_in_order() -> None:
-    """Twelve machines named, ten attached, and two told (case A47)."""
+    """Twelve machines named, ten attached, two named (case A47)."""
     known = [computer(asset_id=100 - n, name=f"LAB-PC{n:02}") for n in range(12)]
     found = find(" ".join(f"lab-pc{n:02}" for n in range(12)), known=known)
     assert ids(found) == [100 - n for n in range(10)]
@@ -303,7 +303,7 @@ def test_a_search_that_fails_ends_the_discovery_before_the_requestor_fallback() 
         find("UNKNOWN1", search=Broken())
 
 
-# The last resort
+# The requestor fallback
 
 
 def test_the_requestors_only_active_computer_is_the_fallback() -> None:
@@ -365,7 +365,7 @@ def test_a_word_that_equals_some_record_does_not_stand_in_the_way() -> None:
 
 
 def test_the_same_ticket_gives_the_same_answer_from_a_remembering_inventory() -> None:
-    """A batch asks once; nobody may notice (DESIGN, section 5)."""
+    """A batch asks once; nobody may notice."""
     inventory = RememberingInventory(MemoryInventory(KNOWN))
     inventory.prefetch(["psyc-zlab08 STAT-MFP4"], IdentifierSettings(), [REQUESTOR])
     for title in ("psyc-zlab08 7k2qx93", "GEO-FIELD2", "slow", "STAT-MFP4"):

@@ -20,8 +20,8 @@ SEEDS = st.integers(0, 2**32)
 def found_in(story: Story) -> list[int]:
     """The ids that discovery finds in a story."""
     inventory = MemoryInventory.from_json(json.dumps(story.assets))
-    told = explain_text(story.text, story.is_html, inventory, DiscoverySettings())
-    return [int(number) for number in told.as_json()["asset_ids"]]
+    seen = explain_text(story.text, story.is_html, inventory, DiscoverySettings())
+    return [int(number) for number in seen.as_json()["asset_ids"]]
 
 
 @settings(CALM, max_examples=1000)
