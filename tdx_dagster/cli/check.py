@@ -25,13 +25,18 @@ from tdx_dagster.settings import (
     load_inventory_settings,
     load_sensor_settings,
     load_settings,
+    require_settings,
 )
 from tdx_dagster.tdx.address import is_sandbox, normalise_base_url
 from tdx_dagster.tdx.client import Tdx
-from tdx_dagster.tdx.errors import TdxRetryLater
+from tdx_dagster.tdx.errors import TdxRefused, TdxRetryLater, TdxSettingError
+from tdx_dagster.tdx.models import AssetSearch
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.report import read_tickets
+
+# One may be gone since the report was made; several of them show that the application is wrong.
+TICKETS_TRIED = 3
 
 
 class Verdict(StrEnum):
@@ -100,8 +105,10 @@ def run_checks() -> Iterator[Finding]:
     yield _finding("sign-in", lambda: f"as {tdx.account().full_name or 'a service account'}")
     yield _finding("TDX_TICKET_APP_ID", lambda: f"{len(tdx.ticket_statuses())} ticket statuses")
     yield _finding("TDX_ASSET_APP_ID", lambda: f"{len(tdx.asset_statuses())} asset statuses")
+    yield _finding("an asset", lambda: _asset(tdx))
     for pipeline in folder.pipelines.values():
         yield _finding(f"report of {pipeline.name}", lambda it=pipeline: _report(tdx, it))  # type: ignore[misc]
+        yield _finding(f"a ticket of {pipeline.name}", lambda it=pipeline: _ticket(tdx, it))  # type: ignore[misc]
         yield check_statuses(tdx, pipeline)
 
 
@@ -115,7 +122,7 @@ def check_statuses(tdx: Tdx, pipeline: Pipeline) -> Finding:
             for action in pipeline.actions
             if isinstance(action, AddAsset)
         ]
-        warnings = [warning for active in actives for warning in active.doubts()]
+        warnings = [warning for active in actives for warning in active.warnings()]
         if warnings:
             raise _Warning(" ".join(warnings))
         counted = (", ".join(map(str, active.ids or active.names)) for active in actives)
@@ -143,8 +150,9 @@ def _finding(about: str, find: Callable[[], str]) -> Finding:
 
 
 def _settings() -> str:
-    load_inventory_settings()
-    address = normalise_base_url(load_settings().connection().base_url)
+    require_settings(needs_tdx=True)
+    connection = load_settings().connection()
+    address = normalise_base_url(connection.base_url, allow_http=connection.allow_http)
     return f"complete, for the {'sandbox' if is_sandbox(address) else 'production system'} at {address}"
 
 
@@ -185,6 +193,34 @@ def _inventory() -> str:
 
 def _ago(age: timedelta | None) -> str:
     return "at an unknown time" if age is None else f"{age.total_seconds() / 3600:.1f} hours ago"
+
+
+def _ticket(tdx: Tdx, pipeline: Pipeline) -> str:
+    """Read a ticket of the report, since only that shows that the application is the tickets' own."""
+    report = tdx.report(load_settings().report_id(pipeline.report_id))
+    ticket_ids = read_tickets(report, pipeline.ticket_column).ticket_ids[:TICKETS_TRIED]
+    refusals = []
+    for ticket_id in ticket_ids:
+        try:
+            return f"ticket {tdx.ticket(ticket_id).id} can be read"
+        except TdxRefused as error:
+            refusals.append(str(error))
+    if not refusals:
+        return "the report is empty"
+    tdx.check_ticket_app()
+    raise TdxSettingError(
+        f"TDX_TICKET_APP_ID (or TDX_APP_ID): none of the report's first tickets can be read. {refusals[0]}"
+    )
+
+
+def _asset(tdx: Tdx) -> str:
+    """Read one asset, since only that shows that the application is theirs and readable."""
+    found = tdx.search_assets(AssetSearch(max_results=1))
+    if not found:
+        raise _Warning(
+            "The application of TDX_ASSET_APP_ID holds no asset that this account can see."
+        )
+    return f"asset {tdx.asset(found[0].id).id} can be read"
 
 
 def _report(tdx: Tdx, pipeline: Pipeline) -> str:

@@ -9,7 +9,7 @@ from tdx_dagster.cli.runtime import QUIET, dagster_instance, failure_text, prepa
 from tdx_dagster.definitions import build_defs
 from tdx_dagster.inventory.columns import ASSETS, BRONZE, COMPUTERS
 from tdx_dagster.inventory.load_result import Mode
-from tdx_dagster.settings import load_inventory_settings, load_settings
+from tdx_dagster.settings import load_inventory_settings
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -24,9 +24,7 @@ def ingest(ctx: click.Context, *, incremental: bool, as_json: bool) -> None:
 
     With INVENTORY_SOURCE=external it looks at what another job has loaded, and makes computers of that.
     """
-    if not load_inventory_settings().is_external:
-        load_settings().connection()
-    runtime = prepare()
+    runtime = prepare(needs_tdx=not load_inventory_settings().is_external)
     mode = Mode.INCREMENTAL if incremental else Mode.FULL
     with dagster_instance(runtime) as instance, err.status(f"Loading ({mode.value}) …"):
         loaded = load_inventory(instance, mode)

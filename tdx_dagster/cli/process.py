@@ -133,7 +133,7 @@ def process(
 ) -> None:
     """Make one pass over a report now, through the same job as the sensor's runs."""
     _set_up_log(log_file, log_level)
-    runtime = prepare()
+    runtime = prepare(needs_tdx=True)
     request = PassRequest(pipeline, report_id, tickets, limit, dry_run)
     with dagster_instance(runtime) as instance:
         made = run_with_progress(request, instance, label="dry run" if dry_run else "tickets")
@@ -255,7 +255,7 @@ def _incomplete(made: PassResult, tickets: Sequence[int], error: str) -> dict[in
         log = made.planned.services.store.rows(missing)
         for ticket in list(missing):
             now = plan_ticket(made.planned.pipeline, ticket, log.get(ticket, ()))
-            if not any(now.due[name].runs for name in missing[ticket]) and not error:
+            if not any(now.due[name].should_run for name in missing[ticket]) and not error:
                 del missing[ticket]
     return {
         ticket: error or f"{', '.join(names)} did not run, although due"
@@ -268,7 +268,7 @@ def _not_run(made: PassResult, plan: TicketPlan) -> list[str]:
     if any(one.stops_ticket for one in ended):
         return []
     ran = {one.action_name for one in ended}
-    return [name for name, due in plan.due.items() if due.runs and name not in ran]
+    return [name for name, due in plan.due.items() if due.should_run and name not in ran]
 
 
 def _show(made: PassResult) -> None:

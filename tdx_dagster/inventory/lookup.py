@@ -6,7 +6,6 @@ done with the answers (`discovery`).
 
 import json
 import logging
-import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,12 +23,13 @@ from tdx_dagster.inventory.computers import (
     keys_of,
 )
 from tdx_dagster.inventory.freshness import Freshness, inventory_age
+from tdx_dagster.inventory.keys import fold_key, host_key
 from tdx_dagster.inventory.records import STATUS
 from tdx_dagster.inventory.settings import InventorySettings
 from tdx_dagster.inventory.statuses import ActiveStatuses, AssetStatus, Listed
 from tdx_dagster.postgres.errors import DatabaseError
 from tdx_dagster.postgres.queries import Queries
-from tdx_dagster.tdx.parse import parse_flag, parse_id
+from tdx_dagster.tdx.parse import as_guid, parse_flag, parse_id
 
 log = logging.getLogger(__name__)
 
@@ -167,7 +167,7 @@ class MemoryInventory:
         self._by_key = _by_key(
             (key, replace(computer, matched_field=field))
             for computer in self._computers
-            for field, key in keys_of(computer.name, computer.serial_number, computer.tag)
+            for field, key in _keys_in_memory(computer)
         )
 
     @classmethod
@@ -228,6 +228,13 @@ class MemoryInventory:
         return self._statuses
 
 
+def _keys_in_memory(computer: Computer) -> Iterator[tuple[Field, str]]:
+    """All keys under which a computer is found: its fields, and the first label of a full domain name."""
+    yield from keys_of(computer.name, computer.serial_number, computer.tag)
+    if short := host_key(fold_key(computer.name)):
+        yield "name", short
+
+
 def _from_record(number: int, record: object) -> Computer:
     if not isinstance(record, dict) or not isinstance(record.get("ID"), int):
         raise ValueError(  # noqa: TRY004  as above
@@ -276,12 +283,3 @@ def _by_key(pairs: Iterable[tuple[str, Computer]]) -> dict[str, tuple[Computer, 
     for key, computer in pairs:
         found[key].setdefault(computer.asset_id, computer)
     return {key: tuple(computers.values()) for key, computers in found.items()}
-
-
-def as_guid(uid: object) -> str | None:
-    """A person's id in the one form it is compared in; None for nobody and zero (case A38)."""
-    try:
-        known = uuid.UUID(str(uid))
-    except ValueError:
-        return None
-    return str(known) if known.int else None

@@ -56,6 +56,10 @@ class Pipeline:
         """The actions as the plan knows them, by name; hashed once, since each ticket asks for them."""
         return {action.label: action.identified() for action in self.actions}
 
+    def action(self, label: str) -> Action:
+        """Give an action by its name."""
+        return next(action for action in self.actions if action.label == label)
+
     def with_settings(self, overrides: Mapping[str, Mapping[str, Any]]) -> "Pipeline":
         """Give the pipeline with settings of its actions replaced, as the launchpad does.
 

@@ -107,9 +107,13 @@ class ActionRunner:
         Raises:
             TdxSettingError: No ticket is at fault; the claim is given back as if it had not been taken.
         """
-        closed = self._closed(ticket)
-        is_open = bool(closed) and self._has_open_effect(action, ticket)
-        if closed and not is_open:
+        try:
+            closed = self._closed(ticket)
+        except TdxSettingError:
+            raise
+        except TdxError:
+            closed = ""  # shows again, and is recorded, once the action is claimed
+        if closed and not self._has_open_effect(action, ticket):
             return self._skip(action, ticket, closed)
         claim = self.store.claim(
             ticket.id,
@@ -122,7 +126,7 @@ class ActionRunner:
         if claim is None:
             return self._not_claimed(action, ticket)
         try:
-            return self._perform(action, ticket, claim, closed)
+            return self._perform(action, ticket, claim)
         except StaleClaim as error:
             return outcome_of(action, ticket, Result.SKIPPED, str(error), stops_ticket=True)
 
@@ -177,16 +181,9 @@ class ActionRunner:
         return DryRunWriter(self.tdx, ticket.id, action.identity().action_id, known)
 
     def _closed(self, ticket: TicketView) -> str:
-        """Say that the ticket is closed; empty where it is not, is acted on all the same, or is unreadable."""
-        if self.act_on_closed:
-            return ""
-        try:
-            read = ticket.ticket
-        except TdxSettingError:
-            raise
-        except TdxError:
-            return ""  # shows again, and is recorded, when the action asks for it
-        if read.status_class not in CLOSED:
+        """Say that the ticket is closed; empty where it is not, or is acted on all the same."""
+        read = ticket.ticket
+        if self.act_on_closed or read.status_class not in CLOSED:
             return ""
         return f"the ticket is {read.status_name or read.status_class.name.lower()}"
 
@@ -225,13 +222,14 @@ class ActionRunner:
             stops_ticket=not action.continue_on_failure,
         )
 
-    def _perform(self, action: Action, ticket: TicketView, claim: Claim, closed: str) -> Outcome:
+    def _perform(self, action: Action, ticket: TicketView, claim: Claim) -> Outcome:
         if claim.attempt > self.times.max_attempts:
             return self._fail(action, ticket, claim, _NeverEnded(claim.attempt - 1))
         writer = LiveWriter(
-            self.tdx, ticket.id, claim.identity.action_id, self.store, claim, self.times, closed
+            self.tdx, ticket.id, claim.identity.action_id, self.store, claim, self.times
         )
         try:
+            writer.closed = self._closed(ticket)
             with self._renewed(claim):
                 performed = action.perform(self._context(ticket, writer))
             self._check_settled(action, ticket)
