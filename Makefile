@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test chaos mutations bench check format lock down clean
+.PHONY: help install demo dev unit test coverage chaos mutations bench check scan format lock down clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/'
@@ -29,9 +29,16 @@ demo: $(STAMP) ## Do the main job on sample data, and end
 dev: $(STAMP) ## Serve the sample in the Dagster UI on 127.0.0.1:3000 until Ctrl-C
 	@$(BIN)/tdx-dagster dev
 
+unit: $(STAMP) ## Run the tests that need no server and no Dagster: seconds
+	$(BIN)/python -m pytest -q -m unit
+
 # Two at a time: waiting for processes is most of what the tests do. Each worker has its own server.
 test: $(STAMP) ## Run all tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+# As `make test`, and fails under the share of branches that pyproject.toml names.
+coverage: $(STAMP) ## Run all tests and measure what they cover
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --cov --cov-report term
 
 SEEDS ?= 100
 FIRST ?= 1
@@ -53,7 +60,12 @@ check: $(STAMP) ## Format, lint, types, import rules, definitions
 	home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && \
 	  DAGSTER_HOME="$$home" $(BIN)/dagster definitions validate --workspace workspace.yaml --log-level warning
 
-format: $(STAMP) ## Format and mend what can be mended
+# The baseline holds what is no secret: addresses in examples, the simulator's own sign-in.
+scan: $(STAMP) ## Look for secrets in the files under version control, and lint the SQL
+	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --baseline .secrets.baseline
+	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar sql tdx_dagster
+
+format: $(STAMP) ## Format, and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -72,4 +84,4 @@ down: $(STAMP) ## Stop the embedded PostgreSQL
 
 clean: ## Remove the environment and everything local
 	-@test -x $(BIN)/tdx-dagster && $(BIN)/tdx-dagster down
-	rm -rf .venv .tdx .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .tdx .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*

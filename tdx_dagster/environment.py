@@ -34,7 +34,11 @@ class EnvironmentSettings(BaseSettings):
     """Settings that are read from the environment, then from `.env`, then from defaults."""
 
     model_config = SettingsConfigDict(
-        env_ignore_empty=True, extra="ignore", hide_input_in_errors=True, populate_by_name=True
+        env_ignore_empty=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+        populate_by_name=True,
+        allow_inf_nan=False,
     )
 
     @classmethod

@@ -5,13 +5,14 @@ them. No value is ever printed.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
 from tdx_dagster.environment import EnvironmentSettings, SettingsError, refuse_unknown
 from tdx_dagster.inventory.settings import InventorySettings, TimeZoneName
 from tdx_dagster.postgres.database import database_url
+from tdx_dagster.tdx.address import normalise_base_url
 from tdx_dagster.tdx.client import Connection
 from tdx_dagster.tdx.sign_in import Credentials
 from tdx_dagster.tickets.once.writer import Times
@@ -21,6 +22,9 @@ __all__ = ["InventorySettings", "Settings", "SettingsError", "embedded_folder", 
 # A call may wait for a rate limit and then for its answer; a claim must outlive both.
 LONGEST_WAIT_SECONDS = 120.0
 
+# TDX's ids are 32-bit integers above 0.
+TdxId = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
 
 class Settings(EnvironmentSettings):
     """What needs a TDX or a database; each field is the environment variable of its name in capitals."""
@@ -29,9 +33,9 @@ class Settings(EnvironmentSettings):
     tdx_allow_http: bool = Field(
         default=False, description="whether TDX_BASE_URL may be http:// to another machine"
     )
-    tdx_app_id: int | None = Field(None, description="serves for either app id that is missing")
-    tdx_ticket_app_id: int | None = None
-    tdx_asset_app_id: int | None = None
+    tdx_app_id: TdxId | None = Field(None, description="serves for either app id that is missing")
+    tdx_ticket_app_id: TdxId | None = None
+    tdx_asset_app_id: TdxId | None = None
     tdx_beid: SecretStr | None = None
     tdx_web_services_key: SecretStr | None = None
     tdx_username: str | None = None
@@ -42,7 +46,7 @@ class Settings(EnvironmentSettings):
     dagster_database_url: SecretStr | None = None
     dagster_home: Path | None = None
     tdx_celery_url: SecretStr | None = Field(None, description="the broker of Celery workers")
-    daemon_report_id: int | None = None
+    daemon_report_id: TdxId | None = None
 
     tdx_settle_seconds: float = Field(120.0, ge=0)
     tdx_lease_seconds: float = Field(300.0, gt=0)
@@ -170,6 +174,20 @@ def load_inventory_settings() -> InventorySettings:
     """
     refuse_unknown("INVENTORY_", InventorySettings.variables())
     return InventorySettings.load()
+
+
+def require_settings(*, needs_tdx: bool) -> None:
+    """Read all settings before anything is done with one.
+
+    Raises:
+        SettingsError: One is missing or malformed.
+        TdxSettingError: TDX_BASE_URL is no address.
+    """
+    settings = load_settings()
+    load_sensor_settings()
+    load_inventory_settings()
+    if needs_tdx:
+        normalise_base_url(settings.connection().base_url)
 
 
 def embedded_folder() -> Path:

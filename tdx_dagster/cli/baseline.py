@@ -22,7 +22,7 @@ NOTE = {
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def baseline(*, pipeline: str, report_id: int | None, as_json: bool) -> None:
     """Record every action of a pipeline as done on all tickets now in its report, doing none."""
-    prepare()
+    prepare(needs_tdx=True)
     planned = plan_pass(PassRequest(pipeline, report_id))
     recorded = sum(_record(planned, batch) for batch in _batches(planned.report.ticket_ids))
     tickets = len(planned.report.ticket_ids)

@@ -27,6 +27,7 @@ from tdx_dagster.settings import (
     load_inventory_settings,
     load_sensor_settings,
     load_settings,
+    require_settings,
 )
 from tdx_dagster.state.older_daemon import writing_now
 from tdx_dagster.tdx.address import is_sandbox, normalise_base_url
@@ -125,7 +126,7 @@ def check_statuses(tdx: Tdx, pipeline: Pipeline) -> Finding:
             for action in pipeline.actions
             if isinstance(action, AddAsset)
         ]
-        warnings = [warning for active in actives for warning in active.doubts()]
+        warnings = [warning for active in actives for warning in active.warnings()]
         if warnings:
             raise _Warning(" ".join(warnings))
         counted = (", ".join(map(str, active.ids or active.names)) for active in actives)
@@ -153,7 +154,7 @@ def _finding(about: str, find: Callable[[], str]) -> Finding:
 
 
 def _settings() -> str:
-    load_inventory_settings()
+    require_settings(needs_tdx=True)
     connection = load_settings().connection()
     address = normalise_base_url(connection.base_url, allow_http=connection.allow_http)
     return f"complete, for the {'sandbox' if is_sandbox(address) else 'production system'} at {address}"

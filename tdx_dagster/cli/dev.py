@@ -8,7 +8,6 @@ import fcntl
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -24,6 +23,7 @@ from rich.markup import escape
 
 from tdx_dagster.cli.demo import Sample, sample
 from tdx_dagster.cli.output import err
+from tdx_dagster.cli.ports import is_free, require_free
 from tdx_dagster.cli.runtime import dagster_instance
 from tdx_dagster.settings import SettingsError, embedded_folder
 from tdx_dagster.simulator import Simulator, State, load_state, sample_state, save_state
@@ -68,7 +68,7 @@ def dev(
     folder = embedded_folder().parent / "dev"
     size = SampleSize(tickets, assets, seed)
     with _one_per_folder(folder, port):
-        _require_free(port)
+        require_free(port)
         kept = None if fresh else _Kept.read(folder)
         if kept and kept.size != size:
             raise SettingsError(
@@ -105,7 +105,7 @@ class _Kept:
             return None
         if not (folder / "tdx.json").exists():
             return None
-        return kept if _is_free(kept.tdx_port) else cls(kept.size, 0)
+        return kept if is_free(kept.tdx_port) else cls(kept.size, 0)
 
 
 @contextmanager
@@ -135,29 +135,6 @@ def _one_per_folder(folder: Path, port: int) -> Iterator[None]:
         file.write(f"http://127.0.0.1:{port}, process {os.getpid()}")
         file.flush()
         yield
-
-
-def _require_free(port: int) -> None:
-    """Refuse a port that another program has, before anything starts.
-
-    Raises:
-        SettingsError: Naming the port and the option.
-    """
-    if not _is_free(port):
-        raise SettingsError(
-            f"Port {port} of 127.0.0.1 is in use by another program: choose another with --port, like "
-            f"--port {min(port + 1, 65535)}."
-        )
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def _load_inventory(running: Sample, size: SampleSize) -> None:

@@ -70,7 +70,7 @@ def _explain_ticket(ticket: int, pipeline: str | None, inventory_file: Path | No
     from tdx_dagster.resources import ticket_tools  # noqa: PLC0415  the same
     from tdx_dagster.tickets.actions.add_asset import enquiry_of  # noqa: PLC0415  kept beside its use
 
-    prepare()
+    prepare(needs_tdx=True)
     chosen = choose_pipeline(pipeline)
     tools = ticket_tools()
     view = tools.view(ticket)

@@ -11,7 +11,7 @@ from tdx_dagster.inventory.columns import InventoryKeys
 from tdx_dagster.inventory.load_result import Mode
 from tdx_dagster.inventory.ownership import check_ownership
 from tdx_dagster.resources import DatabaseProvider
-from tdx_dagster.settings import load_inventory_settings, load_settings
+from tdx_dagster.settings import load_inventory_settings
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -27,9 +27,7 @@ def ingest(ctx: click.Context, *, incremental: bool, as_json: bool) -> None:
     With INVENTORY_SOURCE=external it looks at what another job has loaded, and makes computers of that.
     """
     settings = load_inventory_settings()
-    if not settings.is_external:
-        load_settings().connection()
-    runtime = prepare()
+    runtime = prepare(needs_tdx=not settings.is_external)
     if not settings.is_external:
         check_ownership(DatabaseProvider().engine(), settings.source_system)
     mode = Mode.INCREMENTAL if incremental else Mode.FULL

@@ -18,8 +18,9 @@ from tdx_dagster.component import load_defs_folder
 from tdx_dagster.resources import ticket_tools
 from tdx_dagster.settings import SettingsError, load_settings
 from tdx_dagster.tickets.actions.due import Due
+from tdx_dagster.tickets.batch import MOST_UNFINISHED
 from tdx_dagster.tickets.pipeline import Pipeline
-from tdx_dagster.tickets.plan import Plan, plan_tickets
+from tdx_dagster.tickets.plan import Plan, plan_tickets, tickets_to_plan
 from tdx_dagster.tickets.report import ReportTickets, read_tickets
 from tdx_dagster.tickets.services import RunServices
 
@@ -74,7 +75,7 @@ class PlannedPass:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def plan(*, pipeline: str | None, report_id: int | None, as_json: bool) -> None:
     """Say what a pass would do, by action; nothing is written."""
-    prepare()
+    prepare(needs_tdx=True)
     planned = plan_pass(PassRequest(pipeline, report_id))
     if as_json:
         print_json(_as_json(planned))
@@ -103,18 +104,19 @@ def choose_pipeline(name: str | None) -> Pipeline:
 
 
 def plan_pass(request: PassRequest) -> PlannedPass:
-    """Read the report (one call) and the log (one query), and plan."""
+    """Read the report (one call) and the log, and plan what is in either: a ticket may leave with work undone."""
     pipeline = choose_pipeline(request.pipeline)
     services = ticket_tools()
     if request.tickets:
         report_id = request.report_id or pipeline.report_id
-        report = ReportTickets(
-            tuple(dict.fromkeys(request.tickets)), (), "--ticket", may_be_cut=False
-        )
+        tickets: Sequence[int] = tuple(dict.fromkeys(request.tickets))
+        report = ReportTickets(tuple(tickets), (), "--ticket", may_be_cut=False)
     else:
         report_id = load_settings().report_id(request.report_id or pipeline.report_id)
         report = read_tickets(services.tdx.report(report_id), pipeline.ticket_column)
-    made = plan_tickets(pipeline, report.ticket_ids, services.store.rows(report.ticket_ids))
+        unfinished = services.store.unfinished(pipeline.name, limit=MOST_UNFINISHED)
+        tickets = tickets_to_plan(report.ticket_ids, unfinished)
+    made = plan_tickets(pipeline, tickets, services.store.rows(tickets))
     return PlannedPass(pipeline, report_id, report, made, services)
 
 

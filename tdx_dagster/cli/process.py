@@ -133,7 +133,7 @@ def process(
 ) -> None:
     """Make one pass over a report now, through the same job as the sensor's runs."""
     _set_up_log(log_file, log_level)
-    runtime = prepare()
+    runtime = prepare(needs_tdx=True)
     request = PassRequest(pipeline, report_id, tickets, limit, dry_run)
     with dagster_instance(runtime) as instance:
         made = run_with_progress(request, instance, label="dry run" if dry_run else "tickets")

@@ -20,6 +20,7 @@ from tdx_dagster.settings import (
     find_database,
     load_inventory_settings,
     load_settings,
+    require_settings,
 )
 
 if TYPE_CHECKING:
@@ -58,21 +59,24 @@ class Runtime:
         }
 
 
-def prepare(*, must_be_current: bool = True) -> Runtime:
+def prepare(*, must_be_current: bool = True, needs_tdx: bool = False) -> Runtime:
     """Find or start the database and export where it is.
 
     Args:
         must_be_current: Refuse to go on where migrations are pending; an embedded database is migrated.
+        needs_tdx: Refuse to go on without an address of TDX and a sign-in.
 
     Raises:
-        SettingsError: The schema is missing or old.
+        SettingsError: A setting is missing or malformed, or the schema is missing or old.
         DatabaseError: The database cannot be used.
     """
+    require_settings(needs_tdx=needs_tdx)
+    home = dagster_home()
     url = find_database()
     runtime = Runtime(
         database=libpq_url(url),
         dagster_database=dagster_url(url),
-        dagster_home=dagster_home(),
+        dagster_home=home,
         is_embedded=load_settings().database_url is None,
     )
     if must_be_current:
@@ -109,7 +113,7 @@ def dagster_url(url: str) -> str:
 
 
 def dagster_home() -> Path:
-    """Give the folder with `dagster.yaml`: DAGSTER_HOME, here, or the project's own.
+    """Give the folder with `dagster.yaml`: DAGSTER_HOME, here, or what came with this package.
 
     Raises:
         SettingsError: There is none; the text names DAGSTER_HOME.
@@ -117,7 +121,8 @@ def dagster_home() -> Path:
     given = load_settings().dagster_home
     if given is not None:
         return _given_home(given)
-    for folder in (Path.cwd(), Path(__file__).resolve().parents[2]):
+    package = Path(__file__).resolve().parents[1]
+    for folder in (Path.cwd(), package.parent, package / "instance"):
         if (folder / "dagster.yaml").exists():
             return folder.resolve()
     raise SettingsError(

@@ -1,4 +1,4 @@
-"""`simulate`: the TDX simulator alone, for one's own client or for trying settings."""
+"""`simulate`: runs the TDX simulator alone, for another client or for trying settings."""
 
 import signal
 import threading
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from tdx_dagster.cli.ports import require_free
 from tdx_dagster.simulator import LimitMode, Simulator, load_state, sample_state, settings_for
 
 
@@ -31,6 +32,7 @@ def simulate(
     *, port: int, tickets: int, assets: int, seed: int, data: Path | None, limits: str
 ) -> None:
     """Serve a TeamDynamix to try things on, on 127.0.0.1, until Ctrl-C."""
+    require_free(port)
     state = load_state(data) if data else sample_state(tickets=tickets, assets=assets, seed=seed)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -27,6 +27,10 @@ _SIGNS = str.maketrans({"№": " no. ", "™": " ", "℠": " "})
 
 _NOT_ASCII_SYMBOL = re.compile(r"[^\w\s\x00-\x7f]")
 
+# Normalising sorts the combining marks on a letter, in quadratic time. No writing has as many.
+_MARKS_OF_ONE_LETTER = 30
+_LONG_RUN = re.compile(rf"([^\w\s\x00-\x7f]{{{_MARKS_OF_ONE_LETTER}}})[^\w\s\x00-\x7f]+")
+
 # Stands for any combining mark that no letter absorbed; part of the token it sits on. It is one that
 # never melts into a letter.
 MARK = "\u20dd"
@@ -88,6 +92,7 @@ def fold_text(text: str) -> str:
         return text
     # Invisible ones first: without them, what they kept apart may be one character.
     text = _LIST_MARK.sub(" ", _INVISIBLE.sub("", text)).translate(_SIGNS)
+    text = _LONG_RUN.sub(r"\1", text)
     text = _DASHES.sub("-", unicodedata.normalize("NFKC", text))
     return _NOT_ASCII_SYMBOL.sub(_one_mark, text)
 
@@ -119,3 +124,15 @@ def fold_key(value: str | None) -> str | None:
         return None
     key = key.upper()
     return None if key in FILLERS or _BLANK_PATTERN.fullmatch(key) or not key else key
+
+
+_FULL_DOMAIN_NAME = re.compile(r"([A-Z0-9_-]*[A-Z][A-Z0-9_-]*)(?:\.[A-Z][A-Z0-9-]*)+")
+
+
+def host_key(key: str | None) -> str | None:
+    """The first label of a folded name that is a full domain name; None where it is none.
+
+    `sql/` has the same rule as an expression with an index.
+    """
+    found = _FULL_DOMAIN_NAME.fullmatch(key or "")
+    return found[1] if found else None

@@ -23,6 +23,7 @@ from tdx_dagster.inventory.computers import (
     keys_of,
 )
 from tdx_dagster.inventory.freshness import Freshness, inventory_age, is_silver_behind
+from tdx_dagster.inventory.keys import fold_key, host_key
 from tdx_dagster.inventory.records import STATUS
 from tdx_dagster.inventory.schema import in_schema
 from tdx_dagster.inventory.settings import InventorySettings
@@ -177,7 +178,7 @@ class MemoryInventory:
         self._by_key = _by_key(
             (key, replace(computer, matched_field=field))
             for computer in self._computers
-            for field, key in keys_of(computer.name, computer.serial_number, computer.tag)
+            for field, key in _keys_in_memory(computer)
         )
 
     @classmethod
@@ -236,6 +237,13 @@ class MemoryInventory:
     def statuses(self) -> Listed:
         """See `Inventory`."""
         return self._statuses
+
+
+def _keys_in_memory(computer: Computer) -> Iterator[tuple[Field, str]]:
+    """All keys under which a computer is found: its fields, and the first label of a full domain name."""
+    yield from keys_of(computer.name, computer.serial_number, computer.tag)
+    if short := host_key(fold_key(computer.name)):
+        yield "name", short
 
 
 def _from_record(number: int, record: object) -> Computer:

@@ -118,9 +118,9 @@ def load_batch(
     if pending and not dry_run:
         runner.store.open_tickets(pipeline.name, [ticket.id for ticket in pending])
     read = [view for view in _each(pending, _read) if view is not None]
-    if pending and all(ticket.view.is_missing for ticket in pending):
-        # Perhaps it is not the tickets that are gone: a wrong app id would condemn them all.
-        pending[0].view.tdx.ticket_statuses()
+    if any(ticket.view.is_missing for ticket in pending):
+        # Perhaps it is not the ticket that is gone: a wrong application would condemn them all.
+        runner.tdx.check_ticket_app()
     if read:
         for action in pipeline.actions:
             action.prepare(read, runner.run_context())

@@ -23,6 +23,7 @@ class Shell:
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    prefix: tuple[str, ...] = ()
 
     def start(self, *words: str, **changes: str | None) -> "subprocess.Popen[str]":
         """Start a command; a change of None takes a variable away."""
@@ -30,12 +31,13 @@ class Shell:
         for name in (name for name, value in changes.items() if value is None):
             environment.pop(name, None)
         return subprocess.Popen(
-            [sys.executable, "-m", "tdx_dagster", *words],
+            [*self.prefix, sys.executable, "-m", "tdx_dagster", *words],
             cwd=self.folder,
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            errors="replace",
         )
 
     def run(self, *words: str, **changes: str | None) -> "subprocess.CompletedProcess[str]":

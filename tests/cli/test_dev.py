@@ -33,6 +33,7 @@ def processes_in(folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # two starts of all of Dagster, on whatever machine
 def test_dev_works_through_the_report_by_its_sensor_backfills_from_the_ui_and_leaves_nothing_behind(
     shell: Shell,
 ) -> None:
@@ -76,8 +77,26 @@ def test_dev_works_through_the_report_by_its_sensor_backfills_from_the_ui_and_le
         )
         after = ui.materialised()
         assert {key for key in after if after[key]["runId"] != before.get(key)} == set(chosen)
+        second = marked.run("dev", "--port", str(free_port()))
+        assert second.returncode == 2
+        for word in (f"http://127.0.0.1:{port}", f"process {process.pid}", "--port"):
+            assert word in second.stderr
     finally:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 0, out + err
+    assert processes_in(shell.folder) == []
+    for word in ("ready", f"http://127.0.0.1:{port}", "Waiting for Dagster", "--fresh"):
+        assert word in err
+    assert "DEBUG" not in (shell.folder / ".tdx" / "dev.log").read_text()
+    other = marked.run("dev", "--tickets", "13", "--assets", "200")
+    assert (other.returncode, "--tickets 12 --assets 200" in other.stderr) == (2, True)
+    again = marked.start("dev", "--port", str(port), "--tickets", "12", "--assets", "200")
+    try:
+        until("kept history", lambda: ui.materialised() == after)
+        until("skipped tick", lambda: "Nothing is due" in json.dumps(ui.ask(TICKS)))
+        assert ui.materialised() == after
+    finally:
+        again.send_signal(signal.SIGINT)
+        again.communicate(timeout=60)
     assert processes_in(shell.folder) == []

@@ -11,7 +11,7 @@ from tdx_dagster.discovery.discover import (
     Match,
     Reason,
 )
-from tdx_dagster.discovery.passages import NO_ROBOT, opening_passages
+from tdx_dagster.discovery.passages import NO_POSTS, opening_passages
 from tdx_dagster.discovery.wording import summary_line
 from tdx_dagster.inventory.computers import Computer
 from tests.inventory.records import computer, ticket
@@ -127,6 +127,6 @@ def test_every_sentence_is_recognised_where_somebody_quotes_it(added: list[Compu
     """The robot would otherwise find its own words, case after case."""
     line = summary_line(BOTH, added, [] if added else [WARD, GID], ())
     quoting = ticket(description=f"please see\n> 1. {line}\n> 2. done\nthanks")
-    seen = opening_passages(quoting, NO_ROBOT)[1].text
+    seen = opening_passages(quoting, NO_POSTS)[1].text
     assert "WARD04" not in seen.upper()
     assert "thanks" in seen

@@ -15,7 +15,7 @@ from tdx_dagster.discovery.discover import (
     DiscoverySettings,
     Enquiry,
     Match,
-    Robot,
+    OwnPosts,
     confirm,
     discover,
 )
@@ -107,7 +107,7 @@ class AddAsset(Action):
         texts = (
             passage.text
             for ticket in tickets
-            for passage in opening_passages(ticket.ticket, Robot())
+            for passage in opening_passages(ticket.ticket, OwnPosts())
         )
         try:
             run.inventory.prefetch(list(texts), self.identifier_settings())
@@ -127,7 +127,7 @@ class AddAsset(Action):
                 "The inventory is too old to be trusted (INVENTORY_DISTRUSTED_HOURS): TDX is asked about "
                 "each computer found in it. Run `tdx-dagster ingest`, or see the job that loads it."
             )
-        for warning in self.active_statuses(run.inventory.statuses()).doubts():
+        for warning in self.active_statuses(run.inventory.statuses()).warnings():
             run.warn(warning)
 
     def perform(self, context: ActionContext) -> Performed:
@@ -178,7 +178,7 @@ def enquiry_of(
         has_assets=lambda: any(
             item.asset_id and item.asset_id not in by_robot for item in ticket.items()
         ),
-        robot=Robot(
+        own_posts=OwnPosts(
             texts=tuple(posted_texts),
             entry_ids=frozenset(entry for entry in ours if isinstance(entry, int)),
         ),

@@ -1,0 +1,89 @@
+"""Wrong settings in many combinations: one sentence names one of them, exit 2, and nothing has happened."""
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tdx_dagster.cli import cli
+from tdx_dagster.cli.process import process
+from tests.cli.conftest import ROOT
+
+RIGHT = {
+    "TDX_BASE_URL": "http://127.0.0.1:1/TDWebApi",
+    "TDX_TICKET_APP_ID": "46",
+    "TDX_ASSET_APP_ID": "48",
+    "TDX_BEID": "b",
+    "TDX_WEB_SERVICES_KEY": "k",
+    "DAEMON_REPORT_ID": "5",
+    "DAGSTER_HOME": str(ROOT),
+    "DATABASE_URL": "postgresql://u:geheim@127.0.0.1:1/none",
+}
+# What is given in place of it, an empty text for "not set"; each is wrong whatever the others are.
+WRONG = {
+    "TDX_BASE_URL": ["", "ftp://tdx.example.edu/TDWebApi", "http://", "tdx example"],
+    "TDX_TICKET_APP_ID": ["x", "0", "-3", "4.5", "", "99999999999"],
+    "TDX_ASSET_APP_ID": ["ten", "0", "", "1e3x"],
+    "TDX_WEB_SERVICES_KEY": [""],
+    "TDX_BEID": [""],
+    "TDX_TIME_ZONE": ["Mars", "America/", "../etc/passwd", "Größe"],
+    "TDX_SETTLE_SECONDS": ["-1", "soon", "nan"],
+    "TDX_LEASE_SECONDS": ["0", "inf", "5 minutes"],
+    "TDX_RETRY_PAUSE_SECONDS": ["-0.1", "x"],
+    "TDX_MAX_ATTEMPTS": ["0", "many", "2.5"],
+    "TDX_RATE_SHARE": ["0", "1.1", "50%"],
+    "TDX_SENSORS": ["onn", "yes"],
+    "TDX_POLL_SECONDS": ["1", "a minute"],
+    "INVENTORY_SOURCE": ["externl", "hub"],
+    "INVENTORY_SUORCE": ["external"],
+    "INVENTORY_ENTITY_TYPES": [",", " , "],
+    "INVENTORY_SOURCE_SYSTEM": ["s" * 51],
+    "INVENTORY_STALE_HOURS": ["-1", "1e9", "nan"],
+    "INVENTORY_DISTRUSTED_HOURS": ["0", "week"],
+    "INVENTORY_MOST_DROPPED": ["20", "-0.1"],
+    "INVENTORY_FULL_CRON": ["nightly", "61 * * * *"],
+    "INVENTORY_TIME_ZONE": ["Mars"],
+    "DAGSTER_HOME": ["~nobody-of-that-name/x", "missing"],
+    "DATABASE_URL": [
+        "mysql://u:geheim@127.0.0.1/x",
+        "geheim",
+        "postgresql://u:geheim@127.0.0.1:1/x",
+    ],
+    "DAEMON_REPORT_ID": ["0", "my report"],
+}
+COMMANDS = [("process",), ("plan",), ("ingest",), ("baseline", "--pipeline", "compliance")]
+
+
+def settings(seed: int) -> tuple[dict[str, str], list[str]]:
+    """Settings of which one to four are wrong, and the names of these."""
+    chance = random.Random(seed)
+    wrong = chance.sample(sorted(WRONG), chance.randint(1, 4))
+    return RIGHT | {name: chance.choice(WRONG[name]) for name in wrong}, wrong
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_wrong_settings_are_one_sentence_that_names_one_exit_2_and_nothing_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Set in the environment or in `.env`, alone or together with others."""
+    assert process  # its module loads the definitions, which read settings too: once, before
+    monkeypatch.chdir(tmp_path)
+    values, wrong = settings(seed)
+    in_file = seed % 2 and not any("Größe" in value for value in values.values())
+    if in_file:
+        lines = [f"{name}='{value}'\n" for name, value in values.items() if value]
+        Path(".env").write_text("".join(lines), encoding="utf-8")
+    else:
+        for name, value in values.items():
+            monkeypatch.setenv(name, value)
+    before = dict(os.environ)
+    done = CliRunner().invoke(cli, COMMANDS[seed % len(COMMANDS)])
+    assert done.exit_code == 2, (wrong, done.output, done.exception)
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert any(name in lines[0] for name in wrong), (wrong, lines[0])
+    assert "geheim" not in lines[0]
+    assert [path.name for path in tmp_path.iterdir()] == ([".env"] if in_file else [])
+    assert dict(os.environ) == before

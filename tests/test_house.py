@@ -1,0 +1,127 @@
+"""The project's own rules, kept by tests: imports, sizes, words, and references that lead somewhere."""
+
+import ast
+import re
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "tdx_dagster"
+MOST_LINES = 400
+MEDIAN_FUNCTION = 8
+
+CASE = re.compile(r"\bcases? ([A-F]\d\d(?:(?:,| and|, and) [A-F]\d\d)*)\b")
+CASE_IN_NAME = re.compile(r"\btest_((?:[a-f]\d\d_)+)")
+DEAD_REFERENCE = re.compile(
+    r"\bDESIGN\b|\breference \d+\.\d+|dagster-notes|\bSTYLE \d+|\bHOUSE\.md"
+)
+
+# Words of an earlier vocabulary; what is said instead is in the glossary of `tdx_dagster/__init__.py`.
+OLD_IDENTIFIERS = re.compile(
+    r"\b(Hands|RealHands|RehearsingHands|Shelf|Polling|Pulse|TicketTools|InventoryVariables|untold|own_words"
+    r"|in_hand|last_resort|take_out_addresses|quiet_about_previews)\b|\b(beside|doubts|is_lost)\("
+)
+OLD_WORDS = re.compile(
+    r"\b(sign of life|taken at its word|mend(?:s|ed|ing)?|kept out|befalls?)\b|\bis believed\b",
+    re.IGNORECASE,
+)
+
+
+def sources(*folders: str) -> Iterator[Path]:
+    for folder in folders:
+        for file in sorted((ROOT / folder).rglob("*")):
+            if file.suffix in {".py", ".sql", ".md"} and "__pycache__" not in file.parts:
+                yield file
+
+
+def found(pattern: re.Pattern[str], *folders: str) -> list[str]:
+    return [
+        f"{file.relative_to(ROOT)}:{number}: {line.strip()}"
+        for file in sources(*folders)
+        if file != Path(__file__)
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
+        if pattern.search(line)
+    ]
+
+
+def test_no_import_goes_upwards_or_in_a_circle() -> None:
+    """The contracts of pyproject.toml, so that `make test` alone finds a breach."""
+    script = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_no_file_is_longer_than_400_lines() -> None:
+    """A file that needs more holds two things."""
+    lengths = {
+        str(file.relative_to(ROOT)): len(file.read_text(encoding="utf-8").splitlines())
+        for file in PACKAGE.rglob("*.py")
+    }
+    assert {name: length for name, length in lengths.items() if length > MOST_LINES} == {}
+
+
+def test_half_of_all_functions_have_at_most_8_lines() -> None:
+    """Counted from `def` to the last line, without the docstring."""
+    sizes = []
+    for file in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                body = node.body[1:] if ast.get_docstring(node) else node.body
+                first = body[0].lineno if body else node.end_lineno
+                head = node.body[0].lineno - node.lineno
+                sizes.append((node.end_lineno or 0) - (first or 0) + 1 + head)
+    assert statistics.median(sizes) <= MEDIAN_FUNCTION
+
+
+def test_every_module_opens_with_what_it_holds() -> None:
+    """The first line of a listing is how a stranger finds things."""
+    silent = [
+        str(file.relative_to(ROOT))
+        for file in PACKAGE.rglob("*.py")
+        if not ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
+    ]
+    assert silent == []
+
+
+def test_every_case_that_is_cited_is_described() -> None:
+    """An id without a story is a dead reference."""
+    described = set(
+        re.findall(
+            r"^\*\*([A-F]\d\d) ", (ROOT / "docs/development/cases.md").read_text(), re.MULTILINE
+        )
+    )
+    cited: dict[str, str] = {}
+    for file in sources("tdx_dagster", "tests", "docs", "sql", "benchmarks"):
+        text = file.read_text(encoding="utf-8")
+        for group in [*CASE.findall(text), *(it.upper() for it in CASE_IN_NAME.findall(text))]:
+            cited |= dict.fromkeys(re.findall(r"[A-F]\d\d", group), str(file.relative_to(ROOT)))
+    assert {case: file for case, file in cited.items() if case not in described} == {}
+
+
+def test_no_reference_leads_out_of_the_repository() -> None:
+    """What a comment cites is here."""
+    assert found(DEAD_REFERENCE, "tdx_dagster", "tests", "docs", "sql", "benchmarks") == []
+
+
+@pytest.mark.parametrize("pattern", [OLD_IDENTIFIERS, OLD_WORDS], ids=["identifiers", "words"])
+def test_no_word_of_the_old_vocabulary_is_left(pattern: re.Pattern[str]) -> None:
+    """One word for one thing, and the field's own."""
+    assert found(pattern, "tdx_dagster", "docs") == []
+
+
+def test_links_of_the_documentation_lead_to_files() -> None:
+    """Also those between pages."""
+    dead = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+        if not (page.parent / target).exists()
+    ]
+    assert dead == []
