@@ -63,8 +63,10 @@ class TdxProvider:
         """Give the client for runs; one for all ops of a run, so that its count of calls is the run's."""
         if self._client is None:
             settings = load_settings()
-            patience = CallLimits(max_wait_seconds=settings.longest_wait)
-            self._client = _client(settings.connection(), self._database.engine(), patience)
+            limits = CallLimits(
+                max_wait_seconds=settings.longest_wait, answer_seconds=settings.longest_answer
+            )
+            self._client = _client(settings.connection(), self._database.engine(), limits)
         return self._client
 
     def non_waiting_client(self) -> Tdx:

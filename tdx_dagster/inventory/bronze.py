@@ -34,7 +34,7 @@ from tdx_dagster.inventory.records import (
     make_record,
 )
 from tdx_dagster.inventory.source import InventorySource
-from tdx_dagster.postgres.database import copy_in
+from tdx_dagster.postgres.database import copy_in, require_own_session
 from tdx_dagster.postgres.errors import DatabaseError
 from tdx_dagster.postgres.queries import Queries
 
@@ -149,6 +149,7 @@ class _Load:
         """Give a session that holds the lock of this source and kind, or raise `LoadRunning`."""
         key = {"key": f"tdx-dagster: load {self.source_system} {self.kind.entity_type}"}
         with self.engine.connect() as connection:
+            require_own_session(connection, "Loading the inventory")
             if not connection.execute(SQL["try_lock"], key).scalar_one():
                 what = f"{self.source_system} {self.kind.entity_type}"
                 raise LoadRunning(f"Another load of {what} is running: wait until it ends.")

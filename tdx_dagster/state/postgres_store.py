@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, RowMapping
 from sqlalchemy.exc import SQLAlchemyError
 
+from tdx_dagster.postgres.database import repeats_conflicts
 from tdx_dagster.postgres.errors import DatabaseError
 from tdx_dagster.postgres.queries import Queries
 from tdx_dagster.state.records import (
@@ -69,6 +70,7 @@ class PostgresStore:
                 "until it can. See `tdx-dagster check`."
             ) from error
 
+    @repeats_conflicts
     def _all(self, query: str, **values: Any) -> Sequence[RowMapping]:  # noqa: ANN401  bind values
         with self._transaction() as connection:
             return connection.execute(QUERIES[query], values).mappings().all()
@@ -119,11 +121,13 @@ class PostgresStore:
             _status(previous) if previous else None,
         )
 
+    @repeats_conflicts
     def renew(self, claim: Claim, *, lease_seconds: float) -> None:
         """See `ActionStore.renew`."""
         with self._transaction() as connection:
             _renew(connection, claim, lease_seconds)
 
+    @repeats_conflicts
     def begin_effect(
         self,
         claim: Claim,
@@ -166,6 +170,7 @@ class PostgresStore:
                 return intent_event
             return _note(connection, claim, "intent", effect, detail)
 
+    @repeats_conflicts
     def settle_effect(
         self, claim: Claim, effect: str, event: str, detail: Mapping[str, Any]
     ) -> None:
@@ -178,6 +183,7 @@ class PostgresStore:
                     return
             _note(connection, claim, event, effect, detail)
 
+    @repeats_conflicts
     def finish(
         self,
         claim: Claim,
@@ -345,6 +351,7 @@ class PostgresStore:
         by_key = {(row.ticket_id, row.action_id): row for many in rows.values() for row in many}
         return [by_key[key] for key in order if key in by_key]
 
+    @repeats_conflicts
     def clear_failed_actions(
         self, ticket_id: int | None = None, action_id: str | None = None
     ) -> int:
