@@ -153,7 +153,7 @@ def _action_op(pipeline: Pipeline, action: Action) -> dg.OpDefinition:
                 services.progress(outcome)
         except TdxError as error:
             raise failure(str(error)) from error
-        if going.is_lost:
+        if going.has_failed:
             first = going.failed[0].failure
             raise failure(
                 f"{action.label}: no ticket is left to go on with ({first.message if first else ''})",
