@@ -32,9 +32,10 @@ from tdx_dagster.state.records import (
     StoreUnavailable,
 )
 from tdx_dagster.state.rows import (
-    IDENTITY_COLUMNS,
     effect_record,
+    first_line,
     holder_values,
+    identity_columns,
     identity_values,
     log_row,
     status_of,
@@ -75,7 +76,7 @@ class PostgresStore:
                 yield connection
         except (SQLAlchemyError, DatabaseError) as error:
             raise StoreUnavailable(
-                f"The action log cannot be asked ({_cause(error)}); nothing is written to TDX "
+                f"The action log cannot be asked ({first_line(error)}); nothing is written to TDX "
                 "until it can. See `tdx-dagster check`."
             ) from error
 
@@ -315,16 +316,14 @@ class PostgresStore:
         metadata: Mapping[str, Any],
     ) -> int:
         """See `ActionStore.mark_all_completed`."""
-        columns = [identity_values(identity) for identity in identities]
-        return len(
-            self._all(
-                "mark_all_completed",
-                ticket_ids=sorted(ticket_ids),
-                **{name: [each[name] for each in columns] for name in IDENTITY_COLUMNS},
-                pipeline=pipeline,
-                metadata=storable_json(metadata),
-            )
+        rows = self._all(
+            "mark_all_completed",
+            ticket_ids=sorted(ticket_ids),
+            **identity_columns(identities),
+            pipeline=pipeline,
+            metadata=storable_json(metadata),
         )
+        return len(rows)
 
     def get_ticket_actions(self, ticket_id: int) -> Sequence[LogRow]:
         """See `ActionStore.get_ticket_actions`."""
@@ -398,8 +397,3 @@ def _stale(claim: Claim) -> str:
         f"The claim of run {claim.run_id} on {claim.identity.action_id} of ticket {claim.ticket_id} "
         "ran out or was taken over; nothing more is written by it."
     )
-
-
-def _cause(error: Exception) -> str:
-    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -4,6 +4,7 @@ Belongs here: turning a row into a record, and a record into the values of a sta
 database.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -29,9 +30,6 @@ def holder_values(claim: Claim) -> dict[str, Any]:
     }
 
 
-IDENTITY_COLUMNS = ("action_type", "action_id", "action_hash", "action_name")
-
-
 def identity_values(identity: ActionIdentity) -> dict[str, Any]:
     """Give the values that name an action."""
     return {
@@ -40,6 +38,12 @@ def identity_values(identity: ActionIdentity) -> dict[str, Any]:
         "action_hash": identity.action_hash,
         "action_name": identity.name,
     }
+
+
+def identity_columns(identities: Sequence[ActionIdentity]) -> dict[str, list[Any]]:
+    """Give the values that name several actions, one list a column."""
+    rows = [identity_values(identity) for identity in identities]
+    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
 
 
 def effect_record(state: EffectState, row: RowMapping) -> EffectRecord:
@@ -74,3 +78,9 @@ def stored_result(row: RowMapping) -> StoredResult:
         row["executed_at"],
         row["is_summarised"],
     )
+
+
+def first_line(error: Exception) -> str:
+    """Give the first line of what the database said."""
+    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
