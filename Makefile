@@ -67,7 +67,7 @@ check: $(STAMP) ## Format, lint, types, import rules, definitions
 scan: $(STAMP) ## Look for secrets in the files under version control, and lint the SQL
 	@# The hook ends with 3 where only the lines of known findings have moved.
 	@baseline=$$(mktemp) && trap 'rm -f "$$baseline"' EXIT && cp .secrets.baseline "$$baseline" && \
-	  git ls-files -z | xargs -0 sh -c '$(BIN)/detect-secrets-hook --baseline "$$0" "$$@" || [ $$? -eq 3 ]' "$$baseline"
+	  git ls-files -z ':!.secrets.baseline' ':!*.lock' | xargs -0 sh -c '$(BIN)/detect-secrets-hook --baseline "$$0" "$$@" || [ $$? -eq 3 ]' "$$baseline"
 	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar sql tdx_dagster
 
 format: $(STAMP) ## Format, and fix what can be fixed
