@@ -72,7 +72,8 @@ def pooled(url: str, folder: Path) -> Iterator[str]:
     known = make_url(url)
     port = free_port()
     folder.chmod(0o755)
-    for parent in folder.parents[:2]:
+    # With workers of pytest-xdist there is one folder more.
+    for parent in folder.parents[:3]:
         parent.chmod(parent.stat().st_mode | 0o711)
     (folder / "users.txt").write_text(f'"{known.username}" "{known.password}"\n')
     (folder / "pgbouncer.ini").write_text(
