@@ -34,6 +34,7 @@ from tdx_dagster.tdx.models import StatusClass, Ticket
 ASSETS = 200_000
 CANDIDATES = 50
 ROUNDS = 200
+HOSTILE_ROUNDS = 3
 COMMAND = "python benchmarks/discovery.py"
 SETTINGS = IdentifierSettings()
 
@@ -55,13 +56,15 @@ FILL_COMPUTERS = text(
 )
 
 
-def milliseconds(work: Callable[[], object], rounds: int) -> float:
+def milliseconds(
+    work: Callable[[], object], rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> float:
     """Median time of some work."""
     times = []
     for _ in range(rounds):
-        start = time.perf_counter()
+        start = clock()
         work()
-        times.append((time.perf_counter() - start) * 1000)
+        times.append((clock() - start) * 1000)
     return statistics.median(times)
 
 
@@ -90,9 +93,10 @@ def list_of_computers() -> str:
 def measure_texts() -> list[Row]:
     """The text step of mails of 2 kB, and of mails of 5 MB with a large inline picture or of text alone."""
     chance = random.Random(1)  # noqa: S311  sample data
+    cpu = time.process_time
     small, full = mail(2_000, chance), list_of_computers()
-    step = milliseconds(lambda: candidates(body_text(small, is_html=True), SETTINGS), 500)
-    listed = milliseconds(lambda: candidates(body_text(full, is_html=True), SETTINGS), 500)
+    step = milliseconds(lambda: candidates(body_text(small, is_html=True), SETTINGS), 500, cpu)
+    listed = milliseconds(lambda: candidates(body_text(full, is_html=True), SETTINGS), 500, cpu)
     picture = base64.b64encode(chance.randbytes(3_500_000)).decode()
     large = f'<p>see CHEM-A101 <img src="data:image/png;base64,{picture}"> thanks</p>' + mail(
         400_000, chance
@@ -103,7 +107,7 @@ def measure_texts() -> list[Row]:
     dense = mail(5_000_000, chance)
     wordy = milliseconds(lambda: candidates(body_text(dense, is_html=True), SETTINGS), 1) / 1000
     return [
-        at_most("text step, mail of 2 kB", step, 2, "ms", COMMAND),
+        at_most("text step, mail of 2 kB, processor time", step, 2, "ms", COMMAND),
         Row("… mail of 2 kB, 16 computers and 32 numbers", listed, "ms", COMMAND),
         at_most("… mail of 5 MB with a picture", pictured, 2, "s", COMMAND),
         at_most("… its memory", grown, 200, "MB more", COMMAND),
@@ -144,6 +148,13 @@ def read_plain(text: str) -> object:
     return [candidates(passage.text, SETTINGS) for passage in opening_passages(shown, OwnPosts())]
 
 
+def processor_seconds(text: str) -> float:
+    """Processor time of reading a text: other programs on the machine count for little."""
+    start = time.process_time()
+    read_plain(text)
+    return time.process_time() - start
+
+
 def measure_hostile() -> list[Row]:
     """Each shape from 10 kB to 5 MB: the largest, and how much faster than its size the time grows."""
     rows = []
@@ -151,9 +162,7 @@ def measure_hostile() -> list[Row]:
         times = {}
         for size in SIZES:
             text = unit * (size // len(unit))
-            start = time.process_time()
-            read_plain(text)
-            times[size] = time.process_time() - start
+            times[size] = min(processor_seconds(text) for _ in range(HOSTILE_ROUNDS))
         growth = max(
             (times[large] / large) / (times[small] / small) for small, large in pairwise(SIZES[1:])
         )

@@ -37,10 +37,11 @@ _WORDS = r"[A-Za-z&()-]{1,30}(?:[ ][A-Za-z0-9&()-]{1,12}){1,4}"
 # letters (a pasted key, a picture in base64) costs one step and not one for each of its characters.
 _ADDRESSES = re.compile(
     rf"""
-    (?<![\w\\/]) (?P<unc> (?:\\\\|//) (?P<unchost> [\w-]++(?:\.[\w-]++)* ) (?P<uncrest> [\\/][^\s"<>|,;\x1a]*+ )? )
-    |
     # Most places are ruled out here: the middle of a word, and words with nothing of an address.
-    (?<!\w) (?= \S{{0,70}}? [:@/.-] | {_HEX}{{2}}[ ] )
+    (?<!\w) (?:
+    (?<![\\/]) (?P<unc> (?:\\\\|//) (?P<unchost> [\w-]++(?:\.[\w-]++)* ) (?P<uncrest> [\\/][^\s"<>|,;\x1a]*+ )? )
+    |
+    (?= [^\s:@/.-]{{0,70}}+ [:@/.-] | {_HEX}{{2}}[ ] )
     (?:
       (?P<url>
           (?: (?P<scheme>[a-z][a-z0-9+.-]{{1,20}}+) :// | mailto:(?=\S) | data:[a-z]+/[a-z0-9.+-]+[;,] )
@@ -65,7 +66,7 @@ _ADDRESSES = re.compile(
           (?![\w:])
       )
     | (?P<groups> (?:vmware-)? (?:{_HEX}{{2}}[ -]){{5,}} {_HEX}{{2}} (?!-?\w) )
-    )
+    ) )
     """,
     re.VERBOSE | re.IGNORECASE,
 )

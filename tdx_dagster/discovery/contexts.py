@@ -7,9 +7,11 @@ the output of tools, contact lines of signatures. Does not: labels of computers 
 # ruff: noqa: E501, RUF001  the expressions list words, among them such signs, as people write them
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from itertools import islice
 
+from tdx_dagster.discovery.beginnings import begins_with, lowered
 from tdx_dagster.discovery.tokens import TOKEN
 
 # Words right before a token that say what it is. After these a token of any shape is no computer.
@@ -31,9 +33,22 @@ _PLACE = (
     r"|locker|mailstop|closet|located[ ]in|location|standort|jack|port|drop)"
 )
 _JOIN = r"(?:[ \t]*[:=#.(\"'“„]|[ \t]+(?:is|no\.?|number|nr\.?|numbers?|called)\b)*[ \t]*"
+# What these begin with, for `lowered` texts.
+_BEGINNINGS = begins_with(
+    """
+    ext durchwahl anexo fax tel phone jack outlet data wall network switch netz dose prise part p/n pn mac mtm
+    machine model modèl course class kurs vorlesung cours curso catalog grant po purchase quote invoice order
+    rechnung bestellung factur chart short account vlan ssid wi subnet mailing distribution listserv email e-mail
+    mail security ad group calendar mailbox shared channel template policy gpo collection conference meeting print
+    user uniqname login badge folder ordner dossier carpeta file datei fichier archivo branch commit tracking
+    express
+    room rm office suite ste cub building bldg hall floor lab classroom auditorium raum zimmer büro buero hörsaal
+    gebäude salle bureau bâtiment sala aula oficina despacho edificio kamer locker mailstop closet located
+    location standort port drop
+    """
+)
 _BEFORE = re.compile(
-    rf"(?<![\w-])(?=[a-zébgh])(?:(?P<kind>{_KIND}s?)|(?P<place>{_PLACE}s?)){_JOIN}(?=\w)",
-    re.IGNORECASE,
+    rf"\b(?<!-){_BEGINNINGS}(?:(?P<kind>{_KIND}s?)|(?P<place>{_PLACE}s?)){_JOIN}(?=\w)",
 )
 _HEAD = re.compile(rf"(?:{_KIND}|{_PLACE}|contact|cost[ ]cent(?:er|re))s?", re.IGNORECASE)
 
@@ -54,11 +69,13 @@ _AFTER = re.compile(
 )
 _BETWEEN = re.compile(r"[ \t]*(?:,|&|/|\band\b|\bor\b|\bund\b|\bet\b|\by\b)[ \t]*")
 
+_EXAMPLE_BEGINNINGS = begins_with(
+    "e. eg. ex. example exemple ejemplo for format such look something in z. zum beispiel par por p."
+)
 _EXAMPLE = re.compile(
-    r"(?<![\w-])(?=[efsliz bp])(?:e\.\s?g\.|eg\.|for[ ]example|for[ ]instance|such[ ]as|looks?[ ]like|something[ ]like|in[ ]the[ ](?:form|format)(?:[ ]of)?"
+    rf"\b(?<!-){_EXAMPLE_BEGINNINGS}(?:e\.\s?g\.|eg\.|for[ ]example|for[ ]instance|such[ ]as|looks?[ ]like|something[ ]like|in[ ]the[ ](?:form|format)(?:[ ]of)?"
     r"|z\.\s?b\.|zum[ ]beispiel|beispiel|par[ ]exemple|p\.\s?ex\.|por[ ]ejemplo|p\.\s?ej\.|ex\.|format|example|exemple|ejemplo)"
     r"[ \t,:\"'“„(\[]*",
-    re.IGNORECASE,
 )
 _MARKED_EXAMPLE = re.compile(r"(?:example|beispiel|exemple|ejemplo|format)[ \t]*:", re.IGNORECASE)
 # An example of a name stands where a name is asked for.
@@ -96,7 +113,8 @@ _TOOL_LINE = re.compile(
 
 _MOST_WORDS_OF_A_VALUE = 3
 
-_CONTACT_BORDER = re.compile(r"\s[|•·∙/]\s|\|")
+_CONTACT_SIGNS = "|•·∙/"
+_CONTACT_BORDER = re.compile(rf"\s[{_CONTACT_SIGNS}]\s|\|")
 _CONTACT = re.compile(
     r"(?<!\w)(?:[xX]\d{3,6}|ext\.?[ ]?\d|(?:\(?\d{3}\)?[ .-]?)?\d{3}[.-]\d{4}|\+\d[\d ()-]{7,}|\w[\w.+-]*@[\w-]+\.\w"
     r"|phone|fax|mobile|cell|tel\.?|office|\x1a{6,})",
@@ -132,8 +150,9 @@ def is_called_computer(text: str, start: int, end: int) -> bool:
 def other_mentions(text: str) -> set[int]:
     """Find where tokens begin that name something else than a computer in that place."""
     found: set[int] = set()
-    found.update(_named_before(text))
-    found.update(_examples(text))
+    low = lowered(text)
+    found.update(_named_before(text, low))
+    found.update(_examples(text, low))
     found.update(_in_tool_lines(text))
     found.update(_in_signatures(text))
     return found
@@ -144,9 +163,16 @@ def is_other_after(text: str, end: int) -> bool:
     return _AFTER.match(text, end) is not None
 
 
-def tokens_before_plural(text: str, tokens: list[re.Match[str]]) -> Iterator[int]:
-    """Find the tokens of lists that words after them call something else: "a and b (mailing lists)"."""
-    for number, token in enumerate(tokens):
+def tokens_before_plural(text: str, tokens: list[re.Match[str]], odd: list[int]) -> Iterator[int]:
+    """Find the tokens of lists that words after them call something else: "a and b (mailing lists)".
+
+    Args:
+        text: Where they stand.
+        tokens: All of its tokens.
+        odd: Which of them are no plain words.
+    """
+    for number in odd:
+        token = tokens[number]
         if token[0].isalpha():
             continue
         after = _AFTER.match(text, token.end())
@@ -165,15 +191,15 @@ def tokens_before_plural(text: str, tokens: list[re.Match[str]]) -> Iterator[int
             back -= skip
 
 
-def _named_before(text: str) -> Iterator[int]:
-    for found in _BEFORE.finditer(text):
+def _named_before(text: str, low: str) -> Iterator[int]:
+    for found in _BEFORE.finditer(low):
         token = TOKEN.match(text, found.end())
         if token is not None and (found["kind"] or _ROOM.fullmatch(token[0])):
             yield token.start()
 
 
-def _examples(text: str) -> Iterator[int]:
-    for found in _EXAMPLE.finditer(text):
+def _examples(text: str, low: str) -> Iterator[int]:
+    for found in _EXAMPLE.finditer(low):
         nearest = max(0, found.start() - _SENTENCE)
         start = max(text.rfind("\n\n", nearest, found.start()) + 1, nearest)
         asked = _MARKED_EXAMPLE.match(found[0]) or _ASKED_FOR.search(text, start, found.start())
@@ -198,14 +224,15 @@ def _in_tool_lines(text: str) -> Iterator[int]:
 
 
 def _in_signatures(text: str) -> Iterator[int]:
-    for mark in list(_SIGNATURE.finditer(text))[-_MOST_SIGNATURES:]:
+    marks = _SIGNATURE.finditer(text) if "--" in text else ()
+    for mark in deque(marks, maxlen=_MOST_SIGNATURES):
         for token in TOKEN.finditer(
             text, mark.end(), min(len(text), mark.end() + _LONGEST_SIGNATURE)
         ):
             if _ROOM.fullmatch(token[0]) or _EXTENSION.fullmatch(token[0]):
                 yield token.start()
     start = 0
-    for line in text.split("\n"):
+    for line in text.split("\n") if any(sign in text for sign in _CONTACT_SIGNS) else ():
         if len(line) <= _LONGEST_LINE and _CONTACT_BORDER.search(line):
             fields = _CONTACT_BORDER.split(line)
             if len(fields) > 1 and sum(1 for field in fields if _CONTACT.search(field)) >= min(

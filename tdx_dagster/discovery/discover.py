@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from tdx_dagster.discovery.eligibility import confirm, is_eligible, why_not_eligible
-from tdx_dagster.discovery.identifiers import Candidate, Reading, Scan, scan
+from tdx_dagster.discovery.identifiers import Candidate, Reading, Scan
 from tdx_dagster.discovery.matching import records_of
 from tdx_dagster.discovery.merging import Hit, ambiguities, by_computer, told_apart
 from tdx_dagster.discovery.passages import (
@@ -27,6 +27,7 @@ from tdx_dagster.discovery.results import (
     Match,
     Reason,
 )
+from tdx_dagster.discovery.scans import remembered_scan
 from tdx_dagster.discovery.tdx_lookup import SEARCH_RESULTS, SearchAssets, TdxLookup
 from tdx_dagster.inventory.computers import Computer, Inventory, InventoryUnavailable
 from tdx_dagster.tdx.parse import as_guid
@@ -102,7 +103,8 @@ class _Search:
 
     def read(self, passages: Iterable[Passage]) -> bool:
         """Look up what some texts name; whether any of it is a computer that counts."""
-        scans = [(passage, scan(passage.text, self._settings.identifiers)) for passage in passages]
+        identifiers = self._settings.identifiers
+        scans = [(passage, remembered_scan(passage.text, identifiers)) for passage in passages]
         self._scans += scans
         self._tdx.not_searched += [
             f"the end of the {passage.label}" for passage, seen in scans if seen.is_cut

@@ -7,7 +7,7 @@ are written down in `docs/discovery.md`.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tdx_dagster.discovery import contexts
 from tdx_dagster.discovery.addresses import FILL, Address, is_file_name, mask_addresses
@@ -102,8 +102,7 @@ _GROUPS = re.compile(
 _LONGEST_SERIAL = 24
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
+class _Token(NamedTuple):
     """One token where it stands, with what the text says of it there."""
 
     text: str
@@ -129,17 +128,23 @@ class _Scanner:
             else:
                 self._says.setdefault(position, heading)
         self._tokens = list(TOKEN.finditer(self._unlabelled))
-        self._other.update(contexts.tokens_before_plural(self._unlabelled, self._tokens))
-        self._ranges = {one.position: one for one in ranges(self._unlabelled)}
+        odd = [number for number, token in enumerate(self._tokens) if not _is_word(token[0])]
+        self._other.update(contexts.tokens_before_plural(self._unlabelled, self._tokens, odd))
+        starts = [self._tokens[number].start() for number in odd]
+        self._ranges = {one.position: one for one in ranges(self._unlabelled, starts)}
+        marked = self._says.keys() | self._hosts
+        worth = {*odd, *(n for n, token in enumerate(self._tokens) if token.start() in marked)}
+        self._worth = [self._tokens[number] for number in sorted(worth)]
         self._skip_to = 0
         self._numbers: set[str] = set()
         self._judged: set[tuple[object, ...]] = set()
+        self._everydays: dict[str, Everyday] = {}
 
     def run(self) -> Iterator[Candidate | Dropped]:
         """Judge every address and token."""
         for address in self._addresses:
             yield from self._address(address)
-        for match in self._tokens:
+        for match in self._worth:
             if match.start() >= self._skip_to and not self._is_plain(match):
                 yield from self._token(match)
 
@@ -158,15 +163,18 @@ class _Scanner:
         yield Dropped(address.text, address.position, address.meaning)
 
     def _is_plain(self, match: re.Match[str]) -> bool:
-        """Whether a token is an ordinary word or a ruled line: most of any text."""
+        """Whether a token is a ruled line, or a number that was judged before."""
         token = match[0]
         if token in self._numbers and match.start() not in self._says:
             before = self._unlabelled[max(0, match.start() - 3) : match.start()]
             return "-" not in before
         if token.isdigit():
             self._numbers.add(token)
-        is_word = (token.isalpha() and token.isascii()) or not token.strip("_")
-        return is_word and match.start() not in self._says and match.start() not in self._hosts
+        return (
+            not token.strip("_")
+            and match.start() not in self._says
+            and match.start() not in self._hosts
+        )
 
     def _token(self, match: re.Match[str]) -> Iterator[Candidate | Dropped]:
         position = match.start()
@@ -279,7 +287,7 @@ class _Scanner:
         ]
 
     def _is_called(self, token: _Token) -> bool:
-        return "-" in token.text and contexts.is_called_computer(
+        return self._everyday(token.text) is Everyday.COMPOUND and contexts.is_called_computer(
             self._bare, token.position, token.end
         )
 
@@ -293,23 +301,32 @@ class _Scanner:
         if why := _why_not(token, readings, wanted):
             yield from self._dropped(written, token.position, why)
             return
+        how = self._everyday(written)
         yield Candidate(
             written,
             wanted,
             token.position,
             says is not None,
-            is_searched_for(written, wanted, says),
-            is_everyday=self._is_everyday(token),
+            how is Everyday.NO and is_searched_for(written, wanted, says),
+            is_everyday=self._is_everyday(token, how),
         )
 
-    def _is_everyday(self, token: _Token) -> bool:
+    def _everyday(self, token: str) -> Everyday:
+        if token not in self._everydays:
+            self._everydays[token] = everyday(token)
+        return self._everydays[token]
+
+    def _is_everyday(self, token: _Token, how: Everyday) -> bool:
         if token.says is not None or token.is_host:
             return False
-        how = everyday(token.text)
         if how is Everyday.NO and "." in token.text:
             first = token.text.partition(".")[0]
             how = Everyday.YES if everyday(first) is Everyday.YES else Everyday.NO
         return how is Everyday.YES or (how is Everyday.COMPOUND and not self._is_called(token))
+
+
+def _is_word(token: str) -> bool:
+    return token.isalpha() and token.isascii()
 
 
 def _break_before(text: str, position: int) -> re.Match[str] | None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tdx_dagster.discovery.beginnings import begins_with, lowered
 from tdx_dagster.discovery.ranges import FOLLOWS
 from tdx_dagster.discovery.tokens import TOKEN
 from tdx_dagster.inventory.computers import Field
@@ -26,9 +27,19 @@ _MACHINE = (
     r"|node|kiosk|chromebook)"
 )
 
+# What a label begins with in a `lowered` text; single letters stand in the expression itself.
+_BEGINNINGS = begins_with(
+    """
+    serial serien serienummer sn number num núm service svc asset property inventory equipment university state
+    college department barcode decal bar inv.-nr inv-nr inventar anlagen code etiquet étiquet tag dns computer pc
+    laptop machine device host server workstation desktop notebook system mac netbios endpoint node kiosk
+    chromebook rechner gerät gerat nom nombre ordinateur equipo
+    """
+)
+
 _LABEL = re.compile(
     rf"""
-    (?<![\w-]) (?=[a-zéä])
+    \b(?<!-) (?: (?=s[.\s/]|n[.\s/°º]|n[or][.\sd]) | {_BEGINNINGS} )
     (?: (?P<serial> serials? {_NUMBER}? (?:\(s\))?
             | s\.?\s?/\s?n {_NUMBER}? | s\.n\. | sns? | n\.?/s(?=\s*:)
             | serien[\s-]?(?:nummern?|nr\.?) | serienummer
@@ -52,7 +63,7 @@ _LABEL = re.compile(
     # Glued to a value, only the form with a stroke is a label: SN104233 is a token of its own.
     (?: (?!-?\w) | (?<=/n)(?=[0-9]) | (?<=\.)(?=[0-9]) )
     """,
-    re.VERBOSE | re.IGNORECASE,
+    re.VERBOSE,
 )
 
 _FIELDS: dict[str, tuple[Field, ...]] = {
@@ -180,14 +191,14 @@ def labels_of(text: str) -> tuple[str, dict[int, Labelled]]:
 
 def heads(cell: str) -> Labelled | None:
     """Say what the head of a column says of the values below it; None where it is no label."""
-    found = _LABEL.fullmatch(cell)
+    found = _LABEL.fullmatch(lowered(cell))
     if found is None or found.lastgroup is None:
         return None
     return Labelled(_FIELDS[found.lastgroup], is_strong=found.lastgroup != "bare")
 
 
 def _labels(text: str) -> Iterator[_Label]:
-    for found in _LABEL.finditer(text):
+    for found in _LABEL.finditer(lowered(text)):
         kind = found.lastgroup or ""
         if kind == "bare" and not _is_label_itself(found, text):
             continue
@@ -213,7 +224,7 @@ def _is_label_itself(found: re.Match[str], text: str) -> bool:
     before = _BEFORE_BARE.search(text, max(0, found.start() - 30), found.start())
     if before is not None and before[1].lower() not in _NEUTRAL:
         return False
-    has_number = not found[0].lower().rstrip("s").endswith("tag")
+    has_number = not found[0].rstrip("s").endswith("tag")
     return has_number or _AFTER_BARE.match(text, found.end()) is not None
 
 

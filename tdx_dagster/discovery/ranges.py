@@ -5,7 +5,7 @@ depends (`discover`).
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -71,14 +71,27 @@ class Range:
     is_one_token: bool = False
 
 
-def ranges(text: str) -> Iterator[Range]:
-    """Find the ranges and shortened lists of a text, in order of their kinds."""
-    for found in _WRITTEN_OUT.finditer(text):
+def ranges(text: str, starts: Sequence[int]) -> Iterator[Range]:
+    """Find the ranges and shortened lists of a text, in order of their kinds.
+
+    Args:
+        text: Where they stand.
+        starts: Where its tokens begin that are no plain words, in order.
+    """
+    for found in _each(_WRITTEN_OUT, text, starts):
         if (one := _written_out(found, text)) is not None:
             yield one
-    for found in _SHORTENED.finditer(text):
+    for found in _each(_SHORTENED, text, starts):
         if (one := _shortened(found, text)) is not None:
             yield one
+
+
+def _each(pattern: re.Pattern[str], text: str, starts: Sequence[int]) -> Iterator[re.Match[str]]:
+    end = 0
+    for start in starts:
+        if start >= end and (found := pattern.match(text, start)) is not None:
+            end = found.end()
+            yield found
 
 
 def _written_out(found: re.Match[str], text: str) -> Range | None:

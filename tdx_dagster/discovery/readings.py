@@ -9,7 +9,6 @@ search of TDX. Does not: where tokens stand and what surrounds them (`identifier
 import re
 
 from tdx_dagster.discovery.candidates import Reading
-from tdx_dagster.discovery.everyday import Everyday, everyday
 from tdx_dagster.discovery.labels import EITHER, NAME, SERIAL, Labelled
 from tdx_dagster.discovery.tokens import serial_spellings
 from tdx_dagster.inventory.computers import Field
@@ -117,11 +116,9 @@ def _is_full_name(name: str, token: str) -> bool:
 
 
 def is_searched_for(token: str, wanted: tuple[Reading, ...], says: Labelled | None) -> bool:
-    """Whether asking TDX for a token is worth a call."""
+    """Whether asking TDX for a token that is no everyday word is worth a call."""
     key = wanted[-1].key if "." in token else wanted[0].key
-    return (
-        looks_like_identifier(key, is_labelled=says is not None) and everyday(token) is Everyday.NO
-    )
+    return looks_like_identifier(key, is_labelled=says is not None)
 
 
 def looks_like_identifier(key: str, *, is_labelled: bool) -> bool:

@@ -8,7 +8,8 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Iterable
 
-from tdx_dagster.discovery.identifiers import IdentifierSettings, candidates
+from tdx_dagster.discovery.identifiers import IdentifierSettings
+from tdx_dagster.discovery.scans import remembered_scan
 from tdx_dagster.inventory.computers import Computer, Inventory
 from tdx_dagster.inventory.lookup import Found, filtered
 from tdx_dagster.inventory.statuses import Listed, listed_by_tdx
@@ -53,7 +54,7 @@ class RememberingInventory:
         Raises:
             InventoryUnavailable: It could not be asked.
         """
-        seen = (candidate for text in texts for candidate in candidates(text, settings))
+        seen = (one for text in texts for one in remembered_scan(text, settings).candidates)
         self._learn({key for candidate in seen for key in candidate.keys})
         self._learn_owners({guid for uid in uids if (guid := as_guid(uid))})
 

@@ -62,6 +62,8 @@ def values_below(text: str) -> Iterator[tuple[int, Labelled | None]]:
     """
     head: _Head | None = None
     start = 0
+    if not _may_head(text):
+        return
     for line in text.split("\n"):
         is_short = len(line) <= _LONGEST_LINE
         if is_short and (new := _head(line)) is not None:
@@ -76,7 +78,7 @@ def values_below(text: str) -> Iterator[tuple[int, Labelled | None]]:
 
 
 def _head(line: str) -> _Head | None:
-    if not line.strip() or any(c.isdigit() for c in line) or not _may_head(line):
+    if not _may_head(line) or not line.strip() or any(c.isdigit() for c in line):
         return None
     for border in _CELL_BORDERS.values():
         cells = _cells(line, border)
@@ -92,9 +94,7 @@ def _head(line: str) -> _Head | None:
     return None
 
 
-_MAY_HEAD: Callable[[str], re.Match[str] | None] = re.compile(
-    r"\t|\||,|;|[ ]{2}", re.IGNORECASE
-).search
+_MAY_HEAD: Callable[[str], re.Match[str] | None] = re.compile(r"[\t|,;]|  ").search
 
 
 def _may_head(line: str) -> bool:

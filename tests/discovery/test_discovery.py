@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tdx_dagster.discovery import discover as discover_module
-from tdx_dagster.discovery import identifiers
+from tdx_dagster.discovery import identifiers, scans
 from tdx_dagster.discovery.discover import (
     SEARCH_RESULTS,
     Discovery,
@@ -434,9 +434,23 @@ def test_the_end_of_a_text_that_is_too_long_is_not_read_and_the_summary_says_so(
 def test_each_text_is_scanned_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """`explain` shows what the decision was made of."""
     scanned = []
-    scan = identifiers.scan
-    monkeypatch.setattr(discover_module, "scan", lambda *a: scanned.append(a[0]) or scan(*a))
+    scan = scans.remembered_scan
+    monkeypatch.setattr(
+        discover_module, "remembered_scan", lambda *a: scanned.append(a[0]) or scan(*a)
+    )
     explain_text(
         "see PSYC-ZLAB08", is_html=False, inventory=MemoryInventory(KNOWN), settings=DEFAULTS
     )
     assert scanned == ["", "see PSYC-ZLAB08"]
+
+
+def test_a_text_that_was_prefetched_is_not_scanned_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scan is most of what a ticket costs before its first call."""
+    scanned = []
+    scan = identifiers.scan
+    monkeypatch.setattr(scans, "scan", lambda *a: scanned.append(a[0]) or scan(*a))
+    inventory = RememberingInventory(MemoryInventory(KNOWN))
+    title = "PSYC-ZLAB08 does not start since the storm"
+    inventory.prefetch([title, ""], DEFAULTS.identifiers)
+    discover(Enquiry(ticket(title=title)), inventory, None, DEFAULTS)
+    assert scanned.count(title) == 1
