@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -20,12 +21,15 @@ from rows import Row, at_most, show
 from sqlalchemy import Engine, text
 
 from tdx_dagster.discovery.identifiers import IdentifierSettings, candidates
+from tdx_dagster.discovery.passages import OwnPosts, opening_passages
+from tdx_dagster.discovery.text import LONGEST_TEXT
 from tdx_dagster.inventory.lookup import QUERIES, PostgresInventory
 from tdx_dagster.postgres import server
 from tdx_dagster.postgres.database import engine as make_engine
 from tdx_dagster.postgres.database import ensure_database
 from tdx_dagster.postgres.migrations import migrate
 from tdx_dagster.tdx.html import body_text
+from tdx_dagster.tdx.models import StatusClass, Ticket
 
 ASSETS = 200_000
 CANDIDATES = 50
@@ -107,6 +111,59 @@ def measure_texts() -> list[Row]:
     ]
 
 
+# Shapes that have taken quadratic time somewhere, or might.
+HOSTILE = {
+    "empty lines": "\n",
+    "empty rows of a spreadsheet": "\t\t\n",
+    "combining marks": "\u0301",
+    "one long word": "a",
+    "dotted letters": "a.",
+    "hyphens": "a-",
+    "numbers": "1 ",
+    "list numbers": "1. ",
+    "labels": "tags 1, ",
+    "labels, a line each": "asset tag\n",
+    "names in a list": "LAB-01, ",
+    "ranges": "LAB-01 through ",
+    "examples": "name e.g. ",
+    "heads of tables": "serial,name\nab,cd\n",
+    "signatures": "--\n",
+    "mail headers": "X-a: b\n c\n",
+    "paths": "C:\\a b\\",
+    "addresses": "http://a1.example.edu/\n",
+    "summaries": "Added 1 asset: A. ",
+    "Chinese": "\u7535\u8111LAB1",
+    "quotes": '"',
+}
+SIZES = (10_000, 100_000, LONGEST_TEXT, 5_000_000)
+
+
+def read_plain(text: str) -> object:
+    """All that discovery does with one plain text before it asks the inventory."""
+    shown = Ticket(0, "", text, False, 0, "", StatusClass.NONE, None, "", "", None)  # noqa: FBT003
+    return [candidates(passage.text, SETTINGS) for passage in opening_passages(shown, OwnPosts())]
+
+
+def measure_hostile() -> list[Row]:
+    """Each shape from 10 kB to 5 MB: the largest, and how much faster than its size the time grows."""
+    rows = []
+    for name, unit in HOSTILE.items():
+        times = {}
+        for size in SIZES:
+            text = unit * (size // len(unit))
+            start = time.process_time()
+            read_plain(text)
+            times[size] = time.process_time() - start
+        growth = max(
+            (times[large] / large) / (times[small] / small) for small, large in pairwise(SIZES[1:])
+        )
+        rows += [
+            at_most(f"5 MB of {name}", times[SIZES[-1]], 5, "s", COMMAND),
+            at_most("… growth from 100 kB, 1 is linear", growth, 1.2, "times", COMMAND),
+        ]
+    return rows
+
+
 def measure_lookup(engine: Engine, *, plans: bool) -> list[Row]:
     """One question about many candidates, with the plan that answers it."""
     with engine.begin() as connection:
@@ -141,7 +198,7 @@ def _explain(engine: Engine, keys: list[str]) -> None:
 
 def measure(*, plans: bool = False) -> list[Row]:
     """Everything."""
-    rows = measure_texts()
+    rows = measure_texts() + measure_hostile()
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder) / "server"
         Path(folder).chmod(0o755)

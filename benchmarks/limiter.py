@@ -17,7 +17,7 @@ from rows import Row, at_most, show
 from tdx_dagster.postgres import server
 from tdx_dagster.postgres.database import engine, ensure_database
 from tdx_dagster.postgres.migrations import migrate
-from tdx_dagster.tdx.rate_limit import PostgresLimiter
+from tdx_dagster.state.rate_limit import PostgresLimiter
 
 COMMAND = "python benchmarks/limiter.py"
 CALLS, THREADS, MOST_MS = 500, 4, 3.0

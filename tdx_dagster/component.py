@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
@@ -22,7 +23,8 @@ from pydantic import Field
 import tdx_dagster.defs
 from tdx_dagster.component_errors import causes, component_fault
 from tdx_dagster.failures import failure
-from tdx_dagster.settings import SettingsError, load_sensor_settings
+from tdx_dagster.inventory.columns import InventoryKeys
+from tdx_dagster.settings import SettingsError, load_inventory_settings, load_sensor_settings
 from tdx_dagster.tickets.actions.registry import BadAction, read_actions
 from tdx_dagster.tickets.job import build_ticket_asset, build_ticket_job
 from tdx_dagster.tickets.pipeline import Pipeline
@@ -41,6 +43,23 @@ def _plain_mappings(_: dg.ResolutionContext, entries: Any) -> Sequence[Mapping[s
     return [dict(entry) if isinstance(entry, Mapping) else entry for entry in entries]
 
 
+def _moment(_: dg.ResolutionContext, given: Any) -> datetime | None:  # noqa: ANN401  YAML
+    """Read a time of ISO 8601; one without a zone is UTC.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if given is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(str(given))
+    except ValueError:
+        raise ValueError(
+            f"taken_over_at = {given!r} is no time; write it like 2026-01-31T17:00:00Z, in quotes"
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 class TicketPipeline(dg.Component, dg.Model, dg.Resolvable):
     """One TDX report with its actions; the folder's name is the pipeline's."""
 
@@ -49,6 +68,12 @@ class TicketPipeline(dg.Component, dg.Model, dg.Resolvable):
     interval_seconds: int = Field(300, ge=SHORTEST_INTERVAL, description="Between two looks.")
     tickets_per_run: int = Field(30, ge=1, le=500, description="At most so many in one run.")
     act_on_closed: bool = Field(default=False, description="Act on closed tickets too.")
+    taken_over_at: Annotated[datetime | None, dg.Resolver(_moment, model_field_type=str | None)] = (
+        Field(
+            None,
+            description="When an older daemon was stopped; what it did on tickets is looked for.",
+        )
+    )
     actions: Annotated[
         Sequence[Mapping[str, Any]],
         dg.Resolver(_plain_mappings, model_field_type=list[dict[str, Any]]),
@@ -77,6 +102,7 @@ class TicketPipeline(dg.Component, dg.Model, dg.Resolvable):
             interval_seconds=self.interval_seconds,
             tickets_per_run=self.tickets_per_run,
             act_on_closed=self.act_on_closed,
+            taken_over_at=self.taken_over_at,
         )
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
@@ -86,7 +112,8 @@ class TicketPipeline(dg.Component, dg.Model, dg.Resolvable):
 
 def pipeline_definitions(pipeline: Pipeline) -> dg.Definitions:
     """Make asset, job and sensor of a pipeline."""
-    asset = build_ticket_asset(pipeline)
+    computers = InventoryKeys.of(load_inventory_settings()).computers
+    asset = build_ticket_asset(pipeline, computers)
     job = build_ticket_job(pipeline, asset)
     given = load_sensor_settings()
     is_on = given.tdx_sensors == "on"

@@ -13,7 +13,8 @@ import dagster as dg
 from tdx_dagster.component import load_defs_folder, suppress_preview_warnings
 from tdx_dagster.inventory.asset_checks import FRESH
 from tdx_dagster.inventory.assets import inventory_definitions
-from tdx_dagster.inventory.columns import ASSETS
+from tdx_dagster.inventory.columns import InventoryKeys
+from tdx_dagster.inventory.settings import InventorySettings
 from tdx_dagster.resources import DEFAULT_RESOURCES
 from tdx_dagster.settings import load_inventory_settings
 from tdx_dagster.tickets.checks import stuck_check, stuck_key
@@ -39,22 +40,24 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
         return dg.Definitions.merge(
             folder.build_defs(),
             inventory_definitions(settings),
-            morning_checks(tuple(folder.pipelines), settings.time_zone),
+            morning_checks(tuple(folder.pipelines), settings),
             shared,
         )
 
 
-def morning_checks(pipelines: Sequence[str], time_zone: str) -> dg.Definitions:
+def morning_checks(pipelines: Sequence[str], settings: InventorySettings) -> dg.Definitions:
     """Make the daily job of the checks for what does not happen, which no load and no ticket run shows.
 
     Args:
         pipelines: Ticket pipelines, each of which gets a check for stuck tickets.
-        time_zone: Of the schedule.
+        settings: Of the inventory: its keys, and the time zone of the schedule.
     """
     stuck = [stuck_key(pipeline) for pipeline in pipelines]
     job = dg.define_asset_job(
         "morning_checks",
-        selection=dg.AssetSelection.checks(dg.AssetCheckKey(ASSETS, FRESH), *stuck),
+        selection=dg.AssetSelection.checks(
+            dg.AssetCheckKey(InventoryKeys.of(settings).assets, FRESH), *stuck
+        ),
         executor_def=dg.in_process_executor,
         description="Checks for loads that did not run, and for tickets that wait for a person.",
     )
@@ -62,7 +65,7 @@ def morning_checks(pipelines: Sequence[str], time_zone: str) -> dg.Definitions:
         name="morning_checks_schedule",
         job=job,
         cron_schedule="37 6 * * *",
-        execution_timezone=time_zone,
+        execution_timezone=settings.time_zone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=f"{job.description} On from the start: it costs a query and no TDX call.",
     )

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from tdx_dagster.discovery.remembered import RememberingInventory
 from tdx_dagster.failures import failure
-from tdx_dagster.inventory.lookup import PostgresInventory
+from tdx_dagster.inventory.current import CurrentInventory
 from tdx_dagster.postgres.database import engine as make_engine
 from tdx_dagster.postgres.errors import DatabaseError
 from tdx_dagster.settings import (
@@ -21,12 +21,11 @@ from tdx_dagster.settings import (
     load_settings,
 )
 from tdx_dagster.state.postgres_store import PostgresStore
+from tdx_dagster.state.rate_limit import PostgresLimiter, ShareLimiter
 from tdx_dagster.state.store import ActionStore
+from tdx_dagster.tdx.call import SENSOR_LIMITS, CallLimits
 from tdx_dagster.tdx.client import Connection, Tdx
 from tdx_dagster.tdx.models import Report
-from tdx_dagster.tdx.rate_limit import PostgresLimiter, ShareLimiter
-from tdx_dagster.tdx.shelf import PostgresShelf
-from tdx_dagster.tdx.transport import SENSOR_LIMITS, CallLimits
 from tdx_dagster.tickets.job import batch_io_manager
 from tdx_dagster.tickets.services import NotConfigured, RunServices
 
@@ -64,8 +63,10 @@ class TdxProvider:
         """Give the client for runs; one for all ops of a run, so that its count of calls is the run's."""
         if self._client is None:
             settings = load_settings()
-            patience = CallLimits(max_wait_seconds=settings.longest_wait)
-            self._client = _client(settings.connection(), self._database.engine(), patience)
+            limits = CallLimits(
+                max_wait_seconds=settings.longest_wait, answer_seconds=settings.longest_answer
+            )
+            self._client = _client(settings.connection(), self._database.engine(), limits)
         return self._client
 
     def non_waiting_client(self) -> Tdx:
@@ -77,11 +78,10 @@ class TdxProvider:
 
 
 def _client(connection: Connection, engine: Engine, patience: CallLimits) -> Tdx:
-    """A client that shares its rate limit and its token with all processes of the installation."""
+    """Make a client that shares its rate limit with all processes of the installation."""
     return Tdx.create(
         connection,
         limiter=ShareLimiter(PostgresLimiter(engine), load_settings().tdx_rate_share),
-        shelf=PostgresShelf(engine, connection.base_url, connection.credentials),
         patience=patience,
     )
 
@@ -133,7 +133,7 @@ def ticket_tools(
         tdx=tdx.client(),
         store=PostgresStore(engine),
         inventory=RememberingInventory(
-            PostgresInventory(engine, load_inventory_settings()),
+            CurrentInventory(engine, load_inventory_settings()),
             ask_statuses=tdx.client().asset_statuses,
         ),
         times=load_settings().times(),

@@ -21,6 +21,10 @@ __all__ = ["InventorySettings", "Settings", "SettingsError", "embedded_folder", 
 
 # A call may wait for a rate limit and then for its answer; a claim must outlive both.
 LONGEST_WAIT_SECONDS = 120.0
+LONGEST_ANSWER_SECONDS = 60.0
+
+# With less, the absence of a write would be trusted while its request may still be under way.
+SHORTEST_SETTLE_SECONDS = 1.0
 
 # TDX's ids are 32-bit integers above 0.
 TdxId = Annotated[int, Field(ge=1, le=2**31 - 1)]
@@ -30,6 +34,9 @@ class Settings(EnvironmentSettings):
     """What needs a TDX or a database; each field is the environment variable of its name in capitals."""
 
     tdx_base_url: str | None = Field(None, description="https://<host>/TDWebApi, or /SBTDWebApi")
+    tdx_allow_http: bool = Field(
+        default=False, description="whether TDX_BASE_URL may be http:// to another machine"
+    )
     tdx_app_id: TdxId | None = Field(None, description="serves for either app id that is missing")
     tdx_ticket_app_id: TdxId | None = None
     tdx_asset_app_id: TdxId | None = None
@@ -45,7 +52,7 @@ class Settings(EnvironmentSettings):
     tdx_celery_url: SecretStr | None = Field(None, description="the broker of Celery workers")
     daemon_report_id: TdxId | None = None
 
-    tdx_settle_seconds: float = Field(120.0, ge=0)
+    tdx_settle_seconds: float = Field(120.0, ge=SHORTEST_SETTLE_SECONDS)
     tdx_lease_seconds: float = Field(300.0, gt=0)
     tdx_retry_pause_seconds: float = Field(60.0, ge=0)
     tdx_max_attempts: int = Field(8, ge=1)
@@ -64,6 +71,14 @@ class Settings(EnvironmentSettings):
     def longest_wait(self) -> float:
         """Seconds a call may wait for a rate limit: well within a claim's lease."""
         return min(LONGEST_WAIT_SECONDS, self.tdx_lease_seconds / 2)
+
+    @property
+    def longest_answer(self) -> float:
+        """Seconds a request may take: a write has ended before its absence is trusted.
+
+        The intent is stored anew right before a request is sent, so the wait for its turn does not count.
+        """
+        return min(LONGEST_ANSWER_SECONDS, self.tdx_settle_seconds)
 
     def connection(self) -> Connection:
         """Give what the TDX client needs.
@@ -91,6 +106,7 @@ class Settings(EnvironmentSettings):
                 api_token=_plain(self.tdx_api_token),
             ),
             time_zone=self.tdx_time_zone,
+            allow_http=self.tdx_allow_http,
         )
 
     def report_id(self, of_pipeline: int | None) -> int:

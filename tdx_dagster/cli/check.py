@@ -14,7 +14,9 @@ from tdx_dagster.cli.errors import exit_code_and_text
 from tdx_dagster.cli.output import out, print_json
 from tdx_dagster.cli.runtime import dagster_home, prepare
 from tdx_dagster.component import DefsFolder, load_defs_folder
+from tdx_dagster.inventory.checks import InventoryNames, check_current
 from tdx_dagster.inventory.freshness import Freshness, inventory_age
+from tdx_dagster.inventory.ownership import check_ownership
 from tdx_dagster.inventory.statuses import listed_by_tdx
 from tdx_dagster.postgres.database import shown_url
 from tdx_dagster.postgres.migrations import schema_state
@@ -27,12 +29,17 @@ from tdx_dagster.settings import (
     load_settings,
     require_settings,
 )
+from tdx_dagster.state.older_daemon import writing_now
 from tdx_dagster.tdx.address import is_sandbox, normalise_base_url
 from tdx_dagster.tdx.client import Tdx
-from tdx_dagster.tdx.errors import TdxRetryLater
+from tdx_dagster.tdx.errors import TdxRefused, TdxRetryLater, TdxSettingError
+from tdx_dagster.tdx.models import AssetSearch
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.report import read_tickets
+
+# One may be gone since the report was made; several of them show that the application is wrong.
+TICKETS_TRIED = 3
 
 
 class Verdict(StrEnum):
@@ -90,6 +97,7 @@ def run_checks() -> Iterator[Finding]:
         yield schema
     if schema.verdict is Verdict.OK:
         yield _finding("inventory", _inventory)
+        yield _finding("action log", _action_log)
     yield _finding("dagster.yaml", lambda: str(dagster_home()))
     folder = load_defs_folder()
     yield _finding("pipelines", lambda: _pipelines(folder))
@@ -101,8 +109,10 @@ def run_checks() -> Iterator[Finding]:
     yield _finding("sign-in", lambda: f"as {tdx.account().full_name or 'a service account'}")
     yield _finding("TDX_TICKET_APP_ID", lambda: f"{len(tdx.ticket_statuses())} ticket statuses")
     yield _finding("TDX_ASSET_APP_ID", lambda: f"{len(tdx.asset_statuses())} asset statuses")
+    yield _finding("an asset", lambda: _asset(tdx))
     for pipeline in folder.pipelines.values():
         yield _finding(f"report of {pipeline.name}", lambda it=pipeline: _report(tdx, it))  # type: ignore[misc]
+        yield _finding(f"a ticket of {pipeline.name}", lambda it=pipeline: _ticket(tdx, it))  # type: ignore[misc]
         yield check_statuses(tdx, pipeline)
 
 
@@ -116,7 +126,7 @@ def check_statuses(tdx: Tdx, pipeline: Pipeline) -> Finding:
             for action in pipeline.actions
             if isinstance(action, AddAsset)
         ]
-        warnings = [warning for active in actives for warning in active.doubts()]
+        warnings = [warning for active in actives for warning in active.warnings()]
         if warnings:
             raise _Warning(" ".join(warnings))
         counted = (", ".join(map(str, active.ids or active.names)) for active in actives)
@@ -145,7 +155,8 @@ def _finding(about: str, find: Callable[[], str]) -> Finding:
 
 def _settings() -> str:
     require_settings(needs_tdx=True)
-    address = normalise_base_url(load_settings().connection().base_url)
+    connection = load_settings().connection()
+    address = normalise_base_url(connection.base_url, allow_http=connection.allow_http)
     return f"complete, for the {'sandbox' if is_sandbox(address) else 'production system'} at {address}"
 
 
@@ -165,11 +176,11 @@ def _pipelines(folder: DefsFolder) -> str:
 
 def _inventory() -> str:
     settings = load_inventory_settings()
-    age, computers = inventory_age(
-        DatabaseProvider().engine(),
-        source_system=settings.source_system,
-        entity_types=settings.entity_types,
-    )
+    engine = DatabaseProvider().engine()
+    if not settings.is_external:
+        check_ownership(engine, settings.source_system)
+    names = InventoryNames(settings.source_system, settings.entity_types, settings.schema_name)
+    age, computers = inventory_age(engine, **asdict(names))
     by = "by another job" if settings.is_external else "by us"
     remedy = "look at the job that loads it" if settings.is_external else "run `tdx-dagster ingest`"
     if not computers:
@@ -177,6 +188,9 @@ def _inventory() -> str:
             f"No computers are known: {remedy if age is None else 'run `tdx-dagster ingest`'}. "
             "Until then TDX is searched."
         )
+    current = check_current(engine, names)
+    if not current.passed:
+        raise _Warning(current.text)
     judged = settings.limits.judge(age)
     if judged is not Freshness.FRESH:
         more = "; TDX is asked about each hit" if judged is Freshness.DISTRUSTED else ""
@@ -184,8 +198,43 @@ def _inventory() -> str:
     return f"{computers} computers, loaded {by} {_ago(age)}"
 
 
+def _action_log() -> str:
+    running = writing_now(DatabaseProvider().engine())
+    if running:
+        raise _Warning(running)
+    return "nobody else writes it"
+
+
 def _ago(age: timedelta | None) -> str:
     return "at an unknown time" if age is None else f"{age.total_seconds() / 3600:.1f} hours ago"
+
+
+def _ticket(tdx: Tdx, pipeline: Pipeline) -> str:
+    """Read a ticket of the report, since only that shows that the application is the tickets' own."""
+    report = tdx.report(load_settings().report_id(pipeline.report_id))
+    ticket_ids = read_tickets(report, pipeline.ticket_column).ticket_ids[:TICKETS_TRIED]
+    refusals = []
+    for ticket_id in ticket_ids:
+        try:
+            return f"ticket {tdx.ticket(ticket_id).id} can be read"
+        except TdxRefused as error:
+            refusals.append(str(error))
+    if not refusals:
+        return "the report is empty"
+    tdx.check_ticket_app()
+    raise TdxSettingError(
+        f"TDX_TICKET_APP_ID (or TDX_APP_ID): none of the report's first tickets can be read. {refusals[0]}"
+    )
+
+
+def _asset(tdx: Tdx) -> str:
+    """Read one asset, since only that shows that the application is theirs and readable."""
+    found = tdx.search_assets(AssetSearch(max_results=1))
+    if not found:
+        raise _Warning(
+            "The application of TDX_ASSET_APP_ID holds no asset that this account can see."
+        )
+    return f"asset {tdx.asset(found[0].id).id} can be read"
 
 
 def _report(tdx: Tdx, pipeline: Pipeline) -> str:

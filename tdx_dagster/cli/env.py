@@ -1,10 +1,12 @@
 """`env`: prints the variables that plain Dagster commands need."""
 
+import os
 import shlex
 
 import click
 
 from tdx_dagster.cli.runtime import prepare
+from tdx_dagster.postgres.server import remove_foreign_variables
 
 
 @click.command()
@@ -13,5 +15,11 @@ def env() -> None:
 
     Use it as: eval "$(tdx-dagster env)"
     """
-    for name, value in prepare().exports().items():
+    environment = dict(os.environ)
+    runtime = prepare()
+    if runtime.is_embedded:
+        # libpq reads them for each session, whatever the exported address says.
+        for name in remove_foreign_variables(environment):
+            click.echo(f"unset {name}")
+    for name, value in runtime.exports().items():
         click.echo(f"export {name}={shlex.quote(value)}")

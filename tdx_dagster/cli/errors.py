@@ -6,6 +6,7 @@ import os
 from tdx_dagster.component_errors import causes
 from tdx_dagster.environment import read_dotenv
 from tdx_dagster.inventory.computers import InventoryUnavailable
+from tdx_dagster.inventory.ownership import ForeignBronze
 from tdx_dagster.postgres.errors import DatabaseError, DatabaseUnavailable
 from tdx_dagster.settings import SettingsError
 from tdx_dagster.state.records import StoreUnavailable
@@ -23,6 +24,7 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (BadAction, SETTINGS),
     (TdxSettingError, SETTINGS),
     (DatabaseError, SETTINGS),
+    (ForeignBronze, SETTINGS),
     (StoreUnavailable, FAILED),
     (InventoryUnavailable, FAILED),
     (TdxError, FAILED),

@@ -7,8 +7,10 @@ import click
 from tdx_dagster.cli.output import err, out, print_json
 from tdx_dagster.cli.runtime import QUIET, dagster_instance, failure_text, prepare
 from tdx_dagster.definitions import build_defs
-from tdx_dagster.inventory.columns import ASSETS, BRONZE, COMPUTERS
+from tdx_dagster.inventory.columns import InventoryKeys
 from tdx_dagster.inventory.load_result import Mode
+from tdx_dagster.inventory.ownership import check_ownership
+from tdx_dagster.resources import DatabaseProvider
 from tdx_dagster.settings import load_inventory_settings
 
 if TYPE_CHECKING:
@@ -24,7 +26,10 @@ def ingest(ctx: click.Context, *, incremental: bool, as_json: bool) -> None:
 
     With INVENTORY_SOURCE=external it looks at what another job has loaded, and makes computers of that.
     """
-    runtime = prepare(needs_tdx=not load_inventory_settings().is_external)
+    settings = load_inventory_settings()
+    runtime = prepare(needs_tdx=not settings.is_external)
+    if not settings.is_external:
+        check_ownership(DatabaseProvider().engine(), settings.source_system)
     mode = Mode.INCREMENTAL if incremental else Mode.FULL
     with dagster_instance(runtime) as instance, err.status(f"Loading ({mode.value}) …"):
         loaded = load_inventory(instance, mode)
@@ -49,24 +54,26 @@ def load_inventory(instance: "dg.DagsterInstance", mode: Mode = Mode.FULL) -> di
     Raises:
         LoadFailed: With the sentence of what went wrong.
     """
+    settings = load_inventory_settings()
+    keys = InventoryKeys.of(settings)
+    wanted = [
+        *(keys.bronze if settings.is_observed or not settings.is_external else ()),
+        keys.computers,
+    ]
     job = build_defs().resolve_implicit_global_asset_job_def()
     result = job.execute_in_process(
         instance=instance,
-        asset_selection=[*BRONZE, COMPUTERS],
-        run_config=QUIET | ({} if load_inventory_settings().is_external else _in(mode)),
+        asset_selection=wanted,
+        run_config=QUIET | ({} if settings.is_external else _in(mode, keys)),
         raise_on_error=False,
     )
     if not result.success:
         raise click.ClickException(failure_text(result))
-    return {
-        " ".join(key.path): rows
-        for key in (*BRONZE, COMPUTERS)
-        if (rows := _rows(result, key)) is not None
-    }
+    return {" ".join(key.path): rows for key in wanted if (rows := _rows(result, key)) is not None}
 
 
-def _in(mode: Mode) -> dict[str, Any]:
-    return {"ops": {ASSETS.to_python_identifier(): {"config": {"mode": mode.value}}}}
+def _in(mode: Mode, keys: InventoryKeys) -> dict[str, Any]:
+    return {"ops": {keys.assets.to_python_identifier(): {"config": {"mode": mode.value}}}}
 
 
 def _rows(result: "dg.ExecuteInProcessResult", key: "dg.AssetKey") -> int | None:

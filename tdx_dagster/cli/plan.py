@@ -104,7 +104,7 @@ def choose_pipeline(name: str | None) -> Pipeline:
 
 
 def plan_pass(request: PassRequest) -> PlannedPass:
-    """Read the report (one call) and the log, and plan the tickets of both: some leave with something open."""
+    """Read the report (one call) and the log, and plan what is in either: a ticket may leave unfinished."""
     pipeline = choose_pipeline(request.pipeline)
     services = ticket_tools()
     if request.tickets:

@@ -12,9 +12,18 @@ from typing import TYPE_CHECKING
 from sqlalchemy import make_url
 
 from tdx_dagster.environment import remember_environment
-from tdx_dagster.postgres.database import ensure_database, libpq_url
+from tdx_dagster.inventory.schema import place_table
+from tdx_dagster.postgres.database import engine, ensure_database, libpq_url
+from tdx_dagster.postgres.errors import MissingRight
 from tdx_dagster.postgres.migrations import migrate, pending
-from tdx_dagster.settings import SettingsError, find_database, load_settings, require_settings
+from tdx_dagster.postgres.rights import require_home
+from tdx_dagster.settings import (
+    SettingsError,
+    find_database,
+    load_inventory_settings,
+    load_settings,
+    require_settings,
+)
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, ExecuteInProcessResult
@@ -92,15 +101,20 @@ def bring_up_to_date(runtime: Runtime) -> None:
         )
     if waiting:
         migrate(runtime.database)
+    if runtime.is_embedded:
+        place_table(engine(runtime.database), load_inventory_settings().schema_name)
 
 
 def dagster_url(url: str) -> str:
     """Give Dagster's database: as set, or `<ours>_dagster` on the same server, made where missing."""
     given = load_settings().dagster_database_url
     if given:
-        return libpq_url(given.get_secret_value())
-    name = (make_url(url).database or "tdx").removesuffix("_dagster") + "_dagster"
-    return libpq_url(ensure_database(url, name))
+        found, setting = libpq_url(given.get_secret_value()), "DAGSTER_DATABASE_URL"
+    else:
+        name = (make_url(url).database or "tdx").removesuffix("_dagster") + "_dagster"
+        found, setting = libpq_url(ensure_database(url, name)), "DATABASE_URL"
+    require_home(make_url(found), setting)
+    return found
 
 
 def dagster_home() -> Path:
@@ -152,7 +166,8 @@ def failure_text(result: "ExecuteInProcessResult") -> str:
         if event.is_step_failure and event.step_failure_data.error:
             error = event.step_failure_data.error
             data = event.step_failure_data.user_failure_data
-            while error.cause:
+            # The driver's error below this one of ours says less.
+            while error.cause and error.cls_name != MissingRight.__name__:
                 error = error.cause
             return (data.description if data and data.description else error.message).strip()
     return "the run failed before its first step; see the Dagster UI"

@@ -4,7 +4,7 @@ Belongs here: one report of tokens, matches and decision, as a table and as JSON
 decision of its own; it shows what `discover` and `scan` return.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,13 +21,13 @@ from tdx_dagster.discovery.discover import (
     discover,
     why_not_eligible,
 )
-from tdx_dagster.discovery.identifiers import Candidate, Dropped, scan
-from tdx_dagster.discovery.passages import Passage, conversation_passages, opening_passages
+from tdx_dagster.discovery.identifiers import Candidate, Dropped, Scan
+from tdx_dagster.discovery.passages import Passage
 from tdx_dagster.discovery.wording import summary_line
 from tdx_dagster.inventory.computers import Inventory
 from tdx_dagster.inventory.lookup import MemoryInventory
 from tdx_dagster.tdx.html import body_text
-from tdx_dagster.tdx.models import FeedEntry, StatusClass, Ticket
+from tdx_dagster.tdx.models import StatusClass, Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +79,13 @@ class Explanation:
                 for match in found.not_eligible
             ],
             "ambiguous": [
-                {"token": doubt.token, "asset_ids": [c.asset_id for c in doubt.computers]}
-                for doubt in found.ambiguous
+                {"token": one.token, "asset_ids": [c.asset_id for c in one.computers]}
+                for one in found.ambiguous
             ],
             "requestor_computers": found.requestor_computer_count,
             "not_searched": list(found.not_searched),
             "api_searches": found.api_searches,
+            "cut": list(found.cut),
             "tokens": [
                 {"where": seen.where, "token": seen.token, "outcome": seen.outcome}
                 for seen in self.tokens
@@ -134,7 +135,7 @@ def _matches_table(found: Discovery) -> Table:
 def explain_text(
     text: str, is_html: bool | None, inventory: Inventory, settings: DiscoverySettings
 ) -> Explanation:
-    """Explain what discovery sees in one text, without TDX and without the last resort.
+    """Explain what discovery sees in one text, without TDX and without the requestor fallback.
 
     Args:
         text: The text, for example a ticket's description.
@@ -177,29 +178,16 @@ def explain_ticket(
     """
     if isinstance(inventory, MemoryInventory) and not inventory.knows_forms:
         settings = replace(settings, form_id=None)
-    feed = _Kept(enquiry.conversation)
-    found = discover(replace(enquiry, conversation=feed), inventory, search, settings)
-    passages = opening_passages(enquiry.ticket, enquiry.robot)
-    if feed.kept is not None:
-        passages += conversation_passages(feed.kept, enquiry.ticket, enquiry.robot)
-    tokens = tuple(seen for passage in passages for seen in _seen(passage, found, settings))
+    found = discover(enquiry, inventory, search, settings)
+    tokens = tuple(
+        one for passage, scan in found.scans for one in _seen(passage, scan, found, settings)
+    )
     return Explanation(found, tokens, settings)
 
 
-class _Kept:
-    """A conversation that is read at most once, and remembered when it was."""
-
-    def __init__(self, read: Callable[[], Sequence[FeedEntry]]) -> None:
-        self._read = read
-        self.kept: Sequence[FeedEntry] | None = None
-
-    def __call__(self) -> Sequence[FeedEntry]:
-        self.kept = self._read()
-        return self.kept
-
-
-def _seen(passage: Passage, found: Discovery, settings: DiscoverySettings) -> list[SeenToken]:
-    scanned = scan(passage.text, settings.identifiers)
+def _seen(
+    passage: Passage, scanned: Scan, found: Discovery, settings: DiscoverySettings
+) -> list[SeenToken]:
     both: list[Candidate | Dropped] = [*scanned.candidates, *scanned.dropped]
     return [
         SeenToken(passage.label, one.token, _outcome(one, passage.label, found, settings))

@@ -1,8 +1,10 @@
 """The texts of a ticket that count as evidence, in the order in which they are read.
 
-Belongs here: title and description, what people wrote in the conversation, and keeping out what TDX
-and the robot wrote, quoted or not. Does not: what the texts name (`identifiers`, `discovery`).
+Belongs here: title and description, what people wrote in the conversation, without what TDX and
+the robot wrote, quoted or not. Does not: what the texts name (`identifiers`, `discovery`).
 """
+
+# ruff: noqa: E501  the expressions list words, among them such signs, as people write them
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,6 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
 
+from tdx_dagster.discovery.text import LONGEST_TEXT
 from tdx_dagster.tdx.html import body_text, normalised
 from tdx_dagster.tdx.models import FeedEntry, Reply, Ticket
 
@@ -18,7 +21,7 @@ Kind = Literal["title", "description", "entry", "reply"]
 
 
 class UpdateType(IntEnum):
-    """What made a feed entry (reference, section 13)."""
+    """What made a feed entry."""
 
     NONE = 0
     COMMENT = 1
@@ -42,12 +45,43 @@ _SHORTEST_QUOTE = 12
 # mail.
 _QUOTED_GAP = r"[\s>|]+"
 
-# Our own summary lines (`summaries` writes them), for texts whose original is not at hand, such as
-# a description made from a forwarded mail. A quoted one goes on in the next quoted lines.
-_SUMMARY_LINE = re.compile(
-    r"^[>| \t]*(?:\d+\.[ \t]*)?(?:Added \d+ asset(?:s|\(s\))?:|No assets added\.)[^\n]*"
-    r"(?:\n[ \t]*[>|][>| \t]*(?!\d+\.)[^\s>|][^\n]*)*",
-    re.MULTILINE,
+# Our own summary sentences (`wording` writes them), for texts whose original is not at hand, such as
+# a description made from a forwarded mail. Mail programs wrap and quote them, people put them in their
+# own sentences.
+_GAP = r"[\s>|]+"
+_SUMMARY = re.compile(
+    rf"(?:Added{_GAP}\d+{_GAP}asset(?:s|\(s\))?:|No{_GAP}assets{_GAP}added\.)", re.IGNORECASE
+)
+_REASON = re.compile(rf"Reason:{_GAP}?", re.IGNORECASE)
+_LONGEST_NAMES = 2000
+_WHY = re.compile(
+    rf"""
+    (?: Computer{_GAP}identifier\(s\){_GAP}found{_GAP}in{_GAP}ticket{_GAP}[\w/]+{_GAP}? \([^()]{{0,500}}
+            (?:\([^()]{{0,40}}\))? [^()]{{0,40}}\) (?:{_GAP}and{_GAP}already{_GAP}on{_GAP}ticket:[^\n]{{0,500}})?
+      | Only{_GAP}computers{_GAP}that{_GAP}do{_GAP}not{_GAP}count{_GAP}were{_GAP}found{_GAP}\([^()]{{0,500}}\)
+      | User{_GAP}only{_GAP}has{_GAP}one{_GAP}computer
+      | Requestor's{_GAP}only{_GAP}asset{_GAP}already{_GAP}on{_GAP}ticket
+      | No{_GAP}computer{_GAP}identifiers{_GAP}found{_GAP}and{_GAP}[^.\n"”»]{{0,300}} )
+    (?: \.{_GAP}(?:Already{_GAP}on{_GAP}ticket|Not{_GAP}added|Left{_GAP}out{_GAP}beyond|Note):? [^\n"”»]{{0,1000}} )*
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+
+# What TDX writes into a feed itself, whatever the type of the entry and whoever its author.
+_RECORD = r"(?:incident|ticket|service[ ]request|request|problem|change|release|issue|task|major[ ]incident)"
+_SYSTEM_LINE = re.compile(
+    rf"""
+    ^[>|\ \t]*
+    (?: (?:Added|Removed|Attached|Detached|Linked|Unlinked)[ ]the[ ]["“].{{0,400}}?["”][ ]
+            (?:assets?|CIs?|configuration[ ]items?|attachments?|files?|contacts?|articles?|tags?|tasks?|tickets?)
+            (?:[ ](?:/[ ]?CI|\([^)\n]{{0,40}}\)))? (?:[ ](?:to|from|with)[ ](?:this|the|ticket)[^.\n]{{0,80}})? \.?
+      | (?:Changed|Updated)[ ][\w/()\ -]{{1,60}}?[ ]from[ ]["“][^\n]{{0,400}}?["”][ ]to[ ](?:["“][^\n]{{0,400}}?["”]|Nothing) \.?
+      | (?:Assigned|Reassigned|Unassigned|Took|Moved|Merged|Created|Edited|Updated|Closed|Reopened|Cancelled
+            |Completed|Approved|Rejected|Converted|Escalated|Shared)[ ](?:this|the)[ ]{_RECORD}\b
+            (?:[ ](?:to|from|into|as|with|by)\b[^.\n]{{0,200}})?\.?
+    )
+    """,
+    re.VERBOSE | re.MULTILINE,
 )
 
 
@@ -74,8 +108,8 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
-class Robot:
-    """What is known of the robot's own writing, none of which is evidence.
+class OwnPosts:
+    """What is known of the robot's own posts, none of which is evidence.
 
     Args:
         uids: Accounts only the robot writes with.
@@ -88,42 +122,42 @@ class Robot:
     texts: tuple[str, ...] = ()
 
 
-NO_ROBOT = Robot()
+NO_POSTS = OwnPosts()
 
 
-def opening_passages(ticket: Ticket, robot: Robot) -> tuple[Passage, ...]:
+def opening_passages(ticket: Ticket, own_posts: OwnPosts) -> tuple[Passage, ...]:
     """A ticket's title and description. A null was read as empty text (case A24)."""
     description = body_text(ticket.description, ticket.is_rich_html)
     return (
-        Passage("title", ticket.title),
-        Passage("description", _without_quotes(description, robot.texts)),
+        Passage("title", _without_quotes(ticket.title, ())),
+        Passage("description", _without_quotes(description, own_posts.texts)),
     )
 
 
 def conversation_passages(
-    entries: Iterable[FeedEntry], ticket: Ticket, robot: Robot
+    entries: Iterable[FeedEntry], ticket: Ticket, own_posts: OwnPosts
 ) -> tuple[Passage, ...]:
     """What people wrote in a ticket's feed, replies included, oldest first (cases A25, A27).
 
     Args:
         entries: The feed with replies.
         ticket: Whose feed it is.
-        robot: Whose entries are left out, and whose words are removed where people quote them.
+        own_posts: Whose entries are left out, and whose words are removed where people quote them.
     """
     said = [
         (statement, body_text(statement.body, is_html=True))
         for statement in sorted(_statements(entries), key=_moment)
     ]
-    own = [body for statement, body in said if _is_robots(statement, body, robot)]
+    own = [body for statement, body in said if _is_own_post(statement, body, own_posts)]
     return tuple(
         Passage(
             "entry" if isinstance(statement, FeedEntry) else "reply",
-            _without_quotes(body, (*robot.texts, *own)),
+            _without_quotes(body, (*own_posts.texts, *own)),
             statement.id,
             _role(statement.created_uid, ticket.requestor_uid),
         )
         for statement, body in said
-        if _is_by_a_person(statement) and not _is_robots(statement, body, robot)
+        if _is_by_a_person(statement) and not _is_own_post(statement, body, own_posts)
     )
 
 
@@ -142,7 +176,7 @@ def _moment(statement: Statement) -> tuple[float, int]:
 
 
 def _is_by_a_person(statement: Statement) -> bool:
-    """Told by author and type, never by words: people write of systems and due dates (case A27)."""
+    """Decide by author and type: people write of systems and due dates too (case A27)."""
     kind = statement.update_type if isinstance(statement, FeedEntry) else UpdateType.COMMENT
     if kind in _WRITTEN_BY_TDX:
         return False
@@ -156,19 +190,41 @@ def _role(author: str | None, requestor: str | None) -> Role:
     return "requestor" if author is not None and author == requestor else "other"
 
 
-def _is_robots(statement: Statement, body: str, robot: Robot) -> bool:
-    if statement.id in robot.entry_ids or statement.created_uid in robot.uids:
+def _is_own_post(statement: Statement, body: str, own_posts: OwnPosts) -> bool:
+    if statement.id in own_posts.entry_ids or statement.created_uid in own_posts.uids:
         return True
-    beginnings = tuple(t for text in robot.texts if len(t := normalised(text)) >= _SHORTEST_QUOTE)
+    beginnings = tuple(
+        t for text in own_posts.texts if len(t := normalised(text)) >= _SHORTEST_QUOTE
+    )
     return normalised(body).startswith(beginnings)
 
 
 def _without_quotes(text: str, quotable: Sequence[str]) -> str:
-    """A text without the robot's words in it, however a mail program wrapped and marked them."""
+    """A text without the words of the robot and of TDX, however a mail program wrapped and marked them."""
+    # One character more than is read, so that the summary can say that the text was cut.
+    text = text[: LONGEST_TEXT + 1]
     for line in _lines(quotable):
         if line.split()[0] in text:
             text = _quoted(line).sub("\n", text)
-    return _SUMMARY_LINE.sub(lambda line: "" if "Reason:" in line[0] else line[0], text)
+    return _SYSTEM_LINE.sub("", _without_summaries(text))
+
+
+def _without_summaries(text: str) -> str:
+    pieces, end = [], 0
+    starts = [found.span() for found in _SUMMARY.finditer(text)]
+    for number, (start, after) in enumerate(starts):
+        following = starts[number + 1][0] if number + 1 < len(starts) else len(text)
+        reason = _REASON.search(text, after, min(after + _LONGEST_NAMES, following))
+        why = _WHY.match(text, reason.end()) if reason else None
+        if start >= end and reason is not None:
+            pieces.append(text[end:start])
+            end = why.end() if why else _end_of_line(text, reason.end())
+    return " ".join([*pieces, text[end:]])
+
+
+def _end_of_line(text: str, start: int) -> int:
+    end = text.find("\n", start)
+    return len(text) if end < 0 else end
 
 
 def _lines(texts: Sequence[str]) -> Iterator[str]:

@@ -10,10 +10,11 @@ from collections.abc import Callable, Collection, Iterable
 
 from tdx_dagster.discovery.identifiers import IdentifierSettings, candidates
 from tdx_dagster.inventory.computers import Computer, Inventory
-from tdx_dagster.inventory.lookup import Found, as_guid, filtered
+from tdx_dagster.inventory.lookup import Found, filtered
 from tdx_dagster.inventory.statuses import Listed, listed_by_tdx
 from tdx_dagster.tdx.errors import TdxError
 from tdx_dagster.tdx.models import Status
+from tdx_dagster.tdx.parse import as_guid
 
 log = logging.getLogger(__name__)
 

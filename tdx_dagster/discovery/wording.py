@@ -41,9 +41,10 @@ def summary_line(
     if discovery.left_over:
         rest = [match.computer for match in discovery.left_over]
         line += f". Left out beyond the limit of {len(discovery.matches)}: {_names(rest)}"
-    for doubt in discovery.ambiguous:
-        names = _names(doubt.computers)
-        line += f". Note: {doubt.token} fits {len(doubt.computers)} computers: {names}"
+    for one in discovery.ambiguous:
+        line += f". Note: {one.token} fits {len(one.computers)} computers: {_names(one.computers)}"
+    if discovery.cut:
+        line += f". Note: too long, only the beginning was read: {', '.join(discovery.cut)}"
     return line
 
 

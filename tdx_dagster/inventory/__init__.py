@@ -1,6 +1,5 @@
-"""FLOW TWO: what we know of computers, and which of them a text is about.
+"""FLOW TWO: the inventory of computers, from TDX over bronze to silver.
 
-Belongs here: identifiers in text, the inventory in PostgreSQL, discovery and its explanation; how
-the inventory is filled. Does not: tickets, actions and what was done about them (`tickets/`,
-`state/`).
+Belongs here: loading, rebuilding, looking up, freshness and checks, and their Dagster assets. Does not:
+which computer a text is about (`discovery/`), tickets (`tickets/`), the action log (`state/`).
 """

@@ -12,12 +12,13 @@ from tdx_dagster.inventory.checks import (
     InventoryNames,
     Verdict,
     check_age,
+    check_current,
     check_drop,
     check_not_empty,
     check_serials,
     check_unique_ids,
 )
-from tdx_dagster.inventory.columns import ASSETS, COMPUTERS
+from tdx_dagster.inventory.columns import InventoryKeys
 from tdx_dagster.inventory.settings import InventorySettings
 
 FRESH = "is_fresh"
@@ -25,36 +26,43 @@ FRESH = "is_fresh"
 
 def inventory_checks(settings: InventorySettings) -> Iterator[dg.AssetChecksDefinition]:
     """Make the checks of the inventory's assets."""
-    names = InventoryNames(settings.source_system, settings.entity_types)
+    schema, keys = settings.schema_name, InventoryKeys.of(settings)
+    names = InventoryNames(settings.source_system, settings.entity_types, schema)
     yield build_check(
-        ASSETS,
+        keys.assets,
         FRESH,
         "Assets were loaded within the last day, or are at least not distrusted.",
         lambda engine: check_age(engine, names, settings.limits),
     )
     yield build_check(
-        ASSETS,
+        keys.assets,
         "ids_are_unique",
         "No asset is in bronze under two entity types.",
         lambda engine: check_unique_ids(engine, names),
     )
     yield build_check(
-        COMPUTERS,
+        keys.computers,
         "is_not_empty",
         "There is at least one computer to be found.",
-        check_not_empty,
+        lambda engine: check_not_empty(engine, schema),
     )
     yield build_check(
-        COMPUTERS,
+        keys.computers,
+        "follows_bronze",
+        "Computers were made from the newest rows of bronze.",
+        lambda engine: check_current(engine, names),
+    )
+    yield build_check(
+        keys.computers,
         "did_not_shrink",
         f"At most {settings.most_dropped:.0%} of the active computers vanished with this rebuild.",
         lambda engine: check_drop(engine, names, settings.most_dropped),
     )
     yield build_check(
-        COMPUTERS,
+        keys.computers,
         "has_serials",
         f"At most {settings.most_without_serial:.0%} of the active computers lack a serial number.",
-        lambda engine: check_serials(engine, settings.most_without_serial),
+        lambda engine: check_serials(engine, settings.most_without_serial, schema),
     )
 
 

@@ -5,9 +5,7 @@ Belongs here: what an asset does and what it shows of a run. Does not: keys and 
 `client()`, `database` with `engine()`.
 """
 
-import warnings
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -24,19 +22,15 @@ from tdx_dagster.inventory.bronze import (
     ingest_statuses,
 )
 from tdx_dagster.inventory.columns import (
-    ASSETS,
-    BRONZE,
     BRONZE_COLUMNS,
-    COMPUTERS,
-    LINEAGE,
-    PEOPLE,
     SILVER_COLUMNS,
-    STATUSES,
+    InventoryKeys,
+    column_lineage,
 )
-from tdx_dagster.inventory.freshness import inventory_age
 from tdx_dagster.inventory.load_result import SHOWN_REJECTED, LoadResult, Mode
+from tdx_dagster.inventory.observation import observed_bronze
+from tdx_dagster.inventory.ownership import ForeignBronze
 from tdx_dagster.inventory.rebuilds import BronzeEmpty, RebuildResult
-from tdx_dagster.inventory.records import PERSON, STATUS
 from tdx_dagster.inventory.settings import InventorySettings
 from tdx_dagster.inventory.source import TdxClient, TdxSource
 
@@ -52,14 +46,7 @@ def inventory_definitions(settings: InventorySettings | None = None) -> dg.Defin
         settings: Defaults where left out.
     """
     settings = settings or InventorySettings()
-    filled = (
-        dg.Definitions(assets=[_observed(settings)])
-        if settings.is_external
-        else dg.Definitions.merge(
-            dg.Definitions(assets=[_statuses(settings), _assets(settings), _people(settings)]),
-            load_jobs(settings),
-        )
-    )
+    filled = _external(settings) if settings.is_external else _loaded(settings)
     silver = dg.Definitions(
         assets=[_computers(settings)],
         asset_checks=list(inventory_checks(settings)),
@@ -68,26 +55,52 @@ def inventory_definitions(settings: InventorySettings | None = None) -> dg.Defin
     return dg.Definitions.merge(filled, silver)
 
 
-_WORDS = {
-    ASSETS: (
+def _loaded(settings: InventorySettings) -> dg.Definitions:
+    assets = [_statuses(settings), _assets(settings), _people(settings)]
+    return dg.Definitions.merge(dg.Definitions(assets=assets), load_jobs(settings))
+
+
+def _external(settings: InventorySettings) -> dg.Definitions:
+    if settings.is_observed:
+        return dg.Definitions(
+            assets=[observed_bronze(settings, lambda when: _bronze_specs(settings, when))]
+        )
+    # Another code location makes these very assets: what it reports is what silver follows.
+    return dg.Definitions(assets=_bronze_specs(settings))
+
+
+def _bronze_specs(
+    settings: InventorySettings,
+    condition: Any = None,  # noqa: ANN401  conditions of assets and of checks share a type
+) -> list[dg.AssetSpec]:
+    keys = InventoryKeys.of(settings)
+    names = {getattr(keys, name): name for name in reversed(_DESCRIPTIONS)}
+    return [
+        dg.AssetSpec(key, automation_condition=condition, **_common(settings, names[key]))
+        for key in keys.bronze
+    ]
+
+
+_DESCRIPTIONS = {
+    "assets": (
         "Assets as TDX sends them, one row for each changed version. A full load also marks what TDX "
         "no longer has; an incremental one asks for what changed since the last load began."
     ),
-    PEOPLE: "People who own an asset, as TDX sends them, one row for each changed version.",
-    STATUSES: "Statuses an asset may have; they say which assets are in service.",
+    "people": "People who own an asset, as TDX sends them, one row for each changed version.",
+    "statuses": "Statuses an asset may have; they say which assets are in service.",
 }
 
-_ELSEWHERE = " Filled by another job; only observed here."
+_ELSEWHERE = " Filled by another job."
 
 
-def _common(settings: InventorySettings, key: dg.AssetKey) -> dict[str, Any]:
-    """What a bronze asset says of itself, whoever fills it."""
+def _common(settings: InventorySettings, name: str) -> dict[str, Any]:
+    """Give what a bronze asset shows."""
     limits = settings.limits
     return {
-        "group_name": "inventory",
+        "group_name": settings.group,
         "owners": OWNERS,
         "kinds": {"teamdynamix", "postgres", "bronze"},
-        "description": _WORDS[key] + (_ELSEWHERE if settings.is_external else ""),
+        "description": _DESCRIPTIONS[name] + (_ELSEWHERE if settings.is_external else ""),
         "metadata": {
             "dagster/table_name": "bronze.raw_entities",
             "dagster/column_schema": BRONZE_COLUMNS,
@@ -103,7 +116,7 @@ Load = Callable[[dg.AssetExecutionContext, Engine, TdxClient], LoadResult]
 
 def _load_asset(
     settings: InventorySettings,
-    key: dg.AssetKey,
+    name: str,
     load: Load,
     **more: Any,  # noqa: ANN401  for dg.asset
 ) -> dg.AssetsDefinition:
@@ -113,13 +126,13 @@ def _load_asset(
         database, tdx = context.resources.database.engine(), context.resources.tdx.client()
         try:
             result = load(context, database, tdx)
-        except LoadRunning as error:
+        except (LoadRunning, ForeignBronze) as error:
             raise failure(str(error)) from error
         return dg.MaterializeResult(metadata=load_metadata(result))
 
-    common = _common(settings, key)
+    common = _common(settings, name)
     decorated: dg.AssetsDefinition = dg.asset(
-        key=key, required_resource_keys=BOTH, **common, **more
+        key=getattr(InventoryKeys.of(settings), name), required_resource_keys=BOTH, **common, **more
     )(load_from_tdx)
     return decorated
 
@@ -141,7 +154,7 @@ def _assets(settings: InventorySettings) -> dg.AssetsDefinition:
         default_value=Mode.FULL.value,
         description="`full`, or `incremental` for what changed since the last load began.",
     )
-    return _load_asset(settings, ASSETS, load, config_schema={"mode": mode})
+    return _load_asset(settings, "assets", load, config_schema={"mode": mode})
 
 
 def _people(settings: InventorySettings) -> dg.AssetsDefinition:
@@ -149,7 +162,7 @@ def _people(settings: InventorySettings) -> dg.AssetsDefinition:
         source, system = TdxSource(tdx), settings.source_system
         return ingest_people(database, source, source_system=system, log=context.log)
 
-    return _load_asset(settings, PEOPLE, load, deps=[ASSETS])
+    return _load_asset(settings, "people", load, deps=[InventoryKeys.of(settings).assets])
 
 
 def _statuses(settings: InventorySettings) -> dg.AssetsDefinition:
@@ -157,7 +170,7 @@ def _statuses(settings: InventorySettings) -> dg.AssetsDefinition:
         source, system = TdxSource(tdx), settings.source_system
         return ingest_statuses(database, source, source_system=system, log=context.log)
 
-    return _load_asset(settings, STATUSES, load)
+    return _load_asset(settings, "statuses", load)
 
 
 def load_metadata(result: LoadResult) -> dict[str, Any]:
@@ -193,11 +206,13 @@ def load_metadata(result: LoadResult) -> dict[str, Any]:
 
 def _computers(settings: InventorySettings) -> dg.AssetsDefinition:
     changed = dg.AutomationCondition.any_deps_updated()
+    keys = InventoryKeys.of(settings)
+    lineage = column_lineage(keys)
 
     @dg.asset(
-        key=COMPUTERS,
-        deps=BRONZE,
-        group_name="inventory",
+        key=keys.computers,
+        deps=keys.bronze,
+        group_name=settings.group,
         owners=OWNERS,
         kinds={"postgres", "pandas", "silver"},
         description=(
@@ -206,9 +221,9 @@ def _computers(settings: InventorySettings) -> dg.AssetsDefinition:
             "silver.computers shows them where that name is free."
         ),
         metadata={
-            "dagster/table_name": "silver.tdx_computers",
+            "dagster/table_name": f"{settings.schema_name}.tdx_computers",
             "dagster/column_schema": SILVER_COLUMNS,
-            "dagster/column_lineage": LINEAGE,
+            "dagster/column_lineage": lineage,
         },
         # Not `eager`: that waits for people and statuses, without which a row only says less. What changed
         # while a load went on is remembered, since nothing may follow it; what changed just now counts also
@@ -229,10 +244,13 @@ def _computers(settings: InventorySettings) -> dg.AssetsDefinition:
                 source_system=settings.source_system,
                 entity_types=settings.entity_types,
                 zone=ZoneInfo(settings.tdx_time_zone),
+                schema=settings.schema_name,
             )
         except BronzeEmpty as error:
             raise failure(str(error)) from error
-        return dg.MaterializeResult(metadata=rebuild_metadata(result))
+        return dg.MaterializeResult(
+            metadata={**rebuild_metadata(result), "dagster/column_lineage": lineage}
+        )
 
     return computers
 
@@ -241,7 +259,6 @@ def rebuild_metadata(result: RebuildResult) -> dict[str, Any]:
     """What people see of a rebuild; numbers, so that the UI plots them."""
     return {
         "dagster/row_count": result.computers,
-        "dagster/column_lineage": LINEAGE,
         "active": result.active,
         "written": result.written,
         "removed": result.removed,
@@ -249,48 +266,3 @@ def rebuild_metadata(result: RebuildResult) -> dict[str, Any]:
         "repeated": result.repeated,
         **{f"flag: {flag}": count for flag, count in sorted(result.flags.items())},
     }
-
-
-def _observed(settings: InventorySettings) -> dg.AssetsDefinition:
-    """Bronze that somebody else's job fills: looked at, never written."""
-    # Half an hour is soon enough for loads that people run nightly or hourly.
-    often = dg.AutomationCondition.on_cron("*/30 * * * *")
-    specs = [
-        dg.AssetSpec(key, automation_condition=often, **_common(settings, key)) for key in BRONZE
-    ]
-    kinds = {
-        ASSETS: settings.entity_types,
-        PEOPLE: (PERSON.entity_type,),
-        STATUSES: (STATUS.entity_type,),
-    }
-
-    def observed(context: dg.AssetExecutionContext) -> Iterator[dg.ObserveResult]:
-        for key, entity_types in kinds.items():
-            age, _ = inventory_age(
-                context.resources.database.engine(),
-                source_system=settings.source_system,
-                entity_types=entity_types,
-            )
-            yield _observation(key, age)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.BetaWarning)  # the alternative observes nothing
-        decorated: dg.AssetsDefinition = dg.multi_observable_source_asset(
-            name="bronze_of_another_job", specs=specs, required_resource_keys=DATABASE
-        )(observed)
-    return decorated
-
-
-def _observation(key: dg.AssetKey, age: timedelta | None) -> dg.ObserveResult:
-    if age is None:
-        return dg.ObserveResult(asset_key=key, data_version=dg.DataVersion("never loaded"))
-    loaded = datetime.now(UTC) - age
-    return dg.ObserveResult(
-        asset_key=key,
-        # To the minute, since the age is taken anew each time.
-        data_version=dg.DataVersion(loaded.strftime("%Y-%m-%dT%H:%M")),
-        metadata={
-            "dagster/last_updated_timestamp": dg.MetadataValue.timestamp(loaded),
-            "age_hours": round(age / timedelta(hours=1), 2),
-        },
-    )

@@ -7,16 +7,19 @@ from typing import Any
 
 import dagster as dg
 
-from tdx_dagster.inventory.columns import BRONZE, COMPUTERS
+from tdx_dagster.inventory.columns import InventoryKeys
 from tdx_dagster.inventory.load_result import Mode
 from tdx_dagster.inventory.settings import InventorySettings
 
 
 def follow_bronze(settings: InventorySettings) -> dg.AutomationConditionSensorDefinition:
     """Make the sensor that rebuilds silver; on from the start, since it costs a query and no TDX call."""
+    keys = InventoryKeys.of(settings)
     return dg.AutomationConditionSensorDefinition(
         "silver_follows_bronze",
-        target=dg.AssetSelection.assets(COMPUTERS, *(BRONZE if settings.is_external else ())),
+        target=dg.AssetSelection.assets(
+            keys.computers, *(keys.bronze if settings.is_observed else ())
+        ),
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=60,
         description="Rebuilds the computers when bronze has changed.",
@@ -25,7 +28,7 @@ def follow_bronze(settings: InventorySettings) -> dg.AutomationConditionSensorDe
 
 def load_jobs(settings: InventorySettings) -> dg.Definitions:
     """Make the jobs that load bronze, and their schedules."""
-    jobs = {mode: _job(mode) for mode in Mode}
+    jobs = {mode: _job(mode, InventoryKeys.of(settings)) for mode in Mode}
     return dg.Definitions(
         jobs=list(jobs.values()),
         schedules=[
@@ -35,15 +38,15 @@ def load_jobs(settings: InventorySettings) -> dg.Definitions:
     )
 
 
-def _job(mode: Mode) -> Any:  # noqa: ANN401  Dagster's unresolved job
+def _job(mode: Mode, keys: InventoryKeys) -> Any:  # noqa: ANN401  Dagster's unresolved job
     what = {
         Mode.FULL: "Loads all assets, their statuses and owners, and marks what is gone.",
         Mode.INCREMENTAL: "Loads assets that changed since the last load, statuses and owners.",
     }
     return dg.define_asset_job(
         f"inventory_{mode.value}",
-        selection=[*BRONZE],
-        config={"ops": {"bronze__tdx_assets": {"config": {"mode": mode.value}}}},
+        selection=[*keys.bronze],
+        config={"ops": {keys.assets.to_python_identifier(): {"config": {"mode": mode.value}}}},
         description=what[mode],
     )
 

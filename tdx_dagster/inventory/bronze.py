@@ -1,4 +1,4 @@
-"""Loads raw records into `bronze.raw_entities`: append-only, one row for each changed version.
+"""Load raw records into `bronze.raw_entities`: append-only, one row for each changed version.
 
 Belongs here: one load from its lock to its row in `meta.ingestion_runs`. Does not: what is done
 with a single record (`records`), what is made of the rows (`silver`), Dagster (`assets`). Rows are
@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from tdx_dagster.inventory.load_result import SHOWN_REJECTED, LoadResult, Mode, Rejected
+from tdx_dagster.inventory.ownership import refuse_foreign
 from tdx_dagster.inventory.records import (
     ASSET,
     PERSON,
@@ -33,7 +34,7 @@ from tdx_dagster.inventory.records import (
     make_record,
 )
 from tdx_dagster.inventory.source import InventorySource
-from tdx_dagster.postgres.database import copy_in
+from tdx_dagster.postgres.database import copy_in, require_own_session
 from tdx_dagster.postgres.errors import DatabaseError
 from tdx_dagster.postgres.queries import Queries
 
@@ -44,7 +45,7 @@ CHUNK_ROWS = 1000
 CHUNK_BYTES = 8_000_000
 
 OVERLAP = timedelta(days=1)
-"""How far an incremental load looks back behind the start of the last one: further than clocks and
+"""How far before the start of the last load an incremental one asks: further than clocks and
 time zones of servers differ. What it sees twice it does not write twice."""
 
 MOST_GONE = 0.2
@@ -81,6 +82,7 @@ def ingest_assets(
 
     Raises:
         LoadRunning: Another load of assets runs.
+        ForeignBronze: Another loader fills bronze; nothing was changed.
         DatabaseUnavailable: The database cannot be asked; nothing was stored.
     """
     load = _Load(engine, ASSET, source_system, zone, log)
@@ -113,7 +115,7 @@ def ingest_people(
 ) -> LoadResult:
     """Load the people who own an asset that bronze knows. See `ingest_assets`.
 
-    Nobody is marked gone: whoever gives a computer away has not left.
+    Nobody is marked gone: a person without a computer has not left.
     """
     load = _Load(engine, PERSON, source_system, UTC, log)
     with load.exclusively() as connection:
@@ -147,11 +149,14 @@ class _Load:
         """Give a session that holds the lock of this source and kind, or raise `LoadRunning`."""
         key = {"key": f"tdx-dagster: load {self.source_system} {self.kind.entity_type}"}
         with self.engine.connect() as connection:
+            require_own_session(connection, "Loading the inventory")
             if not connection.execute(SQL["try_lock"], key).scalar_one():
                 what = f"{self.source_system} {self.kind.entity_type}"
                 raise LoadRunning(f"Another load of {what} is running: wait until it ends.")
             connection.commit()
             try:
+                refuse_foreign(connection, self.source_system)
+                connection.commit()
                 yield connection
             finally:
                 _clear(connection, key)

@@ -9,11 +9,11 @@ SELECT pg_try_advisory_lock(hashtextextended(:key, 0));
 SELECT pg_advisory_unlock(hashtextextended(:key, 0));
 
 -- name: close_dead_runs
--- Closes rows of loads that were killed. Those of other programs are given half a day, since they hold no lock.
+-- Closes the rows of our loads that were killed: the lock says that none is running.
 UPDATE meta.ingestion_runs
 SET status = 'failed', completed_at = clock_timestamp(), error_message = 'Ended without recording a result; closed by the next load.'
 WHERE status = 'running' AND source_system = :source_system AND entity_type = :entity_type
-  AND (metadata ->> 'loader' = 'tdx-dagster' OR started_at < clock_timestamp() - INTERVAL '12 hours');
+  AND metadata ->> 'loader' = 'tdx-dagster';
 
 -- name: previous_start
 -- When the last load that completed had begun; what changed since then is not here yet.

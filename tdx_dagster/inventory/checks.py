@@ -1,4 +1,4 @@
-"""What may be wrong with the inventory, each fault as one plain function that gives a verdict.
+"""Check the inventory: one plain function per fault, each gives a verdict.
 
 Belongs here: limits, numbers and the words for people. Does not: Dagster, which shows the verdicts
 (`assets`). An error means that wrong computers may be found or right ones missed today; a warning,
@@ -10,8 +10,15 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
-from tdx_dagster.inventory.freshness import SQL, AgeLimits, Freshness, inventory_age
+from tdx_dagster.inventory.freshness import (
+    SQL,
+    AgeLimits,
+    Freshness,
+    inventory_age,
+    is_silver_behind,
+)
 from tdx_dagster.inventory.rebuilds import REBUILD
+from tdx_dagster.inventory.schema import DEFAULT_SCHEMA, in_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +28,12 @@ class InventoryNames:
     Args:
         source_system: Name of the source.
         entity_types: Names of assets.
+        schema: Where silver is.
     """
 
     source_system: str
     entity_types: tuple[str, ...]
+    schema: str = DEFAULT_SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +54,7 @@ class Verdict:
 
 
 def check_age(engine: Engine, names: InventoryNames, limits: AgeLimits) -> Verdict:
-    """Stale is a warning; past the second limit an error, since every hit now costs a call."""
+    """Warn of a stale inventory; fail past the second limit, since every hit then costs a call."""
     age, _ = inventory_age(
         engine, source_system=names.source_system, entity_types=names.entity_types
     )
@@ -67,10 +76,27 @@ def check_age(engine: Engine, names: InventoryNames, limits: AgeLimits) -> Verdi
     )
 
 
-def check_not_empty(engine: Engine) -> Verdict:
-    """Empty, all load goes to the rate-limited API, and nothing else looks wrong (case E05)."""
+def check_current(engine: Engine, names: InventoryNames) -> Verdict:
+    """Warn where bronze has assets that silver was not made from: then TDX is asked about each computer."""
+    is_behind = is_silver_behind(
+        engine,
+        source_system=names.source_system,
+        entity_types=names.entity_types,
+        schema=names.schema,
+    )
+    said = "Computers were made from the newest rows of bronze."
+    if is_behind:
+        said = (
+            "Bronze is newer than the computers made from it: materialise silver, or run "
+            "`tdx-dagster ingest`. Until then TDX is asked about each computer that is found."
+        )
+    return Verdict(said, passed=not is_behind)
+
+
+def check_not_empty(engine: Engine, schema: str = DEFAULT_SCHEMA) -> Verdict:
+    """Fail where no computer is known: all load goes to the rate-limited API (case E05)."""
     with engine.connect() as connection:
-        count: int = connection.execute(SQL["computers"]).scalar_one()
+        count: int = connection.execute(in_schema(SQL, "computers", schema)).scalar_one()
     advice = "" if count else ": load assets, and see that their entity type is one of those read."
     return Verdict(
         text=f"{count:,} computers{advice}",
@@ -81,7 +107,7 @@ def check_not_empty(engine: Engine) -> Verdict:
 
 
 def check_unique_ids(engine: Engine, names: InventoryNames) -> Verdict:
-    """Two loads that write one asset under two names contradict each other."""
+    """Warn of assets under two names: two loads contradict each other."""
     values = {"source_system": names.source_system, "entity_types": list(names.entity_types)}
     with engine.connect() as connection:
         found = connection.execute(SQL["shared_ids"], values).one()
@@ -95,7 +121,7 @@ def check_unique_ids(engine: Engine, names: InventoryNames) -> Verdict:
 
 
 def check_drop(engine: Engine, names: InventoryNames, most_dropped: float) -> Verdict:
-    """Many active computers gone at once are rather an account that sees less."""
+    """Fail on a sudden drop: usually the TDX account lost access, and the computers are still there."""
     values = {"source_system": names.source_system, "entity_type": REBUILD}
     with engine.connect() as connection:
         rebuilds = connection.execute(SQL["last_loads"], values).all()
@@ -112,10 +138,10 @@ def check_drop(engine: Engine, names: InventoryNames, most_dropped: float) -> Ve
     )
 
 
-def check_serials(engine: Engine, most_without: float) -> Verdict:
-    """Without a serial number a computer is found by its name alone."""
+def check_serials(engine: Engine, most_without: float, schema: str = DEFAULT_SCHEMA) -> Verdict:
+    """Warn of computers without a serial number: they are found by name alone."""
     with engine.connect() as connection:
-        found = connection.execute(SQL["serials"]).one()
+        found = connection.execute(in_schema(SQL, "serials", schema)).one()
     share = found.without / found.active if found.active else 0.0
     return Verdict(
         passed=share <= most_without,

@@ -1,14 +1,36 @@
--- What is asked to judge the inventory, whoever loads it.
+-- Questions of the checks, for our loads and for those of another job.
 
 -- name: age
 -- When assets were last loaded: by the runs that say so, or by rows that are newer, since not every job notes runs.
-SELECT clock_timestamp() - greatest(
-    (SELECT max(completed_at) FROM meta.ingestion_runs
-     WHERE status = 'completed' AND source_system = :source_system
-       AND entity_type = ANY (CAST(:entity_types AS text[]))),
-    (SELECT max(ingested_at) FROM bronze.raw_entities
-     WHERE source_system = :source_system AND entity_type = ANY (CAST(:entity_types AS text[])))
-) AS age;
+SELECT clock_timestamp() - max(greatest(
+    (SELECT max(completed_at) FROM meta.ingestion_runs AS r
+     WHERE r.status = 'completed' AND r.source_system = :source_system AND r.entity_type = wanted.entity_type),
+    (SELECT max(ingested_at) FROM bronze.raw_entities AS e
+     WHERE e.source_system = :source_system AND e.entity_type = wanted.entity_type)
+)) AS age
+FROM unnest(CAST(:entity_types AS text[])) AS wanted (entity_type);
+
+-- name: bronze_state
+-- When the newest row of some kinds was stored, and when the last load of them was completed.
+SELECT max(kind.newest) AS newest, max(kind.loaded) AS loaded
+FROM unnest(CAST(:entity_types AS text[])) AS wanted (entity_type)
+CROSS JOIN LATERAL (
+    SELECT (SELECT max(ingested_at) FROM bronze.raw_entities AS e
+            WHERE e.source_system = :source_system AND e.entity_type = wanted.entity_type) AS newest,
+           (SELECT max(completed_at) FROM meta.ingestion_runs AS r
+            WHERE r.status = 'completed' AND r.source_system = :source_system
+              AND r.entity_type = wanted.entity_type) AS loaded
+) AS kind;
+
+-- name: last_rebuild
+-- The last time that silver was made, and of what.
+SELECT started_at, metadata FROM meta.ingestion_runs
+WHERE status = 'completed' AND source_system = :source_system AND entity_type = :entity_type
+ORDER BY started_at DESC LIMIT 1;
+
+-- name: is_empty
+-- Whether no computer is known at all.
+SELECT NOT EXISTS (SELECT FROM silver.tdx_computers);
 
 -- name: computers
 -- How many computers discovery knows.

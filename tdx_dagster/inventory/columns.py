@@ -3,13 +3,46 @@
 Belongs here: values alone. Does not: how the tables are filled (`assets`), when (`automation`).
 """
 
+from dataclasses import dataclass, field
+
 import dagster as dg
 
-ASSETS = dg.AssetKey(["bronze", "tdx_assets"])
-PEOPLE = dg.AssetKey(["bronze", "tdx_people"])
-STATUSES = dg.AssetKey(["bronze", "tdx_statuses"])
-COMPUTERS = dg.AssetKey(["silver", "computers"])
-BRONZE = (STATUSES, ASSETS, PEOPLE)
+from tdx_dagster.inventory.settings import InventorySettings
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryKeys:
+    """The asset keys of the inventory.
+
+    Args:
+        assets: Assets in bronze.
+        people: Their owners in bronze.
+        statuses: Statuses of assets in bronze.
+        computers: Silver.
+    """
+
+    assets: dg.AssetKey = field(default=dg.AssetKey(["bronze", "tdx_assets"]))
+    people: dg.AssetKey = field(default=dg.AssetKey(["bronze", "tdx_people"]))
+    statuses: dg.AssetKey = field(default=dg.AssetKey(["bronze", "tdx_statuses"]))
+    computers: dg.AssetKey = field(default=dg.AssetKey(["silver", "computers"]))
+
+    @classmethod
+    def of(cls, settings: InventorySettings) -> "InventoryKeys":
+        """Give the keys that the settings name, and the usual ones for the rest."""
+        return cls(
+            **{name: dg.AssetKey.from_user_string(key) for name, key in settings.asset_keys.items()}
+        )
+
+    @property
+    def bronze(self) -> tuple[dg.AssetKey, ...]:
+        """Give those of bronze, each once: another job may have one asset for several kinds."""
+        return tuple(dict.fromkeys((self.statuses, self.assets, self.people)))
+
+
+USUAL_KEYS = InventoryKeys()
+ASSETS, PEOPLE, STATUSES = USUAL_KEYS.assets, USUAL_KEYS.people, USUAL_KEYS.statuses
+COMPUTERS = USUAL_KEYS.computers
+BRONZE = USUAL_KEYS.bronze
 
 
 def _column(name: str, kind: str, description: str, *, required: bool = False) -> dg.TableColumn:
@@ -67,19 +100,27 @@ SILVER_COLUMNS = dg.TableSchema(
 )
 
 _ALSO_FROM = {
-    "status_class": (STATUSES,),
-    "is_active": (ASSETS, STATUSES),
-    "owner_email": (ASSETS, PEOPLE),
-    "quality_flags": (ASSETS, STATUSES, PEOPLE),
+    "status_class": ("statuses",),
+    "is_active": ("assets", "statuses"),
+    "owner_email": ("assets", "people"),
+    "quality_flags": ("assets", "statuses", "people"),
 }
 _SAME = {"raw_id", "ingested_at"}
 
-LINEAGE = dg.TableColumnLineage(
-    {
-        name: [
-            dg.TableColumnDep(asset_key=key, column_name=name if name in _SAME else "raw_data")
-            for key in _ALSO_FROM.get(name, (ASSETS,))
-        ]
-        for name in _FROM_ASSETS
-    }
-)
+
+def column_lineage(keys: InventoryKeys) -> dg.TableColumnLineage:
+    """Say from which columns of bronze each column of silver is made."""
+    return dg.TableColumnLineage(
+        {
+            name: [
+                dg.TableColumnDep(
+                    asset_key=key,
+                    column_name=name if name in _SAME else "raw_data",
+                )
+                for key in dict.fromkeys(
+                    getattr(keys, source) for source in _ALSO_FROM.get(name, ("assets",))
+                )
+            ]
+            for name in _FROM_ASSETS
+        }
+    )

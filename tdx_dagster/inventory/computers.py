@@ -1,6 +1,6 @@
-"""What the inventory knows of a computer, and what can be asked of it.
+"""A computer as the inventory has it, and the protocol of an inventory.
 
-Belongs here: the record, the questions and the error of whoever answers them. Does not: SQL
+Belongs here: the record, the protocol of an inventory, and its error. Does not: SQL
 (`lookup`), nor which computer a ticket is about (`discovery`).
 """
 
@@ -66,7 +66,7 @@ class Computer:
 
 
 class Inventory(Protocol):
-    """Whoever knows computers: PostgreSQL, or a list in memory."""
+    """The port to an inventory of computers: PostgreSQL, or a list in memory."""
 
     def find(
         self, keys: Collection[str], *, active_only: bool = False, form_id: int | None = None
@@ -107,7 +107,7 @@ class Inventory(Protocol):
         """
 
     def is_distrusted(self) -> bool:
-        """Whether it is so old that TDX is to be asked about every record before it is believed.
+        """Whether TDX is to be asked about every record: the inventory is too old, or older than bronze.
 
         Raises:
             InventoryUnavailable: It could not be asked.

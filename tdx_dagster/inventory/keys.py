@@ -1,4 +1,4 @@
-"""One way of writing for every identifier: what people type and what TDX stores meet here.
+"""Normal forms of identifiers, shared by texts and records.
 
 Belongs here: normal forms of a text and of a key, and the values that identify nothing. Does not:
 which parts of a text are identifiers (`identifiers`).
@@ -26,6 +26,10 @@ _LIST_MARK = re.compile("(?<![\\w-])(?:[\u2460-\u249b\u24ea-\u24ff\u2776-\u2793]
 _SIGNS = str.maketrans({"№": " no. ", "™": " ", "℠": " "})
 
 _NOT_ASCII_SYMBOL = re.compile(r"[^\w\s\x00-\x7f]")
+
+# Normalising sorts the combining marks on a letter, in quadratic time. No writing has as many.
+_MARKS_OF_ONE_LETTER = 30
+_LONG_RUN = re.compile(rf"([^\w\s\x00-\x7f]{{{_MARKS_OF_ONE_LETTER}}})[^\w\s\x00-\x7f]+")
 
 # Stands for any combining mark that no letter absorbed; part of the token it sits on. It is one that
 # never melts into a letter.
@@ -82,12 +86,13 @@ def fold_text(text: str) -> str:
 
     Compatibility forms become ASCII where they can, dashes that stand for a hyphen become one,
     invisible characters go. Letters keep their case, and those outside ASCII stay, so that a token
-    that holds one is known not to match (rule 8).
+    that holds one is known not to match.
     """
     if text.isascii():
         return text
     # Invisible ones first: without them, what they kept apart may be one character.
     text = _LIST_MARK.sub(" ", _INVISIBLE.sub("", text)).translate(_SIGNS)
+    text = _LONG_RUN.sub(r"\1", text)
     text = _DASHES.sub("-", unicodedata.normalize("NFKC", text))
     return _NOT_ASCII_SYMBOL.sub(_one_mark, text)
 
@@ -119,3 +124,15 @@ def fold_key(value: str | None) -> str | None:
         return None
     key = key.upper()
     return None if key in FILLERS or _BLANK_PATTERN.fullmatch(key) or not key else key
+
+
+_FULL_DOMAIN_NAME = re.compile(r"([A-Z0-9_-]*[A-Z][A-Z0-9_-]*)(?:\.[A-Z][A-Z0-9-]*)+")
+
+
+def host_key(key: str | None) -> str | None:
+    """The first label of a folded name that is a full domain name; None where it is none.
+
+    `sql/` has the same rule as an expression with an index.
+    """
+    found = _FULL_DOMAIN_NAME.fullmatch(key or "")
+    return found[1] if found else None

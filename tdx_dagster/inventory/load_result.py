@@ -38,7 +38,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """What a load did.
+    """The result of a load.
 
     Args:
         run_id: Its row in `meta.ingestion_runs`.

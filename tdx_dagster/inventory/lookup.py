@@ -1,4 +1,4 @@
-"""Asking the inventory: PostgreSQL, and its twin in memory.
+"""Look computers up: in PostgreSQL, or in a list in memory.
 
 Belongs here: implementations of `Inventory`, proved alike by one contract test. Does not: what is
 done with the answers (`discovery`).
@@ -6,7 +6,6 @@ done with the answers (`discovery`).
 
 import json
 import logging
-import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,13 +22,15 @@ from tdx_dagster.inventory.computers import (
     InventoryUnavailable,
     keys_of,
 )
-from tdx_dagster.inventory.freshness import Freshness, inventory_age
+from tdx_dagster.inventory.freshness import Freshness, inventory_age, is_silver_behind
+from tdx_dagster.inventory.keys import fold_key, host_key
 from tdx_dagster.inventory.records import STATUS
+from tdx_dagster.inventory.schema import in_schema
 from tdx_dagster.inventory.settings import InventorySettings
 from tdx_dagster.inventory.statuses import ActiveStatuses, AssetStatus, Listed
 from tdx_dagster.postgres.errors import DatabaseError
 from tdx_dagster.postgres.queries import Queries
-from tdx_dagster.tdx.parse import parse_flag, parse_id
+from tdx_dagster.tdx.parse import as_guid, parse_flag, parse_id
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ Found = Mapping[str, tuple[Computer, ...]]
 
 
 class PostgresInventory:
-    """The inventory in `silver.tdx_computers`.
+    """The inventory in `tdx_computers`, of silver or of INVENTORY_SCHEMA.
 
     Args:
         engine: Where the table is.
@@ -85,8 +86,16 @@ class PostgresInventory:
                 self._engine,
                 source_system=settings.source_system,
                 entity_types=settings.entity_types,
+                schema=settings.schema_name,
             )
-        return settings.limits.judge(age) is Freshness.DISTRUSTED
+            if settings.limits.judge(age) is Freshness.DISTRUSTED:
+                return True
+            return is_silver_behind(
+                self._engine,
+                source_system=settings.source_system,
+                entity_types=settings.entity_types,
+                schema=settings.schema_name,
+            )
 
     def statuses(self) -> Listed:
         """See `Inventory`."""
@@ -95,7 +104,9 @@ class PostgresInventory:
 
     def _rows(self, query: str, **parameters: object) -> Sequence[Row[Any]]:
         with _asking(), self._engine.connect() as connection:
-            return connection.execute(QUERIES[query], parameters).all()
+            return connection.execute(
+                in_schema(QUERIES, query, self._settings.schema_name), parameters
+            ).all()
 
 
 @contextmanager
@@ -167,7 +178,7 @@ class MemoryInventory:
         self._by_key = _by_key(
             (key, replace(computer, matched_field=field))
             for computer in self._computers
-            for field, key in keys_of(computer.name, computer.serial_number, computer.tag)
+            for field, key in _keys_in_memory(computer)
         )
 
     @classmethod
@@ -185,7 +196,7 @@ class MemoryInventory:
         except ValueError as error:
             raise ValueError(f"The inventory is no JSON: {error}") from error
         if not isinstance(records, list):
-            raise ValueError(  # noqa: TRY004  whoever gives a file expects one kind of error
+            raise ValueError(  # noqa: TRY004  callers expect one kind of error of a file
                 "The inventory must be a JSON list of assets: "
                 "[{ID, Name, SerialNumber, Tag, StatusName}]"
             )
@@ -226,6 +237,13 @@ class MemoryInventory:
     def statuses(self) -> Listed:
         """See `Inventory`."""
         return self._statuses
+
+
+def _keys_in_memory(computer: Computer) -> Iterator[tuple[Field, str]]:
+    """All keys under which a computer is found: its fields, and the first label of a full domain name."""
+    yield from keys_of(computer.name, computer.serial_number, computer.tag)
+    if short := host_key(fold_key(computer.name)):
+        yield "name", short
 
 
 def _from_record(number: int, record: object) -> Computer:
@@ -276,12 +294,3 @@ def _by_key(pairs: Iterable[tuple[str, Computer]]) -> dict[str, tuple[Computer, 
     for key, computer in pairs:
         found[key].setdefault(computer.asset_id, computer)
     return {key: tuple(computers.values()) for key, computers in found.items()}
-
-
-def as_guid(uid: object) -> str | None:
-    """A person's id in the one form it is compared in; None for nobody and zero (case A38)."""
-    try:
-        known = uuid.UUID(str(uid))
-    except ValueError:
-        return None
-    return str(known) if known.int else None

@@ -1,7 +1,7 @@
--- What discovery asks of the inventory. Keys are folded as `inventory/folding.py` folds them.
+-- What discovery asks of the inventory. Keys are folded as `inventory/keys.py` folds them.
 
 -- name: find_computers
--- Computers whose name, serial number or tag equals one of many keys, over the three key indexes.
+-- Computers whose name, serial number or tag equals one of many keys, over the key indexes.
 SELECT wanted.key, c.asset_id, c.name, c.serial_number, c.tag, c.status_id, c.status_name, c.is_active,
        c.form_id, c.owner_uid, c.matched_field,
        'gone' = ANY (c.quality_flags) AS is_gone
@@ -12,6 +12,11 @@ CROSS JOIN LATERAL (
     SELECT 2, 'serial number', s.* FROM silver.tdx_computers AS s WHERE s.serial_key = wanted.key
     UNION ALL
     SELECT 3, 'tag', t.* FROM silver.tdx_computers AS t WHERE t.tag_key = wanted.key
+    UNION ALL
+    -- Stored as a full domain name, called by its first label (index computers_by_host).
+    SELECT 4, 'name', h.* FROM silver.tdx_computers AS h
+    WHERE h.name_key ~ '^[A-Z0-9_-]*[A-Z][A-Z0-9_-]*([.][A-Z][A-Z0-9-]*)+$'
+      AND split_part(h.name_key, '.', 1) = wanted.key
 ) AS c
 WHERE (c.is_active OR NOT CAST(:active_only AS boolean))
   AND (CAST(:form_id AS integer) IS NULL OR c.form_id = CAST(:form_id AS integer))

@@ -1,4 +1,4 @@
-"""What a rebuild of silver is called, and what it gives back.
+"""Result record and name of a silver rebuild, importable without pandas.
 
 Belongs here: what others need to know of `silver` without importing it. It brings pandas, which a process
 that only works on tickets does not need: half a second of its start.
@@ -16,7 +16,7 @@ class BronzeEmpty(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RebuildResult:
-    """What a rebuild did.
+    """The result of a rebuild.
 
     Args:
         computers: Rows now.

@@ -3,6 +3,8 @@
 Belongs here: what can be set, and the reasons for the defaults. Does not: what is done with it.
 """
 
+import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -13,6 +15,12 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from tdx_dagster.environment import EnvironmentSettings
 from tdx_dagster.inventory.freshness import AgeLimits
 from tdx_dagster.inventory.records import ASSET_TYPES, SOURCE_SYSTEM
+from tdx_dagster.inventory.schema import DEFAULT_SCHEMA, NAME_PATTERN
+
+ASSET_NAMES = ("assets", "people", "statuses", "computers")
+"""What INVENTORY_ASSET_KEYS may name."""
+
+KEY_PATTERN = re.compile(r"[\w.-]+(/[\w.-]+)*")
 
 
 def _require_zone(value: str) -> str:
@@ -77,6 +85,39 @@ class InventorySettings(EnvironmentSettings):
     )
     time_zone: TimeZoneName = Field(default_factory=_same_as_tdx, description="of the schedules")
 
+    schema_name: str = Field(
+        DEFAULT_SCHEMA,
+        validation_alias="INVENTORY_SCHEMA",
+        pattern=f"^{NAME_PATTERN}$",
+        description="schema of our table tdx_computers, where silver is somebody else's",
+    )
+    asset_keys: Annotated[Mapping[str, str], NoDecode] = Field(
+        {},
+        description="Dagster keys of our assets: assets=hub/tdx_assets, people=..., computers=...",
+    )
+    group: str = Field("inventory", pattern=r"^\w+$", description="group of our assets in Dagster")
+
+    @field_validator("asset_keys", mode="before")
+    @classmethod
+    def _split_pairs(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
+        return {name.strip(): key.strip() for name, _, key in pairs}
+
+    @field_validator("asset_keys")
+    @classmethod
+    def _require_known_assets(cls, value: Mapping[str, str]) -> Mapping[str, str]:
+        for name, key in value.items():
+            if name not in ASSET_NAMES or not KEY_PATTERN.fullmatch(key):
+                raise ValueError(
+                    f"pairs like assets=hub/tdx_assets are wanted, of {', '.join(ASSET_NAMES)}"
+                )
+        computers = value.get("computers", "silver/computers")
+        if computers in {key for name, key in value.items() if name != "computers"}:
+            raise ValueError(f"computers is made of the others and cannot be {computers} too")
+        return value
+
     @field_validator("entity_types", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -104,6 +145,11 @@ class InventorySettings(EnvironmentSettings):
             stale=timedelta(hours=self.stale_hours),
             distrusted=timedelta(hours=self.distrusted_hours),
         )
+
+    @property
+    def is_observed(self) -> bool:
+        """Whether we observe bronze: a job fills it that reports nothing to Dagster itself."""
+        return self.is_external and not {"assets", "people", "statuses"} & self.asset_keys.keys()
 
     @property
     def is_external(self) -> bool:

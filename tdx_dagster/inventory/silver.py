@@ -1,4 +1,4 @@
-"""Makes `silver.tdx_computers` of the latest versions in bronze: typed rows, one for each asset.
+"""Make `silver.tdx_computers` from the latest versions in bronze: typed rows, one for each asset.
 
 Belongs here: plain functions over pandas frames that decide what a row says, and the exchange of
 the whole table in one transaction. Does not: how records come into bronze, or how discovery asks.
@@ -15,10 +15,12 @@ from typing import Any, TypeVar
 import pandas as pd
 from sqlalchemy import Connection, Engine
 
+from tdx_dagster.inventory.freshness import bronze_state, is_behind
 from tdx_dagster.inventory.keys import fold_key
 from tdx_dagster.inventory.lookup import read_statuses
 from tdx_dagster.inventory.rebuilds import REBUILD, BronzeEmpty, RebuildResult
 from tdx_dagster.inventory.records import ASSET_TYPES, PERSON, SOURCE_SYSTEM
+from tdx_dagster.inventory.schema import DEFAULT_SCHEMA, in_schema
 from tdx_dagster.inventory.statuses import ActiveStatuses, Listed
 from tdx_dagster.postgres.database import copy_in
 from tdx_dagster.postgres.queries import Queries
@@ -48,39 +50,88 @@ def rebuild_computers(
     source_system: str = SOURCE_SYSTEM,
     entity_types: tuple[str, ...] = ASSET_TYPES,
     zone: tzinfo = UTC,
+    schema: str = DEFAULT_SCHEMA,
 ) -> RebuildResult:
-    """Make the table anew; readers see the old one until the new one is whole.
+    """Rebuild the table; readers see the old rows until the new ones are committed.
 
     Args:
         engine: The database.
         source_system: Name of the source in bronze.
         entity_types: Names of assets in bronze.
         zone: Of dates without one.
+        schema: Where the table is.
 
     Raises:
         BronzeEmpty: There is nothing to make it of, but there was.
     """
-    types = {"source_system": source_system, "entity_types": list(entity_types)}
     with engine.begin() as connection:
-        connection.execute(SQL["one_rebuild"])
-        assets = pd.read_sql_query(SQL["latest_assets"], connection, params=types)
-        statuses = read_statuses(connection, source_system)
-        emails = read_emails(connection, source_system)
-        computers = make_computers(assets, statuses, emails, zone)
-        if computers.empty and connection.execute(SQL["count"]).scalar_one():
-            raise BronzeEmpty(
-                f"Bronze has no {' or '.join(entity_types)} of source {source_system!r}: is that what "
-                "your loads call them? The inventory is left as it was."
-            )
-        written, removed = _exchange(connection, computers)
-        result = _result(assets, computers, written, removed)
-        values = {"source_system": source_system, "entity_type": REBUILD, "rows": written}
-        about = {"mode": "full", "loader": "tdx-dagster", "active": result.active}
-        connection.execute(
-            SQL["record"], {**values, "processed": len(computers), "metadata": json.dumps(about)}
+        connection.execute(in_schema(SQL, "one_rebuild", schema))
+        return _rebuild(connection, source_system, entity_types, zone, schema)
+
+
+def rebuild_if_behind(
+    engine: Engine,
+    *,
+    source_system: str = SOURCE_SYSTEM,
+    entity_types: tuple[str, ...] = ASSET_TYPES,
+    zone: tzinfo = UTC,
+    schema: str = DEFAULT_SCHEMA,
+) -> RebuildResult | None:
+    """Do what `rebuild_computers` does, unless somebody else has just done it: then None."""
+    with engine.begin() as connection:
+        connection.execute(in_schema(SQL, "one_rebuild", schema))
+        if not is_behind(connection, source_system, entity_types, schema):
+            return None
+        return _rebuild(connection, source_system, entity_types, zone, schema)
+
+
+def _rebuild(
+    connection: Connection,
+    source_system: str,
+    entity_types: tuple[str, ...],
+    zone: tzinfo,
+    schema: str,
+) -> RebuildResult:
+    types = {"source_system": source_system, "entity_types": list(entity_types)}
+    # Before the rows are read: what is stored between is then newer than what this says.
+    made_from = bronze_state(connection, source_system, entity_types)
+    assets = _read_assets(connection, types)
+    statuses = read_statuses(connection, source_system)
+    emails = read_emails(connection, source_system)
+    computers = make_computers(assets, statuses, emails, zone)
+    if computers.empty and connection.execute(in_schema(SQL, "count", schema)).scalar_one():
+        raise BronzeEmpty(
+            f"Bronze has no {' or '.join(entity_types)} of source {source_system!r}: is that what "
+            "your loads call them (INVENTORY_ENTITY_TYPES, INVENTORY_SOURCE_SYSTEM)? The inventory "
+            "is left as it was."
         )
-        connection.execute(SQL["analyze"])
+    written, removed = _exchange(connection, computers, schema)
+    result = _result(assets, computers, written, removed)
+    about = {
+        "mode": "full",
+        "loader": "tdx-dagster",
+        "active": result.active,
+        "entity_types": sorted(entity_types),
+        **made_from.recorded(),
+    }
+    values = {
+        "source_system": source_system,
+        "entity_type": REBUILD,
+        "rows": written,
+        "processed": len(computers),
+        "metadata": json.dumps(about),
+    }
+    connection.execute(SQL["record"], values)
+    connection.execute(in_schema(SQL, "analyze", schema))
     return result
+
+
+def _read_assets(connection: Connection, types: Mapping[str, Any]) -> pd.DataFrame:
+    try:
+        return pd.read_sql_query(SQL["latest_assets"], connection, params=types)
+    except pd.errors.DatabaseError as error:
+        # pandas hides the driver's error behind one of its own, which nobody here knows.
+        raise error.__cause__ or error from None
 
 
 def _result(
@@ -137,7 +188,7 @@ def make_computers(
     )
     known = [statuses.get(status) for status in rows["status_id"]]
     rows["status_class"] = _series(rows, (one.status_class if one else None for one in known))
-    # By the name Active, as everywhere (rule 9): a machine in storage or repair is in service too.
+    # By the name Active, as everywhere: a machine in storage or repair is in service too.
     active = ActiveStatuses(listed=statuses)
     rows["is_active"] = _series(
         rows,
@@ -237,9 +288,9 @@ def _parse_filled_text(value: str) -> str | None:
     return parse_text(value).strip() or None
 
 
-def _exchange(connection: Connection, computers: pd.DataFrame) -> tuple[int, int]:
+def _exchange(connection: Connection, computers: pd.DataFrame, schema: str) -> tuple[int, int]:
     """Put the rows in the place of the old ones; gives numbers of rows written and removed."""
-    connection.execute(SQL["make_staging"])
+    connection.execute(in_schema(SQL, "make_staging", schema))
     shown = computers.assign(
         quality_flags=computers["quality_flags"].map(
             lambda flags: "{" + ",".join(f'"{flag}"' for flag in flags) + "}"
@@ -249,6 +300,6 @@ def _exchange(connection: Connection, computers: pd.DataFrame) -> tuple[int, int
     lines = io.StringIO(shown.to_csv(header=False, index=False, lineterminator="\r\n"), newline="")
     copy_in(connection, f"COPY rebuilt ({', '.join(COLUMNS)}) FROM STDIN (FORMAT csv)", lines)
     connection.execute(SQL["index_staging"])
-    removed = connection.execute(SQL["remove"]).rowcount
-    written = connection.execute(SQL["merge"]).rowcount
+    removed = connection.execute(in_schema(SQL, "remove", schema)).rowcount
+    written = connection.execute(in_schema(SQL, "merge", schema)).rowcount
     return written, removed

@@ -1,7 +1,7 @@
 -- From the latest versions in bronze to the table that discovery asks.
 
 -- name: latest_assets
--- The latest version of each asset, its fields as text, whoever wrote it.
+-- The latest version of each asset, its fields as text.
 SELECT e.external_id, CAST(e.raw_id AS text) AS raw_id, e.ingested_at,
        e.ingestion_metadata ->> 'gone' IS NOT NULL AS is_gone,
        -- With the zone that was known when it was loaded.

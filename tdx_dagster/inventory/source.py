@@ -1,4 +1,4 @@
-"""Where raw records come from: the protocol that loads ask, and TeamDynamix behind it.
+"""The source of raw records: its protocol, and TeamDynamix behind it.
 
 Belongs here: which calls give all assets, their statuses and their owners. Does not: reading the
 records, which are passed on as they came so that a bad one is rejected alone.
@@ -62,7 +62,7 @@ class TdxSource:
     def iter_assets(self, modified_from: datetime | None) -> Iterator[object]:
         """See `InventorySource`.
 
-        One call for all, since TDX caps no asset search (reference, 10.2), and none by status or
+        One call for all, since TDX caps no asset search, and none by status or
         form, since an asset that changes its status between two such calls would be missed. New
         assets are asked for by the date of creation too, which they have even where they were never
         modified (case E23).

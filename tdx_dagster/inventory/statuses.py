@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from tdx_dagster.tdx.models import Status
 
 ACTIVE = ("Active",)
-"""The statuses that count where nothing else is set (rule 9)."""
+"""The statuses that count where nothing else is set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class ActiveStatuses:
         name = known.name if known is not None and known.name else status_name
         return _folded(name) in {_folded(one) for one in self.names}
 
-    def doubts(self) -> Iterator[str]:
+    def warnings(self) -> Iterator[str]:
         """What a person should know: names that TDX's list does not have, or that count for nothing."""
         if self.ids is not None or not self.listed:
             return

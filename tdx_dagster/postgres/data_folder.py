@@ -1,6 +1,6 @@
 """The embedded server's data folder and its password: made whole or not at all, kept over a power cut.
 
-Belongs here: `initdb` and what lies beside its folder. Does not: starting a server over it.
+Belongs here: `initdb` and the files next to its folder. Does not: starting a server over it.
 """
 
 import os
@@ -18,7 +18,7 @@ ITERATIONS_SETTING_MAJOR = 16
 
 
 def make_data(base: Path, data: Path, binaries: Binaries, account: Account) -> None:
-    """Make the data folder beside its place and move it there whole: it is never half made."""
+    """Make the data folder under another name and move it to its place whole."""
     for left_over in base.glob("new-*"):
         shutil.rmtree(left_over, ignore_errors=True)
     _write_password(base)
@@ -84,6 +84,11 @@ def _to_disk(folder: Path) -> None:
 
 
 def read_password(base: Path) -> str:
+    """Read the password of the embedded server.
+
+    Raises:
+        DatabaseSettingError: It is lost.
+    """
     path = base / "password"
     known = path.read_text(encoding="ascii") if path.exists() else ""
     if not known:

@@ -1,4 +1,4 @@
-"""From one URL to a database one can use: addresses, engines, databases made where missing.
+"""Reach a database from one URL: addresses, engines, databases made where missing.
 
 Belongs here: everything between the setting DATABASE_URL and a pool of sessions, and the one place
 where the driver's errors become ours. Does not: SQL about any table of the project.
@@ -171,7 +171,8 @@ def _raise_translated(context: ExceptionContext) -> None:
     if isinstance(ours, MissingRight) and context.statement and context.engine:
         ours = missing_rights(context.engine.url, context.statement, ours)
     if ours is not None:
-        raise ours from (None if isinstance(ours, UnstorableText) else error)
+        # Dagster shows the last cause alone; the text of these has all there is to say.
+        raise ours from (None if isinstance(ours, UnstorableText | DatabaseSettingError) else error)
 
 
 def _is_refused_begin(error: psycopg2.Error, connection: Connection | None) -> bool:
@@ -180,6 +181,23 @@ def _is_refused_begin(error: psycopg2.Error, connection: Connection | None) -> b
         return False
     driver = connection.connection.dbapi_connection
     return driver is not None and driver.info.transaction_status == TRANSACTION_STATUS_IDLE
+
+
+def require_own_session(connection: Connection, what: str) -> None:
+    """Refuse a pooler for what needs one session over several transactions.
+
+    A pooler gives its clients a number of its own to cancel by, in place of the session's.
+
+    Raises:
+        DatabaseSettingError: A pooler is between us and the server.
+    """
+    driver = connection.connection.dbapi_connection
+    (pid,) = connection.exec_driver_sql("SELECT pg_backend_pid()").one()
+    if driver is not None and driver.info.backend_pid != pid:
+        raise DatabaseSettingError(
+            f"{what} needs a session of its own, but DATABASE_URL leads through a connection pooler "
+            "(as PgBouncer): point DATABASE_URL at the server itself for this command."
+        )
 
 
 def repeats_conflicts(call: Callable[P, T]) -> Callable[P, T]:

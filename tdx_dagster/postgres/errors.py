@@ -1,4 +1,4 @@
-"""Every error this package raises, sorted by what to do next, and the driver's errors as ours.
+"""Define every error of this package, sorted by what to do next, and translate the driver's.
 
 `DatabaseUnavailable`: try again later. `DatabaseSettingError`: a person changes a setting, a
 permission or an installation first. `UnstorableText`: the data is at fault. Only SQLSTATEs are
@@ -18,7 +18,6 @@ READ_ONLY = "25006"
 NOT_SUPPORTED = "0A000"
 LOCK_TIMEOUT = "55P03"
 CONFLICTS = ("40001", "40P01")
-UNSTORABLE = ("22021", "22P05")
 
 
 class DatabaseError(Exception):
@@ -83,7 +82,6 @@ def _by_state(state: str, text: str) -> DatabaseError | None:
         (state in CONFLICTS, TransactionConflict, "Another transaction got in the way"),
         (state == READ_ONLY, ReadOnlyServer, "The PostgreSQL server takes no writes now"),
         (state == LOCK_TIMEOUT, DatabaseUnavailable, "Another session holds a lock for too long"),
-        (state in UNSTORABLE, UnstorableText, "A text cannot be stored in PostgreSQL"),
         (state == "42501", MissingRight, "The user of DATABASE_URL lacks a right"),
         (state[:2] in SETTING_CLASSES, DatabaseSettingError, "PostgreSQL refuses DATABASE_URL"),
         (state[:2] in UNAVAILABLE_CLASSES, DatabaseUnavailable, "PostgreSQL does not answer now"),

@@ -233,9 +233,10 @@ def _apply(
     """Run one file and record it, in one transaction; None where another process did so meanwhile."""
     began = time.monotonic()
     with _transaction(cursor, migration.name):
+        # First: unlike the wait above it makes the session notice tables that others made meanwhile.
+        cursor.execute(TABLE)
         if migration.name in _compare(migrations, _recorded(cursor)).applied:
             return None
-        cursor.execute(TABLE)
         # Without parameters the driver leaves % and : in the file alone.
         cursor.execute(migration.statements)
         cursor.execute(

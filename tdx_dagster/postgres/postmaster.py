@@ -1,6 +1,6 @@
-"""What is known of a server from its lock file and the process table.
+"""Read what a data folder's lock file and the process table say of its server.
 
-Belongs here: reading `postmaster.pid`, telling a live server from a dead, undead or foreign
+Belongs here: reading `postmaster.pid`, telling a live server from a dead one, a zombie or another
 process. Does not: starting or stopping one.
 """
 
@@ -19,7 +19,7 @@ LOCK_FILE_LINES = 8
 
 @dataclass(frozen=True, slots=True)
 class Postmaster:
-    """A server as its lock file tells of it."""
+    """A server as its lock file describes it."""
 
     pid: int
     port: int
@@ -27,7 +27,7 @@ class Postmaster:
 
 
 def read_postmaster(data: Path) -> Postmaster | None:
-    """The server named by a data folder's lock file, dead or alive; None before it listens."""
+    """Read the server that a data folder's lock file names, dead or alive; None before it listens."""
     try:
         lines = (data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
         if len(lines) < LOCK_FILE_LINES:
@@ -38,13 +38,13 @@ def read_postmaster(data: Path) -> Postmaster | None:
 
 
 def live_postmaster(data: Path) -> Postmaster | None:
-    """The server that runs over a data folder, or None."""
+    """Find the server that runs over a data folder, or None."""
     known = read_postmaster(data)
     return known if known is not None and serves(known.pid, data) else None
 
 
 def lock_file_pid(data: Path) -> int | None:
-    """The process id in the lock file, which may be all there is in it yet."""
+    """Read the process id in the lock file, which may be all there is in it yet."""
     try:
         return int((data / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0])
     except (FileNotFoundError, ValueError):
@@ -52,28 +52,27 @@ def lock_file_pid(data: Path) -> int | None:
 
 
 def exists(pid: int) -> bool:
-    """Whether a process runs. A zombie does not: it only waits to be counted by its parent."""
+    """Tell whether a process runs. A zombie does not."""
     state, _ = _process(pid)
     return state not in ("", "Z", "X")
 
 
 def serves(pid: int, data: Path) -> bool:
-    """Whether a process is the server of this data folder, not another that got its number."""
+    """Tell whether a process is the server of this data folder, not another that got its number."""
     state, words = _process(pid)
     if state in ("", "Z", "X") or not words:
         return False
     if os.path.basename(words[0]) not in ("postgres", "postmaster"):  # noqa: PTH119  not a path of ours
         return False
     folder = next((b for a, b in pairwise(words) if a == "-D"), "")
-    # Started by hand with a relative path: believed, since shutting out a live server would hurt
-    # it.
+    # Started by hand with a relative path: taken as ours, since a second server would damage its data.
     return not os.path.isabs(folder) or Path(folder).resolve() == data.resolve()  # noqa: PTH117  as above
 
 
 def forget_dead(data: Path) -> None:
     """Let the next server start although the lock file names a process that is no server of it.
 
-    PostgreSQL believes any process of that number, even a zombie, to be its predecessor. The number
+    PostgreSQL takes any process of that number, even a zombie, for its predecessor. The number
     is replaced by one that cannot exist; the file stays, since it also names the shared memory by
     which a new server notices orphans of the dead one and waits for them.
     """
@@ -88,7 +87,7 @@ def forget_dead(data: Path) -> None:
 
 
 def _process(pid: int) -> tuple[str, list[str]]:
-    """State letter and words of a process's command line; empty where there is none."""
+    """Read the state letter and words of a process's command line; empty where there is none."""
     folder = Path("/proc") / str(pid)
     if not Path("/proc/self/stat").exists():
         return _process_by_ps(pid)
@@ -102,7 +101,7 @@ def _process(pid: int) -> tuple[str, list[str]]:
 
 
 def _process_by_ps(pid: int) -> tuple[str, list[str]]:
-    """The same where there is no /proc. The words run together there: the folder is the rest."""
+    """Read the same by `ps`, where there is no /proc; the folder is all that follows -D."""
     done = subprocess.run(
         ["ps", "-ww", "-o", "stat=,command=", "-p", str(pid)],  # noqa: S607  its folder differs
         capture_output=True,

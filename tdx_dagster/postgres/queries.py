@@ -1,6 +1,6 @@
-"""Named queries from `.sql` files: SQL is written in SQL and called by name.
+"""Read named queries from `.sql` files.
 
-Belongs here: reading such a file. Does not: any query; those lie beside the module that calls them.
+Belongs here: reading such a file. Does not: any query; each file lies next to the module that calls it.
 A query begins with `-- name: some_name`, then one comment line that says what it is for.
 """
 
@@ -18,7 +18,7 @@ GLUED_CAST = re.compile(r"(?<![:\w]):\w+::")
 
 
 class Queries(Mapping[str, TextClause]):
-    """The queries of one file by name."""
+    """Hold the queries of one file by name."""
 
     def __init__(self, path: Path) -> None:
         """Read and check a file.

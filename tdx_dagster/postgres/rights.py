@@ -1,4 +1,4 @@
-"""Which right is missing: the table, the right and the statement, for a message.
+"""Tell which right is missing: the table, the right and the statement, for a message.
 
 Belongs here: questions to PostgreSQL about privileges, and `deploy/grants.sql` that gives them.
 """

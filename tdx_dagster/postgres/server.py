@@ -35,7 +35,7 @@ from tdx_dagster.postgres.postmaster import (
 START_SECONDS = 60.0
 """How long a start may take; recovery after a crash is the long part."""
 
-STOP_SECONDS = 60.0
+STOP_SECONDS = 30.0
 
 ORPHAN_SECONDS = 10.0
 """How long children of a killed server may take to end."""
@@ -132,18 +132,35 @@ def stop(base: Path) -> bool:
         running = live_postmaster(data)
         if running is None:
             if (data / "PG_VERSION").exists():
-                os.close(_own(data))
+                _require_ended(base, data)
             return False
-        os.kill(running.pid, signal.SIGINT)  # PostgreSQL's "fast shutdown"
-        deadline = time.monotonic() + STOP_SECONDS
-        while exists(running.pid):
-            if time.monotonic() > deadline:
-                raise DatabaseUnavailable(
-                    f"The embedded PostgreSQL (process {running.pid}) did not stop within "
-                    f"{STOP_SECONDS:.0f} s; see {data / 'server.log'}."
-                )
-            time.sleep(POLL_SECONDS)
-        return True
+        # PostgreSQL's "fast shutdown", then its "immediate" one, after which the next start recovers.
+        for number in (signal.SIGINT, signal.SIGQUIT):
+            os.kill(running.pid, number)
+            if _has_ended(running.pid):
+                return True
+        raise DatabaseUnavailable(
+            f"The embedded PostgreSQL (process {running.pid}) did not stop within "
+            f"{2 * STOP_SECONDS:.0f} s; see {data / 'server.log'}."
+        )
+
+
+def _has_ended(pid: int) -> bool:
+    deadline = time.monotonic() + STOP_SECONDS
+    while exists(pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+def _require_ended(base: Path, data: Path) -> None:
+    found = _own(base, data)
+    if isinstance(found, Postmaster):
+        raise DatabaseUnavailable(
+            f"The embedded PostgreSQL over {data} runs in another container: stop it there."
+        )
+    os.close(found)
 
 
 def is_running(base: Path) -> bool:
@@ -151,32 +168,48 @@ def is_running(base: Path) -> bool:
     with _readable(base):
         base = base.absolute()
         data = base / "data"
-        return data.exists() and (live_postmaster(data) or _elsewhere(base, data)) is not None
+        return live_postmaster(data) is not None or _runs_elsewhere(base, data)
 
 
-def _own(data: Path) -> int:
-    """Lock the data for one server; where another holds them, wait while it may be ending.
+def _own(base: Path, data: Path) -> int | Postmaster:
+    """Lock the data for one server; where another has them, find it, or wait while it may be ending.
 
     The lock is on a file that data cannot be without, so nobody removes it by tidying up.
 
     Raises:
-        DatabaseUnavailable: A server that is not a process of ours holds them.
+        DatabaseUnavailable: A server that cannot be reached from here has them.
     """
     handle = os.open(data / "PG_VERSION", os.O_RDWR | os.O_NOFOLLOW)
     deadline = time.monotonic() + ORPHAN_SECONDS
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                os.close(handle)
-                raise DatabaseUnavailable(
-                    f"Another container or machine runs a server over {data}: stop it there, or set "
-                    "DATABASE_URL to a server that both reach."
-                ) from None
-        else:
-            return handle
+    while not _try_lock(handle):
+        if (found := _elsewhere(base, data)) is not None or time.monotonic() > deadline:
+            os.close(handle)
+            if found is not None:
+                return found
+            raise DatabaseUnavailable(
+                f"Another container or machine runs a server over {data}: stop it there, or set "
+                "DATABASE_URL to a server that both reach."
+            )
         time.sleep(POLL_SECONDS)
+    return handle
+
+
+def _try_lock(handle: int) -> bool:
+    with suppress(BlockingIOError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
+
+
+def _runs_elsewhere(base: Path, data: Path) -> bool:
+    """Tell whether another container's server has the data; a copied folder is no other's."""
+    if not (data / "PG_VERSION").exists():
+        return False
+    handle = os.open(data / "PG_VERSION", os.O_RDWR | os.O_NOFOLLOW)
+    try:
+        return not _try_lock(handle) and _elsewhere(base, data) is not None
+    finally:
+        os.close(handle)
 
 
 def _elsewhere(base: Path, data: Path) -> Postmaster | None:
@@ -218,9 +251,7 @@ def _locked(base: Path, *, make: bool) -> Iterator[None]:
 
 def _wait_for(handle: int, base: Path) -> None:
     deadline = time.monotonic() + START_SECONDS + STOP_SECONDS
-    while True:
-        with suppress(BlockingIOError):
-            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    while not _try_lock(handle):
         if time.monotonic() > deadline:
             raise DatabaseUnavailable(
                 f"Another process has been starting or stopping the server of {base} for minutes: "
@@ -251,14 +282,14 @@ def _readable(base: Path) -> Iterator[None]:
 
 def _launch(base: Path, data: Path) -> Postmaster:
     """Start a server over the data, or join one of another container that can be reached."""
-    if data.exists() and (found := _elsewhere(base, data)) is not None:
-        return found
     binaries = find_binaries(data_major(data))
     owner = data.stat().st_uid if data.exists() else None
     account = account_for(data if data.exists() else base, binaries.postgres, owner)
     if not data.exists():
         make_data(base, data, binaries, account)
-    owned = _own(data)
+    owned = _own(base, data)
+    if isinstance(owned, Postmaster):
+        return owned
     try:
         return _launch_patiently(data, binaries, account, owned)
     finally:

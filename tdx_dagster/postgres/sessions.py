@@ -1,4 +1,4 @@
-"""Opening one session: how it is set up, and why it was refused.
+"""Open one session: how it is set up, and why it was refused.
 
 Belongs here: everything between an address and a driver connection that any server, pooler or
 default may change. Does not: pools, transactions, or SQL about a table.

@@ -42,7 +42,7 @@ class Fault:
         on: Which calls, counted from 1 since the fault was set; empty for all.
         status: Answer with this status in place of the real answer.
         effect: Whether the call takes effect although the fault replaces its answer.
-        body: Body of that answer.
+        body: Body of that answer; left out of a 4xx, TDX's error record.
         content_type: Its content type.
         headers: Headers to add to the answer; None removes one.
         drop: Close the connection without an answer, before or after the effect.
@@ -109,9 +109,15 @@ class Fault:
         """Build the answer this fault sends in place of the real one."""
         if self.web_page:
             return Outgoing(self.status or 200, WEB_PAGE.encode(), HTML)
-        body = "" if self.empty else self.body
+        body = "" if self.empty else self.body or self._refusal
         content_type = self.content_type or (JSON if body else None)
         return Outgoing(self.status or 200, body.encode(), content_type)
+
+    @property
+    def _refusal(self) -> str:
+        """TDX's error record, where the fault is a 4xx without a body of its own."""
+        is_refusal = 400 <= (self.status or 200) < 500  # noqa: PLR2004  ranges of HTTP
+        return '{"ID": -1, "Message": "Refused."}' if is_refusal else ""
 
     def apply_to(self, answer: Outgoing) -> None:
         """Change how an answer is written, whether it is the real one or not."""

@@ -67,7 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         # The handshake belongs into the connection's own thread: a client that never finishes it must
-        # not keep others out.
+        # not block others.
         if self.server.tls is not None:
             self.request = self.server.tls.wrap_socket(self.request, server_side=True)
         super().setup()

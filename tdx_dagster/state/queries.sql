@@ -31,7 +31,10 @@ WITH before AS (
         lease_until = clock_timestamp() + make_interval(secs => :lease_seconds),
         run_id = EXCLUDED.run_id, pipeline = EXCLUDED.pipeline, action_name = EXCLUDED.action_name,
         attempts = CASE WHEN log.status IN ('failed', 'in_progress') THEN log.attempts + 1 ELSE 1 END,
-        next_attempt_at = NULL, failure_kind = NULL
+        next_attempt_at = NULL, failure_kind = NULL,
+        -- A row of the older daemon stays known as one: its effect may be on the ticket.
+        metadata = CASE WHEN log.pipeline IS NULL AND log.run_id IS NULL
+                        THEN COALESCE(log.metadata, '{}'::jsonb) || '{"older_daemon": true}' ELSE log.metadata END
     WHERE (log.status = 'in_progress' AND log.lease_until < clock_timestamp())
        OR (log.status = 'failed' AND COALESCE(log.failure_kind, 'retryable') = 'retryable'
            AND COALESCE(log.next_attempt_at, '-infinity') <= clock_timestamp())
@@ -190,15 +193,6 @@ SELECT EXISTS (
     WHERE ticket_id = :ticket_id AND action_id = :action_id
       AND (status = 'completed' OR (status = 'skipped' AND next_attempt_at IS NULL))
 );
-
--- name: mark_completed
--- Record an action as completed without doing it.
-INSERT INTO meta.daemon_action_log
-    (ticket_id, action_type, action_id, action_hash, action_name, pipeline, status, executed_at, metadata)
-VALUES (:ticket_id, :action_type, :action_id, :action_hash, :action_name, :pipeline, 'completed',
-        clock_timestamp(), CAST(:metadata AS jsonb))
-ON CONFLICT (ticket_id, action_id) DO NOTHING
-RETURNING log_id;
 
 -- name: mark_all_completed
 -- Record actions as completed on many tickets without doing them.

@@ -1,5 +1,5 @@
-"""PORT to TeamDynamix: models, errors, transport, rate limiter, facade, and its Dagster resource.
+"""The TeamDynamix Web API as one client: records in and out, errors sorted by what to do next.
 
-Belongs here: everything that knows the TDX Web API. Does not: what to do with a ticket, where results
-are kept, any other module of this project.
+Belongs here: calls, answers, signing in, waiting for the rate limit. Does not: SQL, Dagster, settings, what is
+done with a ticket.
 """

@@ -7,6 +7,7 @@ import re
 from urllib.parse import SplitResult, urlsplit
 
 from tdx_dagster.tdx.errors import TdxSettingError
+from tdx_dagster.tdx.network import is_loopback
 
 SETTING = "TDX_BASE_URL"
 EXAMPLE = "https://example.teamdynamix.com/TDWebApi"
@@ -16,12 +17,13 @@ _SEGMENTS = {name.lower(): name for name in (_PRODUCTION, _SANDBOX)}
 _HOST = re.compile(r"[A-Za-z0-9.\-_\[\]:%]+")
 
 
-def normalise_base_url(text: str) -> str:
-    """The root of the Web API, without `/api` and without a slash at its end.
+def normalise_base_url(text: str, *, allow_http: bool = False) -> str:
+    """Give the root of the Web API, without `/api` and without a slash at its end.
 
     Args:
         text: With or without `/api`, `TDWebApi` or `SBTDWebApi` and slashes; a host alone means
-            its production API (reference, section 1.1).
+            its production API.
+        allow_http: Whether http:// may lead to another machine, where a token can be read on the way.
 
     Returns:
         For example `https://example.teamdynamix.com/TDWebApi`.
@@ -30,6 +32,11 @@ def normalise_base_url(text: str) -> str:
         TdxSettingError: It is missing or malformed; names `TDX_BASE_URL`.
     """
     parts = _split(text)
+    if parts.scheme.lower() == "http" and not allow_http and not is_loopback(parts.hostname or ""):
+        raise TdxSettingError(
+            f"{SETTING} begins with http://, so everybody on the way could read the sign-in. Set it to "
+            f"https://, or set TDX_ALLOW_HTTP=true."
+        )
     segments = [segment for segment in parts.path.split("/") if segment]
     if segments and segments[-1].lower() == "api":
         segments.pop()
@@ -52,7 +59,7 @@ def _split(text: str) -> SplitResult:
         raise _malformed("it is not a URL") from error
     # "host:8000/path" parses as the scheme "host".
     if "://" not in text or parts.scheme.lower() not in {"http", "https"}:
-        raise _malformed("it does not start with https:// (or http://)")
+        raise _malformed("it does not start with https://")
     if parts.username is not None or parts.password is not None:
         raise _malformed("it holds a user name or password, which have settings of their own")
     if not host or not _HOST.fullmatch(parts.netloc):
@@ -73,12 +80,12 @@ def is_sandbox(base_url: str) -> bool:
 
 
 def ticket_link(base_url: str, app_id: int, ticket_id: int) -> str:
-    """Where people see a ticket (reference, section 1.1)."""
+    """Where people see a ticket."""
     return f"{_site(base_url)}/Apps/{app_id}/Tickets/TicketDet?TicketID={ticket_id}"
 
 
 def asset_link(base_url: str, app_id: int, asset_id: int) -> str:
-    """Where people see an asset (reference, section 1.1)."""
+    """Where people see an asset."""
     return f"{_site(base_url)}/Apps/{app_id}/Assets/AssetDet?AssetID={asset_id}"
 
 

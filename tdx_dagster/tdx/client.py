@@ -5,57 +5,55 @@ blame for a 404. Does not: how a call is made (`transport`) or what a record loo
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
+from datetime import tzinfo
 from typing import TypeVar
-from zoneinfo import ZoneInfo
 
 from tdx_dagster.tdx.address import asset_link, normalise_base_url, ticket_link
+from tdx_dagster.tdx.blame import (
+    ASSET_APP,
+    DENIED,
+    REPORT,
+    TICKET_APP,
+    blaming,
+    hinting,
+    read_app_id,
+    read_zone,
+)
+from tdx_dagster.tdx.bodies import asset_search_body
+from tdx_dagster.tdx.call import Call, CallLimits
 from tdx_dagster.tdx.clock import REAL_CLOCK, Clock
-from tdx_dagster.tdx.errors import TdxBadAnswer, TdxRefused, TdxSettingError
+from tdx_dagster.tdx.errors import TdxBadAnswer
 from tdx_dagster.tdx.http import Http
 from tdx_dagster.tdx.models import (
     Account,
     Asset,
     AssetSearch,
     FeedEntry,
-    FeedPost,
     Report,
     Status,
     Ticket,
     TicketItem,
 )
-from tdx_dagster.tdx.parse import (
+from tdx_dagster.tdx.rate_limit import Limiter, Unlimited
+from tdx_dagster.tdx.records import (
     oldest_first,
     parse_account,
     parse_asset,
     parse_feed_entry,
-    parse_id,
     parse_list,
     parse_report,
     parse_status,
     parse_ticket,
     parse_ticket_item,
 )
-from tdx_dagster.tdx.rate_limit import Limiter, MemoryLimiter
-from tdx_dagster.tdx.sign_in import Credentials, Shelf, SignIn
-from tdx_dagster.tdx.transport import Call, CallLimits, Transport
+from tdx_dagster.tdx.sign_in import Credentials, SignIn
+from tdx_dagster.tdx.transport import Transport
+from tdx_dagster.tdx.writes import TicketWrites
 
 T = TypeVar("T")
-
-TICKET_APP = "TDX_TICKET_APP_ID"
-ASSET_APP = "TDX_ASSET_APP_ID"
-REPORT = "report_id (or DAEMON_REPORT_ID)"
-TIME_ZONE = "TDX_TIME_ZONE"
-
-# Shorter ones, and empty filters, find the whole inventory (case A33).
-SHORTEST_SEARCH = 2
-# What the old daemon put into `notify` to say "nobody"; TDX does not document what it makes of it.
-NOBODY = "null"
-_DENIED = frozenset({401, 403, 404})
-_NOT_FOUND = 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +66,7 @@ class Connection:
         asset_app_id: The asset application; never the same number (case A35).
         credentials: Ways to sign in.
         time_zone: IANA name of the tenant's zone, for dates that TDX sends without one (case A50).
+        allow_http: Whether http:// may lead to another machine.
     """
 
     base_url: str
@@ -75,9 +74,10 @@ class Connection:
     asset_app_id: int
     credentials: Credentials = field(repr=False)
     time_zone: str = "UTC"
+    allow_http: bool = False
 
 
-class Tdx:
+class Tdx(TicketWrites):
     """A TDX tenant. Safe to share between threads; `create` makes one.
 
     Every method raises only `TdxError`s. Each documents the bound of `CallLimits`: a call has
@@ -100,11 +100,9 @@ class Tdx:
         asset_app_id: int,
         zone: tzinfo,
     ) -> None:
-        self._transport = transport
+        super().__init__(transport, ticket_app_id, zone)
         self.base_url = base_url
-        self._ticket_app = ticket_app_id
         self._asset_app = asset_app_id
-        self._zone = zone
         self._account: Account | None = None
         self._account_lock = threading.Lock()
 
@@ -114,7 +112,6 @@ class Tdx:
         connection: Connection,
         *,
         limiter: Limiter | None = None,
-        shelf: Shelf | None = None,
         patience: CallLimits | None = None,
         clock: Clock = REAL_CLOCK,
     ) -> "Tdx":
@@ -122,22 +119,21 @@ class Tdx:
 
         Args:
             connection: Where and who.
-            limiter: Shared with all who call this TDX; without one, this client's own.
-            shelf: Where the token is shared with other processes; without one it is this client's own.
+            limiter: Shared with all who call this TDX; without one, calls are not held back.
             patience: How long a call may take; `SENSOR_LIMITS` for a sensor.
             clock: Time and waiting.
 
         Raises:
             TdxSettingError: A setting is missing or malformed; the message names it.
         """
-        base_url = normalise_base_url(connection.base_url)
-        ticket_app = _app_id(TICKET_APP, connection.ticket_app_id)
-        asset_app = _app_id(ASSET_APP, connection.asset_app_id)
-        zone = _zone(connection.time_zone)
+        base_url = normalise_base_url(connection.base_url, allow_http=connection.allow_http)
+        ticket_app = read_app_id(TICKET_APP, connection.ticket_app_id)
+        asset_app = read_app_id(ASSET_APP, connection.asset_app_id)
+        zone = read_zone(connection.time_zone)
         transport = Transport(
             base_url,
-            SignIn(connection.credentials, clock, shelf),
-            limiter=limiter or MemoryLimiter(clock),
+            SignIn(connection.credentials, clock),
+            limiter=limiter or Unlimited(),
             patience=patience or CallLimits(),
             clock=clock,
             http=Http(clock),
@@ -154,7 +150,7 @@ class Tdx:
         self._transport.reset_calls()
 
     def report(self, report_id: int) -> Report:
-        """A report with all its rows; TDX applies no cap (reference, section 6.4).
+        """Read a report with all its rows; TDX applies no cap.
 
         Raises:
             TdxSettingError: There is no such report, or it is not shared with this account.
@@ -166,13 +162,13 @@ class Tdx:
             query={"withData": "true", "dataSortExpression": ""},
             slow=True,
         )
-        with _blaming(f"{REPORT} {report_id} is no report this account can see", _DENIED):
+        with blaming(f"{REPORT} {report_id} is no report this account can see", DENIED):
             report = self._read(call, parse_report)
         _check_id("report", report_id, report.id)
         return report
 
     def ticket(self, ticket_id: int) -> Ticket:
-        """A ticket in full.
+        """Read a ticket in full.
 
         Raises:
             TdxRefused: There is no such ticket in this application (case A11), or no permission
@@ -185,7 +181,7 @@ class Tdx:
         return ticket
 
     def feed(self, ticket_id: int) -> tuple[FeedEntry, ...]:
-        """A ticket's feed, oldest first, without replies (case A25)."""
+        """Read a ticket's feed, oldest first, without replies (case A25)."""
         return oldest_first(
             self._of_ticket(
                 "/{app}/tickets/{id}/feed", ticket_id, _list_of("feed entries", self._feed_entry)
@@ -193,95 +189,34 @@ class Tdx:
         )
 
     def feed_entry(self, entry_id: int) -> FeedEntry:
-        """One feed entry with its replies, oldest first."""
+        """Read one feed entry with its replies, oldest first."""
         entry = self._read(Call("GET", "/feed/{id}", {"id": entry_id}), self._feed_entry)
         _check_id("feed entry", entry_id, entry.id)
         return entry
 
     def ticket_items(self, ticket_id: int) -> tuple[TicketItem, ...]:
-        """The configuration items linked to a ticket: assets, services and others (case A14)."""
+        """Read the configuration items linked to a ticket: assets, services and others (case A14)."""
         return self._of_ticket(
             "/{app}/tickets/{id}/assets",
             ticket_id,
             _list_of("configuration items", parse_ticket_item),
         )
 
-    def attach_asset(
-        self, ticket_id: int, asset_id: int, *, before_send: Callable[[], None] | None = None
-    ) -> bool:
-        """Link an asset to a ticket.
-
-        Args:
-            ticket_id: The ticket.
-            asset_id: The asset.
-            before_send: See `Call.before_send`.
-
-        Returns:
-            True where TDX says that it did; False where its answer does not say (204 for an asset
-            already linked, or an empty body), so that the caller has to read back (case A13).
-
-        Raises:
-            TdxUnclear: It may have been done.
-            TdxRefused: It was not, and never will be.
-        """
-        values = {"app": self._ticket_app, "id": ticket_id, "asset": asset_id}
-        call = Call(
-            "POST",
-            "/{app}/tickets/{id}/assets/{asset}",
-            values,
-            body={},
-            writes=True,
-            before_send=before_send,
-        )
-        return not self._transport.write(call).is_empty
-
-    def post_feed(
-        self, ticket_id: int, post: FeedPost, *, before_send: Callable[[], None] | None = None
-    ) -> FeedEntry | None:
-        """Post a new entry to a ticket's feed, never a reply (case A44).
-
-        Args:
-            ticket_id: The ticket.
-            post: What to post.
-            before_send: See `Call.before_send`.
-
-        Returns:
-            The entry; None where TDX accepted the post but its answer is no readable entry.
-
-        Raises:
-            TdxUnclear: It may have been posted.
-            TdxRefused: It was not, and never will be.
-        """
-        values = {"app": self._ticket_app, "id": ticket_id}
-        call = Call(
-            "POST",
-            "/{app}/tickets/{id}/feed",
-            values,
-            body=_entry(post),
-            writes=True,
-            before_send=before_send,
-        )
-        answer = self._transport.write(call)
-        try:
-            return self._feed_entry(answer.json())
-        except TdxBadAnswer:
-            return None
-
     def asset(self, asset_id: int) -> Asset:
-        """An asset in full.
+        """Read an asset in full.
 
         Raises:
             TdxRefused: There is no such asset in this application, or no permission.
         """
         values = {"app": self._asset_app, "id": asset_id}
         call = Call("GET", "/{app}/assets/{id}", values)
-        with _hinting(f"{ASSET_APP} {self._asset_app}"):
+        with hinting(f"{ASSET_APP} {self._asset_app}"):
             asset = self._read(call, self._asset)
         _check_id("asset", asset_id, asset.id)
         return asset
 
     def search_assets(self, search: AssetSearch) -> tuple[Asset, ...]:
-        """All assets that match, without attributes; LIKE searches find too much (case A32).
+        """Read all assets that match, without attributes; LIKE searches find too much (case A32).
 
         Raises:
             ValueError: A filter is so empty that it would find the whole inventory (case A33).
@@ -291,7 +226,7 @@ class Tdx:
             return self._read(self._asset_search(search), _list_of("assets", self._asset))
 
     def asset_records(self, search: AssetSearch) -> Iterator[object]:
-        """All assets that match as TDX sent them, one by one, for whoever keeps out a bad one alone.
+        """Read all assets that match as TDX sent them, one by one, for whoever keeps out a bad one alone.
 
         Raises:
             ValueError: See `search_assets`.
@@ -301,14 +236,14 @@ class Tdx:
             return self._transport.read_list(self._asset_search(search))
 
     def _asset_search(self, search: AssetSearch) -> Call:
-        values, body = {"app": self._asset_app}, _asset_search(search)
+        values, body = {"app": self._asset_app}, asset_search_body(search)
         return Call("POST", "/{app}/assets/search", values, body=body, slow=True)
 
     def _blaming_asset_app(self) -> AbstractContextManager[None]:
-        return _blaming(f"{ASSET_APP} {self._asset_app} is no asset application")
+        return blaming(f"{ASSET_APP} {self._asset_app} is no asset application")
 
     def asset_status_records(self) -> list[object]:
-        """The statuses of the asset application as TDX sent them.
+        """Read the statuses of the asset application as TDX sent them.
 
         Raises:
             TdxSettingError: The asset application is wrong (case A35).
@@ -324,7 +259,7 @@ class Tdx:
         return self._read(Call("GET", "/people/{uid}", {"uid": uid}), _unread)
 
     def people_records(self) -> Iterator[object]:
-        """Everybody as TDX sent them, one by one, without attributes."""
+        """Read everybody as TDX sent them, one by one, without attributes."""
         return self._transport.read_list(Call("POST", "/people/search", body={}, slow=True))
 
     @property
@@ -333,7 +268,7 @@ class Tdx:
         return self._zone
 
     def ticket_statuses(self) -> tuple[Status, ...]:
-        """The active statuses of the ticketing application.
+        """Read the active statuses of the ticketing application.
 
         Raises:
             TdxSettingError: The ticketing application is wrong (case A35).
@@ -341,8 +276,21 @@ class Tdx:
         path = "/{app}/tickets/statuses"
         return self._statuses(path, self._ticket_app, TICKET_APP, parse_status)
 
+    def check_ticket_app(self) -> None:
+        """Check that the ticketing application is one, before a 404 or 403 is held against a ticket.
+
+        Raises:
+            TdxSettingError: It is none that this account can use; TDX_APP_ID alone is often the assets'.
+        """
+        hint = (
+            f"{TICKET_APP} (or TDX_APP_ID, where that is all there is) {self._ticket_app} is no ticketing "
+            "application this account can use; the application of the assets has another number"
+        )
+        with blaming(hint, DENIED):
+            self._read(Call("GET", "/{app}/tickets/statuses", {"app": self._ticket_app}), _unread)
+
     def asset_statuses(self) -> tuple[Status, ...]:
-        """The statuses of the asset application, inactive ones perhaps among them.
+        """Read the statuses of the asset application, inactive ones perhaps among them.
 
         Raises:
             TdxSettingError: The asset application is wrong (case A35).
@@ -352,7 +300,7 @@ class Tdx:
     def _statuses(
         self, template: str, app_id: int, setting: str, reader: Callable[[object], T]
     ) -> tuple[T, ...]:
-        with _blaming(f"{setting} {app_id} is no such application"):
+        with blaming(f"{setting} {app_id} is no such application"):
             call = Call("GET", template, {"app": app_id})
             return self._read(call, _list_of("statuses", reader))
 
@@ -364,16 +312,16 @@ class Tdx:
             return self._account
 
     def ticket_link(self, ticket_id: int) -> str:
-        """Where people see a ticket."""
+        """Give the address where people see a ticket."""
         return ticket_link(self.base_url, self._ticket_app, ticket_id)
 
     def asset_link(self, asset_id: int) -> str:
-        """Where people see an asset."""
+        """Give the address where people see an asset."""
         return asset_link(self.base_url, self._asset_app, asset_id)
 
     def _of_ticket(self, template: str, ticket_id: int, parser: Callable[[object], T]) -> T:
         call = Call("GET", template, {"app": self._ticket_app, "id": ticket_id})
-        with _hinting(f"{TICKET_APP} {self._ticket_app}"):
+        with hinting(f"{TICKET_APP} {self._ticket_app}"):
             return self._read(call, parser)
 
     def _read(self, call: Call, parser: Callable[[object], T]) -> T:
@@ -390,54 +338,6 @@ class Tdx:
         return parse_asset(data, self._zone)
 
 
-def _app_id(setting: str, value: object) -> int:
-    number = parse_id(value)
-    if number is None:
-        raise TdxSettingError(
-            f"{setting} is missing or no number. It is the number after /Apps/ in the address of "
-            "that application in TDNext; tickets and assets have different ones."
-        )
-    return number
-
-
-def _zone(name: str) -> tzinfo:
-    if name == "UTC":
-        # Needs no zone files, which slim images lack.
-        return UTC
-    try:
-        return ZoneInfo(name)
-    except (KeyError, OSError, ValueError) as error:
-        raise TdxSettingError(
-            f"{TIME_ZONE} {name!r} is no time zone; it should look like America/New_York."
-        ) from error
-
-
-@contextmanager
-def _blaming(what: str, statuses: frozenset[int] = frozenset({_NOT_FOUND})) -> Iterator[None]:
-    """Turn a refusal that can only come from a setting into an error that names it."""
-    try:
-        yield
-    except TdxRefused as error:
-        if error.status not in statuses:
-            raise
-        raise TdxSettingError(f"{what}: {error}", call=error.call, status=error.status) from error
-
-
-@contextmanager
-def _hinting(setting: str) -> Iterator[None]:
-    """Add to a 404 that the application may be the wrong one for this item."""
-    try:
-        yield
-    except TdxRefused as error:
-        if error.status != _NOT_FOUND:
-            raise
-        raise TdxRefused(
-            f"{error} It does not exist, or not in the application of {setting}.",
-            call=error.call,
-            status=error.status,
-        ) from error
-
-
 def _list_of(kind: str, parser: Callable[[object], T]) -> Callable[[object], tuple[T, ...]]:
     return lambda data: parse_list(data, kind, parser)
 
@@ -447,50 +347,5 @@ def _check_id(kind: str, asked: int, got: int) -> None:
         raise TdxBadAnswer(f"TDX was asked for {kind} {asked} and sent {got}.")
 
 
-def _entry(post: FeedPost) -> Mapping[str, object]:
-    """The body of a feed post: every field, so that no default of TDX decides (A42, A43)."""
-    return {
-        "Comments": post.comments,
-        "NewStatusID": post.new_status_id,
-        "CascadeStatus": post.cascade_status,
-        "IsPrivate": post.is_private,
-        "IsRichHtml": post.is_rich_html,
-        "IsCommunication": post.is_communication,
-        "Notify": [address for address in post.notify if address.strip().lower() != NOBODY],
-    }
-
-
 def _unread(record: object) -> object:
     return record
-
-
-def _asset_search(search: AssetSearch) -> Mapping[str, object]:
-    body: dict[str, object] = {}
-    if search.search_text is not None:
-        body["SearchText"] = _term("search_text", search.search_text)
-    if search.serial_like is not None:
-        body["SerialLike"] = _term("serial_like", search.serial_like)
-    lists = {
-        "StatusIDs": search.status_ids,
-        "FormIDs": search.form_ids,
-        "OwningCustomerIDs": search.owner_uids,
-    }
-    for name, values in lists.items():
-        if values is not None:
-            if not values:
-                raise ValueError(f"An empty {name} would find every asset; leave it None for that.")
-            body[name] = list(values)
-    if search.modified_from is not None:
-        body["ModifiedDateFrom"] = search.modified_from.astimezone(UTC).isoformat()
-    if search.created_from is not None:
-        body["CreatedDateFrom"] = search.created_from.astimezone(UTC).isoformat()
-    if search.max_results is not None:
-        body["MaxResults"] = search.max_results
-    return body
-
-
-def _term(name: str, text: str) -> str:
-    term = text.strip()
-    if len(term) < SHORTEST_SEARCH:
-        raise ValueError(f"{name} {text!r} would find everything.")
-    return term

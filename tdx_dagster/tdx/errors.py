@@ -1,7 +1,7 @@
 """Every error the TDX port raises, sorted by what to do next.
 
 `TdxRetryLater`: nothing was done, try again later. `TdxUnclear`: a write may have been done, look before
-repeating. `TdxSettingError`: no call will work until a person mends a setting. `TdxRefused`: this call on
+repeating. `TdxSettingError`: no call will work until a person corrects a setting. `TdxRefused`: this call on
 this item will never work, go on with the next. Texts name the call and the next step, never a secret.
 """
 
@@ -52,7 +52,7 @@ class TdxBadAnswer(TdxRetryLater):
 
 
 class TdxUnclear(TdxError):
-    """A write may or may not have been done: time-out, lost answer, 5xx, unreadable success."""
+    """A write may or may not have been done: there was no clear yes and no clear no of TDX."""
 
 
 class TdxSettingError(TdxError):
@@ -60,4 +60,4 @@ class TdxSettingError(TdxError):
 
 
 class TdxRefused(TdxError):
-    """TDX refused this call for good: 400, 403, 404, or a 401 that a new sign-in did not mend."""
+    """TDX refused this call for good: 400, 403, 404, or a 401 also with a new token."""

@@ -1,6 +1,6 @@
 """One HTTP request and its answer, within a hard limit of time and size.
 
-Belongs here: sessions (one a thread, kept between requests), the watch that cuts a request off, and
+Belongs here: sessions (one a thread, kept between requests), the deadline that cuts a request off, and
 the knowledge whether any of it left this machine. Does not: what an answer means, repeating,
 signing in.
 """
@@ -11,7 +11,6 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Any, Self, cast
 from urllib.parse import urlsplit
 
@@ -22,6 +21,14 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from tdx_dagster.tdx.clock import REAL_CLOCK, Clock
 from tdx_dagster.tdx.errors import TdxBadAnswer
+from tdx_dagster.tdx.network import (
+    SettingFault,
+    ca_bundle,
+    is_loopback,
+    proxy_setting,
+    reason_of,
+    setting_at_fault,
+)
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +39,8 @@ LARGEST_ANSWER = 512 * 2**20
 IDLE_SECONDS = 20.0
 # Never the whole message of a server: it may be a web page.
 _LONGEST_MESSAGE = 300
+# Statuses below announce an answer and are none.
+_FINAL = 200
 
 
 class NoAnswer(Exception):
@@ -40,13 +49,13 @@ class NoAnswer(Exception):
     Args:
         reason: What happened, as the end of a sentence.
         sent: Whether any of the request had left this machine; if not, TDX has not seen it.
-        untrusted: Whether the server's certificate was refused.
+        is_setting: Whether it cannot work before a setting is changed, which the reason then names.
     """
 
-    def __init__(self, reason: str, *, sent: bool, untrusted: bool = False) -> None:
+    def __init__(self, reason: str, *, sent: bool, is_setting: bool = False) -> None:
         super().__init__(reason)
         self.sent = sent
-        self.untrusted = untrusted
+        self.is_setting = is_setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +69,14 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What came back, complete."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+    # The setting of the proxy it came through.
+    proxy: str | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -84,6 +95,11 @@ class Answer:
     def begins_list(self) -> bool:
         """Whether a JSON list begins here."""
         return self.body[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"["
+
+    @property
+    def has_rate_headers(self) -> bool:
+        """Whether TDX's rate headers are there, which nobody between us and TDX adds."""
+        return "X-RateLimit-Limit" in self.headers
 
     @property
     def text(self) -> str:
@@ -135,7 +151,7 @@ class Http:
         self._largest_answer = largest_answer
         self._own = threading.local()
 
-    def send(self, request: Request, *, connect_seconds: float, total_seconds: float) -> Answer:
+    def send(self, request: Request, *, connect_seconds: float, total_seconds: float) -> Response:
         """Send a request once and read the whole answer. Redirects are not followed.
 
         Args:
@@ -147,26 +163,24 @@ class Http:
         Raises:
             NoAnswer: There was no complete answer.
         """
-        watch = _Watch(total_seconds)
+        deadline = _Deadline(total_seconds)
         limits = (min(connect_seconds, total_seconds), total_seconds)
         try:
-            with watch:
+            with deadline:
                 answer = self._receive(request, limits)
-                watch.finish()
+                deadline.finish()
                 return answer
-        except requests.exceptions.SSLError as error:
-            untrusted = "CERTIFICATE_VERIFY_FAILED" in str(error)
-            raise NoAnswer(_reason(error), sent=watch.sent, untrusted=untrusted) from error
+        except SettingFault as fault:
+            raise NoAnswer(str(fault), sent=False, is_setting=True) from fault
         except _FAULTS as error:
-            cut = watch.fired or isinstance(error, requests.Timeout)
-            reason = f"no complete answer in {total_seconds:.3g} s" if cut else _reason(error)
-            raise NoAnswer(reason, sent=watch.sent) from error
+            raise _no_answer(error, deadline, request.url) from error
 
-    def _receive(self, request: Request, limits: tuple[float, float]) -> Answer:
+    def _receive(self, request: Request, limits: tuple[float, float]) -> Response:
         headers = {"Accept": "application/json"}
         if request.body is not None:
             headers["Content-Type"] = "application/json; charset=utf-8"
-        with self._session().request(
+        session, verify = self._session()
+        with session.request(
             request.method,
             request.url,
             data=request.body,
@@ -174,6 +188,7 @@ class Http:
             auth=_Bearer(request.token),
             timeout=limits,
             proxies=_proxies(request.url),
+            verify=verify,
             allow_redirects=False,
             stream=True,
         ) as response:
@@ -183,45 +198,49 @@ class Http:
                 if len(body) > self._largest_answer:
                     raise OSError(f"an answer of more than {self._largest_answer} bytes")
             self._own.used = self._clock.monotonic()
-            return Answer(response.status_code, response.headers, bytes(body))
+            if response.status_code < _FINAL:
+                # The answer proper would be read as that of the next request.
+                self._own.session.close()
+                raise OSError(
+                    f"an interim answer ({response.status_code}) instead of the final one"
+                )
+            proxy = proxy_setting(request.url)
+            return Response(response.status_code, response.headers, bytes(body), proxy)
 
-    def _session(self) -> requests.Session:
+    def _session(self) -> tuple[requests.Session, str | bool]:
         session: requests.Session | None = getattr(self._own, "session", None)
         if session is None:
+            bundle = ca_bundle()
             session = self._own.session = _Session()
+            self._own.verify = bundle or True
             session.headers["User-Agent"] = "tdx-dagster"
             for scheme in ("http://", "https://"):
-                session.mount(scheme, _WatchedAdapter())
+                session.mount(scheme, _TimedAdapter())
         elif self._clock.monotonic() - self._own.used > IDLE_SECONDS:
             session.close()
         self._own.used = self._clock.monotonic()
-        return session
+        return session, self._own.verify
+
+
+def _no_answer(error: Exception, deadline: "_Deadline", url: str) -> NoAnswer:
+    if deadline.fired or isinstance(error, requests.Timeout):
+        reason = f"no complete answer in {deadline.seconds:.3g} s"
+        return NoAnswer(reason, sent=deadline.sent)
+    setting = setting_at_fault(error, url)
+    if setting is not None:
+        return NoAnswer(setting, sent=deadline.sent, is_setting=True)
+    return NoAnswer(reason_of(error), sent=deadline.sent)
 
 
 _FAULTS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
 
 
-def _reason(error: Exception) -> str:
-    """The innermost cause in a few words: requests wraps it in several layers of repr."""
-    inner: BaseException = error
-    while True:
-        deeper = getattr(inner, "reason", None)
-        if not isinstance(deeper, BaseException):
-            deeper = next((a for a in inner.args if isinstance(a, BaseException)), None)
-        if deeper is None:
-            return " ".join(f"{type(inner).__name__}: {inner}".split())[:_LONGEST_MESSAGE]
-        inner = deeper
-
-
 def _proxies(url: str) -> dict[str, str] | None:
-    """Which proxies to use: those of the environment, but none to get to this machine."""
-    host = urlsplit(url).hostname or ""
-    try:
-        is_here = host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        is_here = False
+    """Give the proxies to use: those of the environment, but none to get to this machine."""
+    if not is_loopback(urlsplit(url).hostname or ""):
+        return None
     # What requests takes for "none, whatever the environment says".
-    return cast("dict[str, str]", {"http": None, "https": None, "all": None}) if is_here else None
+    return cast("dict[str, str]", {"http": None, "https": None, "all": None})
 
 
 class _Bearer(requests.auth.AuthBase):
@@ -236,7 +255,7 @@ class _Bearer(requests.auth.AuthBase):
         return request
 
 
-class _Watch:
+class _Deadline:
     """Cuts the request of this thread off when its time is up, and sees whether it was sent.
 
     The time-outs of sockets start anew with every byte; this one does not (case A51).
@@ -245,6 +264,7 @@ class _Watch:
     of_thread = threading.local()
 
     def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
         self.sent = False
         self.fired = False
         self._lock = threading.Lock()
@@ -253,24 +273,24 @@ class _Watch:
         self._timer.daemon = True
 
     def __enter__(self) -> Self:
-        _Watch.of_thread.watch = self
+        _Deadline.of_thread.deadline = self
         self._timer.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
-        _Watch.of_thread.watch = None
+        _Deadline.of_thread.deadline = None
         with self._lock:
             # The connection may serve another request by now.
             self._socket = None
 
-    def sending(self, connected: socket.socket) -> None:
+    def sending(self, connected: socket.socket, *, is_request: bool) -> None:
         """Take note that bytes are about to leave, unless time is already up."""
         with self._lock:
             if self.fired:
                 raise TimeoutError("out of time before anything was sent")
             self._socket = connected
-            self.sent = True
+            self.sent = self.sent or is_request
 
     def finish(self) -> None:
         """Say that the answer is complete; cut off, a body without length only looks complete."""
@@ -297,32 +317,42 @@ class _Session(requests.Session):
         return iter(())
 
 
-class _Watched(HTTPConnection):
-    """A connection that tells the watch of its thread before it sends."""
+class _Timed(HTTPConnection):
+    """A connection that tells the deadline of its thread before it sends."""
+
+    _is_tunnelling = False
+
+    def _tunnel(self) -> None:
+        """Ask a proxy for a connection to TDX; nothing of the request itself leaves with it."""
+        self._is_tunnelling = True
+        try:
+            super()._tunnel()
+        finally:
+            self._is_tunnelling = False
 
     def send(self, data: Any) -> None:  # noqa: ANN401  as in http.client
         if self.sock is None:
             self.connect()
-        watch: _Watch | None = getattr(_Watch.of_thread, "watch", None)
-        if watch is not None and self.sock is not None:
-            watch.sending(self.sock)
+        deadline: _Deadline | None = getattr(_Deadline.of_thread, "deadline", None)
+        if deadline is not None and self.sock is not None:
+            deadline.sending(self.sock, is_request=not self._is_tunnelling)
         super().send(data)
 
 
-class _WatchedTls(_Watched, HTTPSConnection):
+class _TimedTls(_Timed, HTTPSConnection):
     pass
 
 
 class _Pool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Watched
+    ConnectionCls = _Timed
 
 
 class _TlsPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _WatchedTls
+    ConnectionCls = _TimedTls
 
 
-class _WatchedAdapter(requests.adapters.HTTPAdapter):
-    """An adapter whose connections are watched, also those through a proxy."""
+class _TimedAdapter(requests.adapters.HTTPAdapter):
+    """An adapter whose connections have a deadline, also those through a proxy."""
 
     _POOLS = {"http": _Pool, "https": _TlsPool}  # noqa: RUF012  a constant
 

@@ -7,7 +7,7 @@ code meets them. Parsing never raises anything but `TdxBadAnswer`.
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
-from typing import Any
+from typing import Any, Literal
 
 
 class StatusClass(IntEnum):
@@ -161,6 +161,21 @@ class FeedPost:
     notify: tuple[str, ...] = ()
     new_status_id: int = 0
     cascade_status: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PatchOperation:
+    """A change of one field of a ticket.
+
+    Args:
+        op: `remove` clears the field; `add` sets a custom attribute that is unset.
+        path: Like `/StatusID`, or `/attributes/1234` with the attribute's id.
+        value: Left out of a `remove`.
+    """
+
+    op: Literal["add", "replace", "remove"]
+    path: str
+    value: str | float | bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from email.utils import parsedate_to_datetime
 
 from tdx_dagster.tdx.parse import parse_date
 
-# TDX advises at least five seconds after a 429, for clocks differ (reference, section 4.1).
+# TDX advises at least five seconds after a 429, for clocks differ.
 SHORTEST_WAIT = 5.0
 # Two of the longest windows there are. A reset named further ahead is mistaken, and must not hold
 # up everybody else who shares the limiter (case A03).
 LONGEST_HOLD = 120.0
-# What a caller is told at most.
+# The longest wait that an error names.
 LONGEST_WAIT = 3600.0
 # TDX names the reset to the second, so that the window may end up to a second later.
 RESOLUTION = 1.0

@@ -13,12 +13,12 @@ from typing import Protocol
 
 from tdx_dagster.tdx.clock import REAL_CLOCK, Clock
 from tdx_dagster.tdx.errors import TdxRetryLater, TdxSettingError
-from tdx_dagster.tdx.http import Answer
+from tdx_dagster.tdx.http import Response
 from tdx_dagster.tdx.rate_headers import server_time
 
 # A token is not used in the last minute of its life: a call may take that long.
 LAST_MINUTE = 60.0
-# Tokens live 24 hours (reference, section 2.2); one that does not say so is kept a little less.
+# Tokens live 24 hours; one that does not say so is kept a little less.
 UNDATED_LIFE = 23 * 3600.0
 
 _PAIRS = (
@@ -45,22 +45,12 @@ class Credentials:
         return text
 
 
-class Shelf(Protocol):
-    """Keeps a token for all processes that sign in with the same credentials at the same address."""
-
-    def take(self) -> tuple[str, float] | None:
-        """Give the token and for how many seconds it is good; None where there is none."""
-
-    def put(self, token: str, seconds: float) -> None:
-        """Keep a token that is good for so many seconds."""
-
-
 class AuthCall(Protocol):
     """Makes a call of the auth section, within the time of whoever needs the token."""
 
     def __call__(
         self, method: str, template: str, *, body: object = None, token: str | None = None
-    ) -> Answer:
+    ) -> Response:
         """Send it; raises `TdxRetryLater` where there is no usable answer, returns all others."""
 
 
@@ -99,23 +89,19 @@ def _way(credentials: Credentials) -> _Way | None:
 
 
 class SignIn:
-    """Keeps one token for all threads and gets a new one when needed.
+    """Keep one token for all threads and gets a new one when needed.
 
     Args:
         credentials: Who we are.
         clock: Tells when the token runs out.
-        shelf: Where other processes leave theirs, and find ours.
 
     Raises:
         TdxSettingError: No way to sign in is complete, or the static token is malformed.
     """
 
-    def __init__(
-        self, credentials: Credentials, clock: Clock = REAL_CLOCK, shelf: Shelf | None = None
-    ) -> None:
+    def __init__(self, credentials: Credentials, clock: Clock = REAL_CLOCK) -> None:
         self._credentials = credentials
         self._clock = clock
-        self._shelf = shelf
         self._lock = threading.Lock()
         self._way = _way(credentials)
         self._token = ""
@@ -164,19 +150,10 @@ class SignIn:
             raise TdxRetryLater("Another thread is still signing in to TDX; try again later.")
         try:
             if not is_good():
-                self._take_shared()
-            if not is_good():
                 self._sign_in(self._way, call)
             return self._token
         finally:
             self._lock.release()
-
-    def _take_shared(self) -> None:
-        """Take what another process has left, unless it is what we have."""
-        shared = self._shelf.take() if self._shelf else None
-        if shared is not None and shared[0] != self._token:
-            self._token = shared[0]
-            self._good_until = self._clock.monotonic() + shared[1]
 
     def _sign_in(self, way: _Way, call: AuthCall) -> None:
         answer = call("POST", way.template, body=way.body)
@@ -194,12 +171,9 @@ class SignIn:
         life = (
             UNDATED_LIFE if ends is None else ends - server_time(answer.headers, self._clock.now())
         )
-        life -= LAST_MINUTE
-        self._token, self._good_until = token, self._clock.monotonic() + life
-        if self._shelf is not None and life > 0:
-            self._shelf.put(token, life)
+        self._token, self._good_until = token, self._clock.monotonic() + life - LAST_MINUTE
 
-    def _judge(self, way: _Way, answer: Answer) -> None:
+    def _judge(self, way: _Way, answer: Response) -> None:
         name, status = f"POST {way.template}", answer.status
         if status in {400, 401, 403}:
             said = self.redact(answer.message)
@@ -219,7 +193,7 @@ class SignIn:
 
 
 def _bare(text: str) -> str:
-    """The token without the JSON quotes some tenants put around it (reference, section 2.2)."""
+    """The token without the JSON quotes some tenants put around it."""
     return text.strip().strip('"').strip()
 
 

@@ -1,40 +1,25 @@
-"""How a call is made: rate limit, sign-in, repeats within a bound, and what each answer means.
+"""How a call is made: rate limit, sign-in, one request after the other within a bound.
 
-Belongs here: every decision between a call and its result or one of our errors. Does not: which
-calls there are (`facade`), how bytes travel (`exchange`). The one rule of repeating:
-`TdxRetryLater` says that nothing was done or only read, so it is repeated; nothing else ever is.
+Belongs here: the steps between a call and its result. Does not: which calls there are (`client`), what an
+answer means (`verdict`), how often a call is repeated (`repeat`), how bytes travel (`http`).
 """
 
 import json
-import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception_type,
-    stop_after_attempt,
-    stop_any,
-    wait_exponential_jitter,
-)
-from tenacity.stop import stop_base
-
+from tdx_dagster.tdx.call import Budget, Call, CallLimits
 from tdx_dagster.tdx.clock import Clock
 from tdx_dagster.tdx.errors import (
-    TdxBadAnswer,
     TdxRateLimited,
     TdxRefused,
     TdxRetryLater,
     TdxSettingError,
-    TdxUnclear,
 )
-from tdx_dagster.tdx.http import Answer, Http, NoAnswer, Request
-from tdx_dagster.tdx.json_list import iter_list
+from tdx_dagster.tdx.http import Http, NoAnswer, Request, Response
 from tdx_dagster.tdx.rate_headers import (
     LONGEST_HOLD,
     LONGEST_WAIT,
@@ -43,127 +28,27 @@ from tdx_dagster.tdx.rate_headers import (
     wait_after_429,
 )
 from tdx_dagster.tdx.rate_limit import Limiter
+from tdx_dagster.tdx.repeat import repeat
 from tdx_dagster.tdx.sign_in import SignIn
-
-log = logging.getLogger(__name__)
+from tdx_dagster.tdx.verdict import (
+    UNAUTHORISED,
+    check_list,
+    judge,
+    no_answer,
+    read_elements,
+    read_json,
+)
 
 T = TypeVar("T")
 
-# TDX takes no request above 4 MB (reference, section 1.3) and does not say how it refuses one.
+# TDX takes no request above 4 MB and does not say how it refuses one.
 LARGEST_REQUEST = 4_000_000
-# Reference, section 4.2: calls and seconds of every method the client uses, where they are not 60
-# in 60.
+# Calls and seconds of every method the client uses, where they are not 60 in 60.
 DEFAULT_LIMIT = (60, 60.0)
 LIMITS = {"GET /reports/{id}": (30, 60.0)}
 
-# Each pause is longer than the one before, whatever the jitter.
-_PAUSE = wait_exponential_jitter(multiplier=0.5, max=15, jitter=0.5)
-_OK, _MOVED, _REFUSED, _BROKEN = 200, 300, 400, 500
-_UNAUTHORISED, _TIMED_OUT, _TOO_MANY = 401, 408, 429
-
-
-@dataclass(frozen=True, slots=True)
-class CallLimits:
-    """How long a call may take. See `bound`.
-
-    Args:
-        max_wait_seconds: For all waiting between requests: rate limit, 429, pauses. With 0 a call
-            never sleeps and is never repeated, which is what a sensor wants.
-        connect_seconds: For a connection to each address of the host.
-        answer_seconds: For the whole answer of one request.
-        slow_answer_seconds: The same for reports (TDX allows their SQL 90 s) and searches that
-        return
-            an inventory.
-        attempts: Requests of one call at most, sign-in apart.
-    """
-
-    max_wait_seconds: float = 120.0
-    connect_seconds: float = 10.0
-    answer_seconds: float = 60.0
-    slow_answer_seconds: float = 300.0
-    attempts: int = 6
-
-    def bound(self, *, slow: bool = False) -> float:
-        """Seconds after which a call has returned or raised, whatever the server does."""
-        return self.max_wait_seconds + (self.slow_answer_seconds if slow else self.answer_seconds)
-
-
-# A sensor's tick must end, limited or not: no waiting, no repeats, and half of Dagster's 60 s a
-# tick.
-SENSOR_LIMITS = CallLimits(
-    max_wait_seconds=0, connect_seconds=5, answer_seconds=30, slow_answer_seconds=30
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call to make.
-
-    Args:
-        method: Of HTTP.
-        template: Path below `/api` with names in braces; with the method it names the call.
-        values: For the names in the template.
-        query: Parameters.
-        body: JSON.
-        writes: Whether it changes something, so that it must not be repeated blindly.
-        slow: Whether its answer may take long.
-        before_send: Called once its turn has come, right before each attempt is sent; what it raises reaches
-            the caller, and nothing is sent.
-    """
-
-    method: str
-    template: str
-    values: Mapping[str, int | str] = field(default_factory=dict)
-    query: Mapping[str, str] = field(default_factory=dict)
-    body: object = None
-    writes: bool = False
-    slow: bool = False
-    before_send: Callable[[], None] | None = None
-
-    @property
-    def name(self) -> str:
-        """As calls are counted and named in errors."""
-        return f"{self.method} {self.template}"
-
-    @property
-    def shown(self) -> str:
-        """The call with its values, for messages."""
-        return f"{self.method} {self.path}"
-
-    @property
-    def path(self) -> str:
-        """The path below `/api`."""
-        quoted = {name: quote(str(value), safe="") for name, value in self.values.items()}
-        return self.template.format(**quoted)
-
-
-class _Budget:
-    """The time one call has left, across all its requests."""
-
-    def __init__(self, clock: Clock, patience: CallLimits, call: Call) -> None:
-        self._clock = clock
-        started = clock.monotonic()
-        self._waits_until = started + patience.max_wait_seconds
-        self._ends = started + patience.bound(slow=call.slow)
-        self.refusals = 0
-
-    @property
-    def wait_left(self) -> float:
-        return max(self._waits_until - self._clock.monotonic(), 0.0)
-
-    @property
-    def time_left(self) -> float:
-        return self._ends - self._clock.monotonic()
-
-
-class _stop_before_overtime(stop_base):  # noqa: N801  named as tenacity names its own
-    """Give up where the pause would outlast the time for waiting."""
-
-    def __init__(self, budget: _Budget) -> None:
-        self._budget = budget
-
-    def __call__(self, retry_state: RetryCallState) -> bool:
-        return retry_state.upcoming_sleep > self._budget.wait_left
+_OK, _MOVED, _BROKEN = 200, 300, 500
+_TIMED_OUT, _TOO_MANY = 408, 429
 
 
 class Transport:
@@ -214,10 +99,10 @@ class Transport:
 
         Raises:
             TdxRetryLater: There was no usable answer within the time and tries allowed.
-            TdxSettingError: No call will work before a setting is mended.
+            TdxSettingError: No call will work before a setting is right.
             TdxRefused: This one never will.
         """
-        return self._repeat(call, lambda budget: self._json(call, self._signed(call, budget)))
+        return self._repeat(call, lambda budget: read_json(call, self._signed(call, budget)))
 
     def read_list(self, call: Call) -> Iterator[object]:
         """Make a call that changes nothing and return the elements of the list it answers, one by one.
@@ -227,69 +112,55 @@ class Transport:
             TdxSettingError: See `read`.
             TdxRefused: See `read`.
         """
-        answer = self._repeat(call, lambda budget: self._list(call, self._signed(call, budget)))
-        return self._elements(call, answer)
+        answer = self._repeat(call, lambda budget: check_list(call, self._signed(call, budget)))
+        return read_elements(call, answer)
 
-    def write(self, call: Call) -> Answer:
-        """Make a call that changes something and return its answer, any 2xx.
+    def write(self, call: Call) -> Response:
+        """Make a call that changes something and return its answer, a 2xx that is no web page.
 
         It is repeated only while TDX cannot have done it: refused connection, 429, 401.
 
         Raises:
             TdxRetryLater: It was not done.
             TdxUnclear: It may have been done: look before repeating.
-            TdxSettingError: It was not done, and no call will work before a setting is mended.
+            TdxSettingError: It was not done, and no call will work before a setting is right.
             TdxRefused: It was not done and never will be.
         """
+        return self._repeat(call, lambda budget: self._signed(call, budget))
 
-        def attempt(budget: _Budget) -> Answer:
-            answer = self._signed(call, budget)
-            if answer.is_web_page:
-                raise self._unclear(call, "a web page came instead of TDX's answer", answer.status)
-            return answer
+    def _repeat(self, call: Call, attempt: Callable[[Budget], T]) -> T:
+        return repeat(call, attempt, self._patience, self._clock)
 
-        return self._repeat(call, attempt)
-
-    def _repeat(self, call: Call, attempt: Callable[[_Budget], T]) -> T:
-        budget = _Budget(self._clock, self._patience, call)
-        retrying = Retrying(
-            retry=retry_if_exception_type(TdxRetryLater),
-            wait=_pause,
-            stop=stop_any(
-                stop_after_attempt(self._patience.attempts), _stop_before_overtime(budget)
-            ),
-            sleep=self._clock.sleep,
-            before_sleep=_tell,
-            reraise=True,
-        )
-        return retrying(attempt, budget)
-
-    def _signed(self, call: Call, budget: _Budget) -> Answer:
+    def _signed(self, call: Call, budget: Budget) -> Response:
         """One attempt with a token, renewed once where TDX refuses it (case A07)."""
         sign_in = _SignInCall(self, budget)
         token = self._sign_in.token(sign_in, budget.time_left)
         answer = self._request(call, token, budget)
-        if answer.status == _UNAUTHORISED:
+        if answer.status == UNAUTHORISED:
             if self._sign_in.is_static:
                 self._check_static(token, sign_in)
             else:
                 token = self._sign_in.renew(token, sign_in, budget.time_left)
                 answer = self._request(call, token, budget)
-        self._judge(call, answer)
+        self.judge(call, answer)
         return answer
+
+    def judge(self, call: Call, answer: Response) -> None:
+        """See `verdict.judge`; no secret is shown."""
+        judge(call, answer, self._sign_in.redact(answer.message))
 
     def _check_static(self, token: str, sign_in: "_SignInCall") -> None:
         """Find out whether a static token is refused everywhere or only lacks a permission here."""
         answer = sign_in("GET", "/auth/getuser", token=token)
-        if answer.status == _UNAUTHORISED:
+        if answer.status == UNAUTHORISED:
             raise TdxSettingError(
                 "TDX refuses TDX_API_TOKEN: it has expired or is wrong. Set a new one, or sign in "
                 "with TDX_BEID and TDX_WEB_SERVICES_KEY, which renew themselves.",
                 call="GET /auth/getuser",
-                status=_UNAUTHORISED,
+                status=UNAUTHORISED,
             )
 
-    def _request(self, call: Call, token: str | None, budget: _Budget) -> Answer:
+    def _request(self, call: Call, token: str | None, budget: Budget) -> Response:
         """Send one request under the rate limit and tell the limiter what came back.
 
         Raises:
@@ -315,7 +186,7 @@ class Transport:
                 ),
             )
         except NoAnswer as failure:
-            raise self._no_answer(call, failure) from failure
+            raise no_answer(call, failure, self._host) from failure
         self._learn(call, key, answer, budget)
         return answer
 
@@ -330,26 +201,7 @@ class Transport:
             )
         return Request(call.method, f"{self._base_url}/api{call.path}{query}", body, token)
 
-    def _no_answer(self, call: Call, failure: NoAnswer) -> Exception:
-        if failure.untrusted:
-            return TdxSettingError(
-                f"The certificate of {self._host} is not trusted ({failure}). See that "
-                "TDX_BASE_URL is right; for a private authority set REQUESTS_CA_BUNDLE.",
-                call=call.name,
-            )
-        if failure.sent and call.writes:
-            return self._unclear(call, str(failure))
-        what = "gave no answer" if failure.sent else f"could not be sent to {self._host}"
-        return TdxRetryLater(f"{call.shown} {what}: {failure}.", call=call.name)
-
-    def _unclear(self, call: Call, why: str, status: int | None = None) -> TdxUnclear:
-        return TdxUnclear(
-            f"{call.shown} may or may not have been done: {why}. Look before repeating it.",
-            call=call.name,
-            status=status,
-        )
-
-    def _learn(self, call: Call, key: str, answer: Answer, budget: _Budget) -> None:
+    def _learn(self, call: Call, key: str, answer: Response, budget: Budget) -> None:
         now = self._clock.now()
         if answer.status != _TOO_MANY:
             seen = RateHeaders.of(answer.headers, now)
@@ -357,7 +209,7 @@ class Transport:
             if seen.limit is not None or _OK <= answer.status < _MOVED:
                 self._limiter.learn(key, seen.limit, seen.remaining, seen.reset_in)
             return
-        # Without a word about the reset: 5, 10, 20, 40 s, which outlasts a window of 60 s.
+        # Where nothing names the reset: 5, 10, 20, 40 s, which outlasts a window of 60 s.
         wait = wait_after_429(answer.headers, now) or SHORTEST_WAIT * 2**budget.refusals
         budget.refusals += 1
         self._limiter.penalise(key, min(wait, LONGEST_HOLD))
@@ -368,85 +220,19 @@ class Transport:
             wait_seconds=min(wait, LONGEST_WAIT),
         )
 
-    def _judge(self, call: Call, answer: Answer) -> None:
-        status = answer.status
-        if _OK <= status < _MOVED:
-            return
-        if status < _REFUSED:
-            raise TdxSettingError(
-                f"{call.shown} was redirected ({status}): the TDX Web API is not at this address. "
-                "Set TDX_BASE_URL to where it is; it should end in /TDWebApi.",
-                call=call.name,
-                status=status,
-            )
-        said = self._sign_in.redact(answer.message)
-        text = f"answered {status}{': ' + said if said else ''}"
-        if status >= _BROKEN or status == _TIMED_OUT:
-            if call.writes:
-                raise self._unclear(call, f"TDX {text}", status)
-            raise TdxRetryLater(
-                f"{call.shown} {text}; try again later.", call=call.name, status=status
-            )
-        if status == _UNAUTHORISED:
-            text += ": not authorised, also with a fresh token; the account lacks the permission"
-        raise TdxRefused(f"{call.shown} {text}.", call=call.name, status=status)
-
-    def _list(self, call: Call, answer: Answer) -> Answer:
-        """See that a list begins; what is no list is no answer, and may be asked for again."""
-        if not answer.begins_list:
-            self._json(call, answer)
-            raise TdxBadAnswer(
-                f"{call.shown} answered {answer.status}, but not with a list.",
-                call=call.name,
-                status=answer.status,
-            )
-        return answer
-
-    def _elements(self, call: Call, answer: Answer) -> Iterator[object]:
-        try:
-            yield from iter_list(answer.body)
-        except TdxBadAnswer as error:
-            raise TdxBadAnswer(
-                f"{call.shown} answered {answer.status}, but {error}.",
-                call=call.name,
-                status=answer.status,
-            ) from error
-
-    def _json(self, call: Call, answer: Answer) -> Any:  # noqa: ANN401  JSON can be anything
-        try:
-            return answer.json()
-        except TdxBadAnswer as error:
-            raise TdxBadAnswer(
-                f"{call.shown} answered {answer.status}, but {error}.",
-                call=call.name,
-                status=answer.status,
-            ) from error
-
 
 class _SignInCall:
     """Calls of the auth section on the budget of the call that needs them."""
 
-    def __init__(self, transport: Transport, budget: _Budget) -> None:
+    def __init__(self, transport: Transport, budget: Budget) -> None:
         self._transport = transport
         self._budget = budget
 
     def __call__(
         self, method: str, template: str, *, body: object = None, token: str | None = None
-    ) -> Answer:
+    ) -> Response:
         call = Call(method, template, body=body)
         answer = self._transport._request(call, token, self._budget)  # noqa: SLF001  its own part
         if answer.status >= _BROKEN or answer.status == _TIMED_OUT:
-            self._transport._judge(call, answer)  # noqa: SLF001  the same
+            self._transport.judge(call, answer)
         return answer
-
-
-def _pause(state: RetryCallState) -> float:
-    """Seconds to the next attempt: what the error says, else growing with jitter."""
-    error = state.outcome.exception() if state.outcome else None
-    wait = getattr(error, "wait_seconds", None)
-    return _PAUSE(state) if wait is None else float(wait)
-
-
-def _tell(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    log.info("%s Next attempt in %.1f s.", error, state.upcoming_sleep)

@@ -78,6 +78,7 @@ class Batch:
     """The tickets of one run."""
 
     tickets: list[TicketRun]
+    pipeline: Pipeline
     is_dry_run: bool = False
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -87,7 +88,7 @@ class Batch:
         return [ticket for ticket in self.tickets if ticket.failure]
 
     @property
-    def is_lost(self) -> bool:
+    def has_failed(self) -> bool:
         """Whether every ticket has failed and nothing is left to do."""
         return bool(self.tickets) and all(
             ticket.failure and ticket.stopped for ticket in self.tickets
@@ -117,16 +118,16 @@ def load_batch(
     if pending and not dry_run:
         runner.store.open_tickets(pipeline.name, [ticket.id for ticket in pending])
     read = [view for view in _each(pending, _read) if view is not None]
-    if pending and all(ticket.view.is_missing for ticket in pending):
-        # Perhaps it is not the tickets that are gone: a wrong app id would condemn them all.
-        pending[0].view.tdx.ticket_statuses()
+    if any(ticket.view.is_missing for ticket in pending):
+        # Perhaps it is not the ticket that is gone: a wrong application would condemn them all.
+        runner.tdx.check_ticket_app()
     if read:
         for action in pipeline.actions:
             action.prepare(read, runner.run_context())
-    return Batch(tickets, is_dry_run=dry_run)
+    return Batch(tickets, pipeline, is_dry_run=dry_run)
 
 
-def finish_batch(runner: ActionRunner, pipeline: Pipeline, batch: Batch) -> None:
+def finish_batch(runner: ActionRunner, batch: Batch) -> None:
     """Give each ticket its state after the run, and close those on which nothing is left to do.
 
     Tickets that a run has ended but died before it could close are closed as well.
@@ -136,6 +137,7 @@ def finish_batch(runner: ActionRunner, pipeline: Pipeline, batch: Batch) -> None
     """
     if batch.is_dry_run:
         return
+    pipeline = batch.pipeline
     mine = [ticket.id for ticket in batch.tickets]
     begun = runner.store.unfinished(pipeline.name, limit=MOST_UNFINISHED)
     log = runner.store.rows({*mine, *begun})

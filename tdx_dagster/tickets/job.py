@@ -5,7 +5,7 @@ Ops hand each other the batch in memory; nothing of a ticket is written to disk 
 is re-executed alone starts from its partitions and the action log.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 import dagster as dg
@@ -54,8 +54,15 @@ def batch_io_manager(_: dg.InitResourceContext) -> BatchIOManager:
     return BatchIOManager()
 
 
-def build_ticket_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
-    """Make the graph asset of a pipeline: `load_tickets`, one op an action, `record`."""
+def build_ticket_asset(
+    pipeline: Pipeline, computers: dg.AssetKey = COMPUTERS_KEY
+) -> dg.AssetsDefinition:
+    """Make the graph asset of a pipeline: `load_tickets`, one op an action, `record`.
+
+    Args:
+        pipeline: The pipeline.
+        computers: The asset it follows.
+    """
     load = _load_op(pipeline)
     actions = [(action, _action_op(pipeline, action)) for action in pipeline.actions]
     record = _record_op(pipeline)
@@ -64,7 +71,7 @@ def build_ticket_asset(pipeline: Pipeline) -> dg.AssetsDefinition:
         name=pipeline.name,
         key_prefix=["tickets"],
         partitions_def=partitions_of(pipeline),
-        ins={"computers": dg.AssetIn(key=COMPUTERS_KEY, dagster_type=dg.Nothing)},
+        ins={"computers": dg.AssetIn(key=computers, dagster_type=dg.Nothing)},
         config=_config_mapping(pipeline),
         backfill_policy=dg.BackfillPolicy.multi_run(pipeline.tickets_per_run),
         description=_description(pipeline),
@@ -137,7 +144,8 @@ def _action_op(pipeline: Pipeline, action: Action) -> dg.OpDefinition:
     def act(context: dg.OpExecutionContext, batch: Any) -> Batch:  # noqa: ANN401  None when alone
         going: Batch = batch or _fresh_batch(context, pipeline)
         services: RunServices = context.resources.ticket_tools
-        configured = _configured(pipeline, action, context.op_config)
+        going.pipeline = _configured(going.pipeline, action, context.op_config)
+        configured = going.pipeline.action(action.label)
         runner = services.runner(pipeline, context.run_id, context.log.warning)
         try:
             for outcome in run_action(runner, configured, going):
@@ -145,7 +153,7 @@ def _action_op(pipeline: Pipeline, action: Action) -> dg.OpDefinition:
                 services.progress(outcome)
         except TdxError as error:
             raise failure(str(error)) from error
-        if going.is_lost:
+        if going.has_failed:
             first = going.failed[0].failure
             raise failure(
                 f"{action.label}: no ticket is left to go on with ({first.message if first else ''})",
@@ -166,12 +174,12 @@ def _record_op(pipeline: Pipeline) -> dg.OpDefinition:
         config_schema=_op_schema(None),
         required_resource_keys=RESOURCES,
     )
-    def record(context: dg.AssetExecutionContext, batch: Any) -> None:  # noqa: ANN401  as above
+    def record(context: dg.AssetExecutionContext, batch: Any) -> Iterator[Any]:  # noqa: ANN401  as above
         services: RunServices = context.resources.ticket_tools
         batch = batch or _fresh_batch(context.op_execution_context, pipeline)
-        runner = services.runner(pipeline, context.run_id, context.log.warning)
+        runner = services.runner(pipeline, context.run.run_id, context.log.warning)
         try:
-            finish_batch(runner, pipeline, batch)
+            finish_batch(runner, batch)
         except StoreUnavailable as error:
             raise failure(str(error)) from error
         _show(context, key, batch, services)
@@ -183,6 +191,7 @@ def _record_op(pipeline: Pipeline) -> dg.OpDefinition:
                 "See `tdx-dagster failed`.",
                 {"tickets": whole_run_table(batch)},
             )
+        yield from ()  # no output: each ticket has an event of its own
 
     return record
 
@@ -244,11 +253,10 @@ def _log(context: dg.OpExecutionContext, outcome: Outcome) -> None:
         )
 
 
-def _configured(pipeline: Pipeline, action: Action, config: Mapping[str, Any]) -> Action:
-    """Give the action with the settings of this run's config."""
+def _configured(pipeline: Pipeline, action: Action, config: Mapping[str, Any]) -> Pipeline:
+    """Give the pipeline with the settings that this run's config has for an action."""
     settings = {name: value for name, value in config.items() if name != "dry_run"}
-    changed = pipeline.with_settings({action.label: settings})
-    return next(one for one in changed.actions if one.label == action.label)
+    return pipeline.with_settings({action.label: settings})
 
 
 def _config_mapping(pipeline: Pipeline) -> dg.ConfigMapping:

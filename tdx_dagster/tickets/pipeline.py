@@ -6,6 +6,7 @@ asset and the command line.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +27,8 @@ class Pipeline:
         interval_seconds: Seconds between two looks at the report.
         tickets_per_run: At most so many tickets in one run.
         act_on_closed: Act on completed and cancelled tickets too.
+        taken_over_at: When an older daemon was stopped that may have worked on tickets without recording it: on
+            tickets from before, each effect is looked for before it is written.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Pipeline:
     interval_seconds: int = 300
     tickets_per_run: int = 30
     act_on_closed: bool = False
+    taken_over_at: datetime | None = None
 
     @property
     def partitions_name(self) -> str:
@@ -55,6 +59,10 @@ class Pipeline:
     def identified(self) -> Mapping[str, Identified]:
         """The actions as the plan knows them, by name; hashed once, since each ticket asks for them."""
         return {action.label: action.identified() for action in self.actions}
+
+    def action(self, label: str) -> Action:
+        """Give an action by its name."""
+        return next(action for action in self.actions if action.label == label)
 
     def with_settings(self, overrides: Mapping[str, Mapping[str, Any]]) -> "Pipeline":
         """Give the pipeline with settings of its actions replaced, as the launchpad does.

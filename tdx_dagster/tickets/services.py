@@ -58,6 +58,7 @@ class RunServices:
             run_id=run_id,
             times=self.times,
             act_on_closed=pipeline.act_on_closed,
+            taken_over_at=pipeline.taken_over_at,
             posted_texts=[words for action in pipeline.actions for words in action.posted_texts()],
             warn=warn,
         )

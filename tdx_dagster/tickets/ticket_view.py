@@ -12,7 +12,8 @@ from typing import Any, Protocol
 from tdx_dagster.tdx.errors import TdxRefused
 from tdx_dagster.tdx.models import Asset, AssetSearch, FeedEntry, Status, Ticket, TicketItem
 
-NOT_FOUND = 404
+# TDX answers so for a ticket that is gone or hidden, and for every ticket where the application is wrong.
+GONE = frozenset({403, 404})
 
 
 class TdxReads(Protocol):
@@ -111,8 +112,8 @@ class TicketView:
 
     @property
     def is_missing(self) -> bool:
-        """Whether TDX knows no such ticket in this application."""
-        return self._refused is not None and self._refused.status == NOT_FOUND
+        """Whether TDX shows no such ticket in this application to this account."""
+        return self._refused is not None and self._refused.status in GONE
 
     def conversation(self) -> tuple[FeedEntry, ...]:
         """Give the feed, oldest first, with the replies of entries that have any (case A25)."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from tdx_dagster.state.records import Claim, EffectRecord, EffectState, StaleClaim
+from tdx_dagster.tickets.once import writer
 from tdx_dagster.tickets.once.writer import LiveWriter
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _without_fence(tools: "RunServices", _: str) -> None:
             return EffectRecord(EffectState.BEGUN, 0, 0.0, detail)
 
     store.begin_effect = begin_effect
-    LiveWriter._still_ours = lambda *_: None  # type: ignore[method-assign]
+    writer._Fence.__call__ = lambda _: None  # type: ignore[method-assign]
 
 
 def _without_intent(tools: "RunServices", _: str) -> None:
@@ -88,15 +89,15 @@ def _without_look(_: "RunServices", __: str) -> None:
 def _without_outbox(tools: "RunServices", run_id: str) -> None:
     """The summary is made of what this run has done, and says so once and for all."""
     store: Any = tools.store.real  # type: ignore[attr-defined]
-    unsummarised = store.unsummarised
+    results = store.results
 
     def of_this_run(ticket_id: int, pipeline: str) -> Any:
         mine = {
             row.action_id for row in store.get_ticket_actions(ticket_id) if row.run_id == run_id
         }
-        return [result for result in unsummarised(ticket_id, pipeline) if result.action_id in mine]
+        return [result for result in results(ticket_id, pipeline) if result.action_id in mine]
 
-    store.unsummarised = of_this_run
+    store.results = of_this_run
 
 
 MUTATIONS: dict[str, Callable[["RunServices", str], None]] = {

@@ -7,12 +7,10 @@ outside, and the troubles that come at a step. The product knows nothing of it.
 import os
 import signal
 import threading
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
-from types import SimpleNamespace
 from typing import Any, Self
 
 import psycopg2
@@ -24,12 +22,12 @@ from tdx_dagster.simulator import ASSET_APP_ID, BEID, TICKET_APP_ID, WEB_SERVICE
 from tdx_dagster.state import postgres_store
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.state.records import StoreUnavailable
+from tdx_dagster.tdx.call import CallLimits
 from tdx_dagster.tdx.client import Connection, Tdx
 from tdx_dagster.tdx.errors import TdxError
 from tdx_dagster.tdx.sign_in import Credentials
-from tdx_dagster.tdx.transport import CallLimits
 from tdx_dagster.tickets import batch
-from tdx_dagster.tickets.once import writer
+from tdx_dagster.tickets.actions import recognition
 from tdx_dagster.tickets.once.writer import Times
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.services import RunServices
@@ -92,11 +90,12 @@ def work(order: Order) -> None:
     mutations.apply(order.mutation, tools, order.run_id)
     try:
         for pipeline in order.pipelines:
-            once = tools.once(pipeline, order.run_id, lambda _: None)
-            taken = batch.load_batch(once, pipeline, order.tickets, tools.view, dry_run=False)
+            runner = tools.runner(pipeline, order.run_id, lambda _: None)
+            taken = batch.load_batch(runner, pipeline, order.tickets, tools.view, dry_run=False)
             for action in pipeline.actions:
-                for _ in batch.run_action(once, action, taken):
+                for _ in batch.run_action(runner, action, taken):
                     pass
+            batch.finish_batch(runner, taken)
     except (StoreUnavailable, TdxError):
         raise SystemExit(1) from None
     finally:
@@ -133,7 +132,6 @@ class Steps:
                 os.kill(os.getpid(), signal.SIGKILL)
             case Trouble.SUSPENDED:
                 os.kill(os.getpid(), signal.SIGSTOP)
-                MONOTONIC.offset += 10 * TIMES.lease
             case Trouble.DISCONNECTED:
                 self._admin(CUT)
             case Trouble.AWAY:
@@ -225,20 +223,6 @@ class WatchedTdx:
         return linked
 
 
-@dataclass
-class _Monotonic:
-    """The clock that a suspended process finds far ahead when it wakes up."""
-
-    offset: float = 0.0
-
-    def monotonic(self) -> float:
-        """Seconds."""
-        return time.monotonic() + self.offset
-
-
-MONOTONIC = _Monotonic()
-
-
 def _set_clock(minutes: float) -> None:
     off = timedelta(minutes=minutes)
 
@@ -247,8 +231,7 @@ def _set_clock(minutes: float) -> None:
         def now(cls, tz: tzinfo | None = None) -> Self:
             return super().now(tz) + off
 
-    writer.datetime = Shifted  # type: ignore[misc]
-    writer.time = SimpleNamespace(monotonic=MONOTONIC.monotonic)  # type: ignore[assignment]
+    recognition.datetime = Shifted  # type: ignore[misc]
 
 
 def calmed(order: Order) -> Order:

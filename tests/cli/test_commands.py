@@ -158,7 +158,13 @@ def test_check_finds_what_is_wrong_from_the_top_and_says_how_to_mend_it(desk: De
     assert by_about["TDX_ASSET_APP_ID"]["verdict"] == "wrong"
     assert by_about["TDX_TICKET_APP_ID"]["verdict"] == "ok"
     assert by_about["report of compliance"]["verdict"] == "ok"
+    assert by_about["a ticket of compliance"]["verdict"] == "ok"
+    assert by_about["an asset"]["verdict"] == "wrong"
     assert "tdx-dagster ingest" in by_about["inventory"]["text"]
+    found = shell.json("check", TDX_TICKET_APP_ID="48")
+    (ticket,) = [one for one in found["findings"] if one["about"] == "a ticket of compliance"]
+    assert ticket["verdict"] == "wrong"
+    assert "TDX_APP_ID" in ticket["text"]
     assert shell.run("check", TDX_BASE_URL=None).returncode == 2
 
 

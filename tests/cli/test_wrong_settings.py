@@ -29,7 +29,7 @@ WRONG = {
     "TDX_WEB_SERVICES_KEY": [""],
     "TDX_BEID": [""],
     "TDX_TIME_ZONE": ["Mars", "America/", "../etc/passwd", "Größe"],
-    "TDX_SETTLE_SECONDS": ["-1", "soon", "nan"],
+    "TDX_SETTLE_SECONDS": ["-1", "0", "soon", "nan"],
     "TDX_LEASE_SECONDS": ["0", "inf", "5 minutes"],
     "TDX_RETRY_PAUSE_SECONDS": ["-0.1", "x"],
     "TDX_MAX_ATTEMPTS": ["0", "many", "2.5"],

@@ -1,4 +1,4 @@
-"""Which computers a ticket is about: phases, search, cap, last resort, confirmation."""
+"""Which computers a ticket is about: phases, search, cap, requestor fallback, confirmation."""
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tdx_dagster.discovery import discover as discover_module
+from tdx_dagster.discovery import identifiers
 from tdx_dagster.discovery.discover import (
     SEARCH_RESULTS,
     Discovery,
@@ -15,9 +17,12 @@ from tdx_dagster.discovery.discover import (
     confirm,
     discover,
 )
+from tdx_dagster.discovery.explain import explain_text
 from tdx_dagster.discovery.identifiers import IdentifierSettings
-from tdx_dagster.discovery.passages import Robot
+from tdx_dagster.discovery.passages import OwnPosts
 from tdx_dagster.discovery.remembered import RememberingInventory
+from tdx_dagster.discovery.text import LONGEST_TEXT
+from tdx_dagster.discovery.wording import summary_line
 from tdx_dagster.inventory.computers import Computer, InventoryUnavailable
 from tdx_dagster.inventory.lookup import MemoryInventory
 from tdx_dagster.inventory.statuses import ActiveStatuses, Listed
@@ -112,7 +117,7 @@ def test_a27_a_person_who_writes_of_a_system_is_read() -> None:
 def test_the_robots_own_words_are_no_evidence() -> None:
     """It would find what it wrote itself, for ever."""
     own = entry(1, "Added 1 asset: PSYC-ZLAB08. Reason: …", created_uid=COLLEAGUE)
-    enquiry = Enquiry(ticket(), lambda: [own], robot=Robot(entry_ids=frozenset({1})))
+    enquiry = Enquiry(ticket(), lambda: [own], own_posts=OwnPosts(entry_ids=frozenset({1})))
     assert ids(discover(enquiry, MemoryInventory(KNOWN[:2]), None, DEFAULTS)) == []
 
 
@@ -179,12 +184,12 @@ def test_one_serial_number_on_two_active_records_is_pointed_out() -> None:
     twins = [computer(asset_id=n, name=f"CHEM-A{n}", serial_number="9ZB6WN3") for n in (2, 1)]
     found = find("9zb6wn3 beeps", known=twins)
     assert ids(found) == [1, 2]
-    (doubt,) = found.ambiguous
-    assert (doubt.token, [c.asset_id for c in doubt.computers]) == ("9zb6wn3", [1, 2])
+    (one,) = found.ambiguous
+    assert (one.token, [c.asset_id for c in one.computers]) == ("9zb6wn3", [1, 2])
 
 
 def test_a47_beyond_the_cap_matches_are_named_in_order() -> None:
-    """Twelve machines named, ten attached, and two told (case A47)."""
+    """Twelve machines named, ten attached, two named (case A47)."""
     known = [computer(asset_id=100 - n, name=f"LAB-PC{n:02}") for n in range(12)]
     found = find(" ".join(f"lab-pc{n:02}" for n in range(12)), known=known)
     assert ids(found) == [100 - n for n in range(10)]
@@ -237,7 +242,7 @@ def test_b01_a_long_mail_costs_at_most_five_searches(caplog: pytest.LogCaptureFi
     assert ids(found) == []
     assert [asked.search_text for asked in search.asked] == ["5CG2381LQT"]
     with caplog.at_level(logging.WARNING):
-        many = find(" ".join(f"UNKNOWN{n}" for n in range(8)) + " tag BX5512", search=search)
+        many = find(" ".join(f"UNKNOWN{n}" for n in range(8)) + " asset tag BX5512", search=search)
     assert many.api_searches == 5
     assert search.asked[1].search_text == "BX5512"
     assert many.not_searched == ("UNKNOWN4", "UNKNOWN5", "UNKNOWN6", "UNKNOWN7")
@@ -292,16 +297,16 @@ def test_e20_a_database_that_is_away_ends_the_discovery_before_any_search() -> N
     assert search.asked == []
 
 
-def test_a_search_that_fails_ends_the_discovery_before_the_last_resort() -> None:
+def test_a_search_that_fails_ends_the_discovery_before_the_requestor_fallback() -> None:
     """No answer is never no hit; the next run asks again."""
     with pytest.raises(TdxRetryLater):
         find("UNKNOWN1", search=Broken())
 
 
-# The last resort
+# The requestor fallback
 
 
-def test_the_requestors_only_active_computer_is_the_last_resort() -> None:
+def test_the_requestors_only_active_computer_is_the_fallback() -> None:
     """Retired machines and printers do not make a second computer."""
     more = [
         computer(asset_id=8, name="OLD", status_name="Retired", owner_uid=REQUESTOR),
@@ -360,7 +365,7 @@ def test_a_word_that_equals_some_record_does_not_stand_in_the_way() -> None:
 
 
 def test_the_same_ticket_gives_the_same_answer_from_a_remembering_inventory() -> None:
-    """A batch asks once; nobody may notice (DESIGN, section 5)."""
+    """A batch asks once; nobody may notice."""
     inventory = RememberingInventory(MemoryInventory(KNOWN))
     inventory.prefetch(["psyc-zlab08 STAT-MFP4"], IdentifierSettings(), [REQUESTOR])
     for title in ("psyc-zlab08 7k2qx93", "GEO-FIELD2", "slow", "STAT-MFP4"):
@@ -403,3 +408,35 @@ def test_a_record_that_changed_since_is_refused_with_the_reason(
     """The inventory is a night old; a wrong computer is the worst failure."""
     current = asset(**{"id": 1, **now})
     assert confirm(computer(asset_id=1, **found), current, DEFAULTS) == why
+
+
+def test_an_everyday_name_means_a_computer_only_with_a_label_or_by_its_owner() -> None:
+    """Everybody writes MacBook-Pro; only its owner means the record of that name (case F22)."""
+    known = (
+        computer(asset_id=1, name="MacBook-Pro", owner_uid=REQUESTOR),
+        computer(asset_id=2, name="Latitude-5420", owner_uid=None),
+        MINE,
+    )
+    assert ids(find("My MacBook-Pro and a Latitude-5420", known=known)) == [1]
+    assert ids(find("Computer name: Latitude-5420", known=known)) == [2]
+
+
+def test_the_end_of_a_text_that_is_too_long_is_not_read_and_the_summary_says_so() -> None:
+    """Whatever arrives, a run goes on."""
+    found = find("", "CHEM-A1 " + "word " * (LONGEST_TEXT // 5) + "PSYC-ZLAB08")
+    assert ids(found) == []
+    assert found.cut == ("description",)
+    assert summary_line(found, (), (), ()).endswith(
+        "Note: too long, only the beginning was read: description"
+    )
+
+
+def test_each_text_is_scanned_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`explain` shows what the decision was made of."""
+    scanned = []
+    scan = identifiers.scan
+    monkeypatch.setattr(discover_module, "scan", lambda *a: scanned.append(a[0]) or scan(*a))
+    explain_text(
+        "see PSYC-ZLAB08", is_html=False, inventory=MemoryInventory(KNOWN), settings=DEFAULTS
+    )
+    assert scanned == ["", "see PSYC-ZLAB08"]

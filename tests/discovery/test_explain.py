@@ -1,4 +1,4 @@
-"""What a person is told who asks why."""
+"""What is shown to a person who asks why."""
 
 import json
 from io import StringIO
@@ -24,10 +24,10 @@ def test_a_text_is_explained_with_ids_in_order_of_appearance() -> None:
     """Programs read the object, people the table; both say the same."""
     inventory = MemoryInventory.from_json(json.dumps(ASSETS))
     seen = explain_text(TEXT, True, inventory, DiscoverySettings())  # noqa: FBT003  as the CLI calls it
-    told = seen.as_json()
-    assert json.loads(json.dumps(told))["asset_ids"] == [2, 1]
-    assert told["decision"].startswith("Added 2 assets: CHEM-A2, CHEM-A1. Reason:")
-    assert [(one["token"], one["outcome"]) for one in told["tokens"]] == [
+    answer = seen.as_json()
+    assert json.loads(json.dumps(answer))["asset_ids"] == [2, 1]
+    assert answer["decision"].startswith("Added 2 assets: CHEM-A2, CHEM-A1. Reason:")
+    assert [(one["token"], one["outcome"]) for one in answer["tokens"]] == [
         ("chem-a2", "found CHEM-A2 (asset 2, name)"),
         ("CHEM-A1", "found CHEM-A1 (asset 1, name)"),
         ("CHEM-A3", "found CHEM-A3 (asset 3, name), but its status is Retired"),
@@ -51,16 +51,16 @@ def test_all_matches_are_listed_and_those_beyond_the_limit_marked() -> None:
     """The question is what the text names; how many get attached is another."""
     inventory = MemoryInventory.from_json(json.dumps(ASSETS))
     settings = DiscoverySettings(max_assets=1)
-    told = explain_text("CHEM-A1 CHEM-A2", None, inventory, settings).as_json()
-    assert (told["asset_ids"], told["beyond_limit"]) == ([1, 2], [2])
+    answer = explain_text("CHEM-A1 CHEM-A2", None, inventory, settings).as_json()
+    assert (answer["asset_ids"], answer["beyond_limit"]) == ([1, 2], [2])
 
 
 def test_a_list_that_knows_forms_is_judged_by_them() -> None:
     """And one that does not, is not: the default form would hide everything."""
     records = json.dumps([{**ASSETS[0], "FormID": 99}, {**ASSETS[1], "FormID": 2448}])
     inventory = MemoryInventory.from_json(records)
-    told = explain_text("CHEM-A1 CHEM-A2", None, inventory, DiscoverySettings()).as_json()
-    assert told["asset_ids"] == [1]
+    answer = explain_text("CHEM-A1 CHEM-A2", None, inventory, DiscoverySettings()).as_json()
+    assert answer["asset_ids"] == [1]
 
 
 def test_a_ticket_is_explained_with_the_conversation_read_once() -> None:

@@ -1,4 +1,4 @@
-"""Every line of `extraction.jsonl`: a ticket text, an inventory, and the computers it is about."""
+"""Every line of two files: a ticket text, an inventory, and the computers it is about."""
 
 import json
 from pathlib import Path
@@ -10,8 +10,12 @@ from tdx_dagster.discovery.discover import DiscoverySettings
 from tdx_dagster.discovery.explain import explain_text
 from tdx_dagster.inventory.lookup import MemoryInventory
 
-LINES = Path(__file__).with_name("extraction.jsonl").read_text(encoding="utf-8").splitlines()
-CASES = [json.loads(line) for line in LINES]
+FILES = ("extraction.jsonl", "variants.jsonl")
+CASES = [
+    json.loads(line)
+    for name in FILES
+    for line in Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()
+]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['id']}: {case['why']}")
@@ -24,4 +28,4 @@ def test_a_text_names_exactly_these_computers(case: dict[str, Any]) -> None:
 
 def test_no_line_is_missing() -> None:
     """A truncated file would pass silently."""
-    assert len(CASES) == 119
+    assert len(CASES) == 237 + 120

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tdx_dagster.discovery.passages import (
-    NO_ROBOT,
-    Robot,
+    NO_POSTS,
+    OwnPosts,
     UpdateType,
     conversation_passages,
     opening_passages,
@@ -22,17 +22,17 @@ SUMMARY = (
 )
 
 
-def texts(*entries: FeedEntry, robot: Robot = NO_ROBOT) -> list[str]:
+def texts(*entries: FeedEntry, own_posts: OwnPosts = NO_POSTS) -> list[str]:
     """What is left of some entries."""
-    return [one.text for one in conversation_passages(entries, ticket(), robot)]
+    return [one.text for one in conversation_passages(entries, ticket(), own_posts)]
 
 
 def test_title_and_description_are_read_as_the_ticket_says() -> None:
     """A plain description keeps its brackets, a rich one loses its tags (rule 5)."""
     rich = ticket(title="T <x>", description="a<b>b</b><br>c", is_rich_html=True)
-    assert [p.text for p in opening_passages(rich, NO_ROBOT)] == ["T <x>", "ab\nc"]
+    assert [p.text for p in opening_passages(rich, NO_POSTS)] == ["T <x>", "ab\nc"]
     plain = ticket(description="<CHEM-A1>")
-    assert [p.text for p in opening_passages(plain, NO_ROBOT)] == ["", "<CHEM-A1>"]
+    assert [p.text for p in opening_passages(plain, NO_POSTS)] == ["", "<CHEM-A1>"]
 
 
 def test_a24_an_empty_body_is_an_empty_text() -> None:
@@ -50,12 +50,12 @@ def test_a25_replies_are_read_oldest_first() -> None:
 def test_a_passage_says_where_it_stands_and_who_wrote_it() -> None:
     """Evidence must lead a person to the place."""
     by_requestor = reply(71, "b", created_uid=REQUESTOR)
-    passages = conversation_passages([entry(70, "a", replies=(by_requestor,))], ticket(), NO_ROBOT)
+    passages = conversation_passages([entry(70, "a", replies=(by_requestor,))], ticket(), NO_POSTS)
     assert [p.label for p in passages] == ["entry 70 (other)", "reply 71 (requestor)"]
     nobody = conversation_passages(
         [entry(1, created_uid=None, created_name="x@example.edu")],
         ticket(requestor_uid=None),
-        NO_ROBOT,
+        NO_POSTS,
     )
     assert nobody[0].label == "entry 1 (other)"
 
@@ -102,17 +102,17 @@ def test_mail_of_people_whom_tdx_does_not_know_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "robot",
+    "own_posts",
     [
-        Robot(uids=frozenset({ROBOT})),
-        Robot(entry_ids=frozenset({1})),
-        Robot(texts=("🤖 Automated Actions Summary",)),
+        OwnPosts(uids=frozenset({ROBOT})),
+        OwnPosts(entry_ids=frozenset({1})),
+        OwnPosts(texts=("🤖 Automated Actions Summary",)),
     ],
 )
-def test_the_robots_own_entries_are_no_evidence(robot: Robot) -> None:
+def test_the_robots_own_entries_are_no_evidence(own_posts: OwnPosts) -> None:
     """It would find what it wrote itself, for ever."""
     own = entry(1, SUMMARY.replace("\n", "<br />"), created_uid=ROBOT)
-    assert texts(own, entry(2, "thanks"), robot=robot) == ["thanks"]
+    assert texts(own, entry(2, "thanks"), own_posts=own_posts) == ["thanks"]
 
 
 QUOTES = {
@@ -129,8 +129,8 @@ QUOTES = {
 def test_the_robots_words_are_no_evidence_when_quoted(quoted: str) -> None:
     """People answer below a copy of what the robot wrote."""
     own = entry(1, SUMMARY.replace("\n", "<br />"), created_uid=ROBOT)
-    robot = Robot(uids=frozenset({ROBOT}))
-    (said,) = texts(own, entry(2, quoted), robot=robot)
+    own_posts = OwnPosts(uids=frozenset({ROBOT}))
+    (said,) = texts(own, entry(2, quoted), own_posts=own_posts)
     assert "CHEM-A1" in said
     assert not any(name in said.upper() for name in ("MAC-WARD04", "PSYC-GID08"))
 
@@ -139,7 +139,7 @@ def test_the_robots_words_are_no_evidence_when_quoted(quoted: str) -> None:
 def test_summaries_are_no_evidence_where_the_original_is_not_at_hand(quoted: str) -> None:
     """A forwarded mail becomes the description of another ticket."""
     rich = ticket(description=quoted, is_rich_html="<" in quoted)
-    said = opening_passages(rich, NO_ROBOT)[1].text
+    said = opening_passages(rich, NO_POSTS)[1].text
     assert "CHEM-A1" in said
     assert not any(name in said.upper() for name in ("MAC-WARD04", "PSYC-GID08"))
 
@@ -148,3 +148,28 @@ def test_a_person_who_writes_like_the_robot_is_read() -> None:
     """Only the whole shape of a summary is taken for one."""
     said = "Added 2 assets: CHEM-A1 and CHEM-A2, please check"
     assert texts(entry(1, said)) == [said]
+
+
+@pytest.mark.parametrize("update_type", [None, *range(8)])
+@pytest.mark.parametrize("author", [ROBOT, REQUESTOR, None])
+@pytest.mark.parametrize(
+    "body",
+    [
+        'Added the "CHEM-A1" asset to this incident.',
+        'Removed the "CHEM-A1" asset from this ticket.',
+        'Changed Title from "CHEM-A1" to "CHEM-A2".',
+        "Assigned this incident to CHEM-A1.",
+    ],
+)
+def test_what_tdx_records_of_its_own_doing_is_no_evidence(
+    body: str, author: str | None, update_type: int | None
+) -> None:
+    """Whatever type such an entry bears, and whoever caused it."""
+    seen = texts(entry(1, body, created_uid=author, update_type=update_type or 0))
+    assert "CHEM-A1" not in "".join(seen)
+
+
+def test_what_a_person_says_beside_a_record_of_tdx_is_read() -> None:
+    """A status change and its comment are one entry."""
+    body = 'Changed Status from "New" to "Open".<br />It is CHEM-A1.'
+    assert texts(entry(1, body, update_type=UpdateType.COMMENT)) == ["\nIt is CHEM-A1."]

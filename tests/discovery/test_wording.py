@@ -11,7 +11,7 @@ from tdx_dagster.discovery.discover import (
     Match,
     Reason,
 )
-from tdx_dagster.discovery.passages import NO_ROBOT, opening_passages
+from tdx_dagster.discovery.passages import NO_POSTS, opening_passages
 from tdx_dagster.discovery.wording import summary_line
 from tdx_dagster.inventory.computers import Computer
 from tests.inventory.records import computer, ticket
@@ -107,10 +107,10 @@ def test_a47_what_was_left_out_is_named() -> None:
     assert line.endswith(". Left out beyond the limit of 1: PSYC-GID08")
 
 
-def test_refusals_and_doubts_are_said() -> None:
+def test_refusals_and_ambiguities_are_said() -> None:
     """A person should look at both."""
-    doubtful = replace(BOTH, ambiguous=(Ambiguity("7k2qx93", (WARD, GID)),))
-    line = summary_line(doubtful, [GID], (), [(WARD, "its status is Retired")])
+    ambiguous = replace(BOTH, ambiguous=(Ambiguity("7k2qx93", (WARD, GID)),))
+    line = summary_line(ambiguous, [GID], (), [(WARD, "its status is Retired")])
     assert line.endswith(
         ". Not added: MAC-WARD04 (its status is Retired)"
         ". Note: 7k2qx93 fits 2 computers: MAC-WARD04, PSYC-GID08"
@@ -124,9 +124,9 @@ def test_refusals_and_doubts_are_said() -> None:
 
 @pytest.mark.parametrize("added", [[WARD, GID], []])
 def test_every_sentence_is_recognised_where_somebody_quotes_it(added: list[Computer]) -> None:
-    """The robot would otherwise find its own words, case after case."""
+    """The robot would otherwise find what it wrote itself, again and again."""
     line = summary_line(BOTH, added, [] if added else [WARD, GID], ())
     quoting = ticket(description=f"please see\n> 1. {line}\n> 2. done\nthanks")
-    seen = opening_passages(quoting, NO_ROBOT)[1].text
+    seen = opening_passages(quoting, NO_POSTS)[1].text
     assert "WARD04" not in seen.upper()
     assert "thanks" in seen

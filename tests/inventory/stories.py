@@ -16,7 +16,7 @@ INVISIBLE = ("", "", "\u200b", "\u00ad", "\u2060")
 BEFORE = ("", "", *"([\"'`_<=/#", "**", "\u201c", "DOM\\", "\U0001f525")
 AFTER = ("", "", *")]\"'`_>.,;$", "**", "\u201d", "'s", "!?", ":3389", "\u2014x")
 DOMAINS = ("", "", "", ".local", ".lsa.example.edu")
-LABELS = ("asset tag ", "Tag: ", "property tag #", "inventory no. ", "S/N ", "tag is ")
+LABELS = ("asset tag ", "Tag: ", "property tag #", "inventory no. ", "decal no. ", "asset tag is ")
 
 SENTENCES = (
     "the computer in our office will not start since monday please call me about self-service",

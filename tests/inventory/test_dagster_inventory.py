@@ -76,7 +76,7 @@ def definitions(port: Port, settings: InventorySettings | None = None) -> dg.Def
     resource = dg.ResourceDefinition.hardcoded_resource(port)
     return dg.Definitions.merge(
         inventory_definitions(settings),
-        morning_checks([], "UTC"),
+        morning_checks([], settings or InventorySettings()),
         dg.Definitions(resources={"tdx": resource, "database": resource}),
     )
 

@@ -81,6 +81,17 @@ def test_name_serial_number_and_tag_are_found_by_key(inventory: Inventory) -> No
     }
 
 
+def test_a_full_domain_name_is_found_by_its_first_label(make_inventory: Make) -> None:
+    """People say geo-srv1 for geo-srv1.geo.example.edu; a version is no domain name."""
+    names = ("geo-srv1.geo.example.edu", "R-4.3.2", "geo-srv10.geo.example.edu")
+    inventory = make_inventory([computer(asset_id=n, name=name) for n, name in enumerate(names, 1)])
+    answer = inventory.find({"GEO-SRV1", "R-4", "GEO-SRV1.GEO.EXAMPLE.EDU"})
+    assert {key: [c.asset_id for c in computers] for key, computers in answer.items()} == {
+        "GEO-SRV1": [1],
+        "GEO-SRV1.GEO.EXAMPLE.EDU": [1],
+    }
+
+
 def test_a_record_with_one_value_in_two_fields_is_given_once(inventory: Inventory) -> None:
     """The same computer twice would look like an ambiguity."""
     assert found(inventory.find({"PRN-1"})) == {"PRN-1": [(3, "name")]}

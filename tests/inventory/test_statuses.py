@@ -60,12 +60,12 @@ def test_ids_win_over_names_and_over_the_list() -> None:
 def test_a_name_that_tdx_does_not_list_is_doubted_with_the_nearest_one() -> None:
     """Also one whose status counts for nothing."""
     active = ActiveStatuses(names=("Actve", "On Loan", "Retired"), listed=LISTED)
-    unknown, unused = active.doubts()
+    unknown, unused = active.warnings()
     assert "no asset status 'Actve'" in unknown
     assert "Did you mean 'Active'?" in unknown
     assert "'Retired' is switched off or out of service" in unused
-    assert not list(ActiveStatuses(names=("Actve",)).doubts())
-    assert not list(ActiveStatuses(ids=(1,), names=("Actve",), listed=LISTED).doubts())
+    assert not list(ActiveStatuses(names=("Actve",)).warnings())
+    assert not list(ActiveStatuses(ids=(1,), names=("Actve",), listed=LISTED).warnings())
 
 
 def test_database_and_api_decide_by_the_same_ids(database: Engine) -> None:

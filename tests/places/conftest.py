@@ -39,10 +39,10 @@ def run_sql(url: str, *statements: str) -> list[Any]:
         opened.close()
 
 
-def with_user(url: str, name: str, password: str = "secret") -> str:
+def with_user(url: str, name: str) -> str:
     """The same address for another user."""
     return libpq_url(
-        make_url(url).set(username=name, password=password).render_as_string(hide_password=False)
+        make_url(url).set(username=name, password="secret").render_as_string(hide_password=False)
     )
 
 

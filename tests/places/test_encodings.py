@@ -17,7 +17,7 @@ FACE = "\N{ROBOT FACE} Grüße"
 @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
 @pytest.mark.parametrize("use", [migrate, pending, connect, lambda url: engine(url).connect()])
 def test_another_encoding_of_the_database_is_refused_by_name(
-    cluster: object, bare_url: str, encoding: str, use: Callable[[str], object]
+    bare_url: str, encoding: str, use: Callable[[str], object]
 ) -> None:
     """The default summary cannot be stored there, and its row stayed in progress for ever."""
     name = f"other_{encoding.lower()}"

@@ -4,7 +4,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, make_url, text
+from sqlalchemy import Engine, make_url, text
 
 from tdx_dagster.postgres.database import engine, repeats_conflicts
 from tdx_dagster.postgres.errors import ReadOnlyServer, TransactionConflict
@@ -53,18 +53,18 @@ def test_short_time_outs_of_the_database_do_not_cut_a_migration(
 def test_a_session_that_takes_no_writes_is_thrown_away(database: Engine) -> None:
     """After a failover the old primary still answers SELECT 1."""
 
-    def write(connection: Connection) -> int:
-        pid: int = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
-        connection.execute(text("CREATE TABLE IF NOT EXISTS public.written (i int)"))
-        return pid
+    def write(*before: str) -> int:
+        with database.begin() as connection:
+            for statement in before:
+                connection.execute(text(statement))
+            pid: int = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+            connection.execute(text("CREATE TABLE IF NOT EXISTS public.written (i int)"))
+            return pid
 
-    with database.begin() as connection:
-        first = write(connection)
-    with pytest.raises(ReadOnlyServer), database.begin() as connection:
-        connection.execute(text("SET TRANSACTION READ ONLY"))
-        write(connection)
-    with database.begin() as connection:
-        assert write(connection) != first
+    first = write()
+    with pytest.raises(ReadOnlyServer):
+        write("SET TRANSACTION READ ONLY")
+    assert write() != first
 
 
 def test_a_deadlock_is_repeated(database: Engine) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url, text
 
-from tdx_dagster.postgres.database import connect, engine, ensure_database
+from tdx_dagster.postgres.database import connect, engine, ensure_database, require_own_session
 from tdx_dagster.postgres.errors import DatabaseSettingError
 from tdx_dagster.postgres.migrations import migrate, pending
 
@@ -57,3 +57,21 @@ def test_a_startup_option_in_the_address_is_a_setting_fault(
         pytest.raises(DatabaseSettingError, match=r"DATABASE_URL.*options"),
     ):
         connect(url + "?options=-c%20search_path%3Dmeta")
+
+
+def test_loading_the_inventory_through_it_is_refused_by_name(
+    database_url: str, tmp_path: Path
+) -> None:
+    """Its staging table would meet that of another load on a pooled session."""
+    with pooled(database_url, tmp_path) as url:
+        made = engine(url)
+        with (
+            pytest.raises(DatabaseSettingError, match=r"pooler.*DATABASE_URL"),
+            made.connect() as one,
+        ):
+            require_own_session(one, "Loading the inventory")
+        made.dispose()
+    direct = engine(database_url)
+    with direct.connect() as one:
+        require_own_session(one, "Loading the inventory")
+    direct.dispose()

@@ -1,4 +1,4 @@
-"""From DATABASE_URL to a session: forms of the address, faults in our words, no password in any."""
+"""From DATABASE_URL to a session: forms of the address, errors of ours, no password in any."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -88,7 +88,7 @@ def test_nobody_there_is_retryable_and_names_the_place() -> None:
         assert "secret" not in str(caught.value)
 
 
-def test_a_refused_sign_in_is_a_setting_to_mend(database_url: str) -> None:
+def test_a_refused_sign_in_is_a_setting_fault(database_url: str) -> None:
     """Trying again would only lock the account."""
     wrong = make_url(database_url).set(password="wrong").render_as_string(hide_password=False)
     missing = make_url(database_url).set(database="nowhere").render_as_string(hide_password=False)

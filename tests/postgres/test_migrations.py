@@ -212,7 +212,6 @@ def test_our_migrations_make_every_table_on_a_fresh_database(each_database_url: 
         "meta.daemon_recent_activity",
         "meta.ingestion_runs",
         "meta.rate_window",
-        "meta.shared_token",
         "silver.computers",
         "silver.tdx_computers",
     ]

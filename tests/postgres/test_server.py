@@ -179,7 +179,7 @@ def test_a_half_made_data_folder_is_never_used(base: Path) -> None:
 def test_data_of_another_major_version_is_refused_with_both_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """PostgreSQL's own words say nothing of how to go on."""
+    """PostgreSQL's message does not say how to go on."""
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "PG_VERSION").write_text("9\n")
     monkeypatch.delenv("PG_BINDIR", raising=False)

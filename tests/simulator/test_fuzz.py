@@ -8,6 +8,7 @@ import json
 import random
 import tracemalloc
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from tdx_dagster.simulator import Simulator, blank_state
 from tdx_dagster.simulator.app import ROUTES
+from tdx_dagster.simulator.forms import CONTENT_TYPE
 from tdx_dagster.simulator.messages import Incoming, Outgoing
 from tdx_dagster.simulator.routes import Route
 from tdx_dagster.simulator.tenant import shapes
@@ -85,7 +87,18 @@ def bodies(route: Route) -> st.SearchStrategy[bytes]:
     else:
         made = WILD
     as_json = (made | WILD).map(lambda value: json.dumps(value).encode("utf-8", "replace"))
-    return as_json | st.binary(max_size=30)
+    return as_json | st.binary(max_size=30) | forms(route)
+
+
+def forms(route: Route) -> st.SearchStrategy[bytes]:
+    """The same fields in a form, with brackets and repetitions."""
+    known = shapes.fields(route.takes) if route.takes and route.takes[0] != "[" else ()
+    name = st.sampled_from([field.name for field in known] or ["x"]) | ANY_TEXT
+    bracketed = st.builds("{}{}".format, name, st.sampled_from(["", "[]", "[0]", "[0][ID]", ".ID"]))
+    pairs = st.lists(st.tuples(bracketed, SCALARS), max_size=5)
+    return pairs.map(
+        lambda rows: urlencode([(k, str(v)) for k, v in rows], errors="replace").encode()
+    )
 
 
 @st.composite
@@ -97,7 +110,8 @@ def requests(draw: st.DrawFn) -> Incoming:
     query = draw(
         st.sampled_from(["", "withData=true&dataSortExpression=", "applyDefaults=", "maxResults="])
     )
-    return Incoming(route.method, path, query + draw(ANY_TEXT), {}, draw(bodies(route)))
+    headers = draw(st.sampled_from([{}, {"content-type": CONTENT_TYPE}]))
+    return Incoming(route.method, path, query + draw(ANY_TEXT), headers, draw(bodies(route)))
 
 
 def _part(draw: st.DrawFn, part: str) -> str:
@@ -141,7 +155,9 @@ def run(sequence: list[Incoming]) -> None:
     simulator = small_tenant()
     headers = {"authorization": f"Bearer {simulator.token('admin.service')}"}
     for bare in sequence:
-        incoming = Incoming(bare.method, bare.path, bare.query, headers, bare.body)
+        incoming = Incoming(
+            bare.method, bare.path, bare.query, {**headers, **bare.headers}, bare.body
+        )
         check(simulator, incoming, simulator.respond(incoming))
     saved = simulator.state.as_json()
     assert state_from_json(saved).as_json() == saved
@@ -158,9 +174,9 @@ def test_some_hundred_requests(sequence: list[Incoming]) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=1000, **UNHURRIED)
+@settings(max_examples=400, **UNHURRIED)
 @given(st.lists(requests(), min_size=10, max_size=10))
-def test_ten_thousand_requests(sequence: list[Incoming]) -> None:
+def test_four_thousand_requests(sequence: list[Incoming]) -> None:
     """Sequences, since a state that one request spoils shows in a later one."""
     run(sequence)
 

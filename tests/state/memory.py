@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tdx_dagster.state import postgres_store
 from tdx_dagster.state.records import (
     PRESENT_EVENTS,
     ActionIdentity,
@@ -23,7 +24,7 @@ from tdx_dagster.state.records import (
     LogRow,
     LogStatus,
     StaleClaim,
-    UnsummarisedResult,
+    StoredResult,
 )
 
 
@@ -49,6 +50,7 @@ class MemoryStore:
     _entries: dict[tuple[int, str], _Entry] = field(default_factory=dict)
     _attempts: list[Attempt] = field(default_factory=list)
     _writers: dict[int, str] = field(default_factory=dict)
+    _unfinished: dict[tuple[str, int], datetime] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def rows(self, ticket_ids: Collection[int]) -> Mapping[int, Sequence[LogRow]]:
@@ -82,7 +84,10 @@ class MemoryStore:
                 LogStatus.IN_PROGRESS,
             }
             attempt = entry.row.attempts + 1 if entry and failed_before else 1
-            claim = Claim(ticket_id, identity, str(uuid.uuid4()), attempt, pipeline, run_id)
+            previous = entry.row.status if entry else None
+            claim = Claim(
+                ticket_id, identity, str(uuid.uuid4()), attempt, pipeline, run_id, previous
+            )
             self._entries[ticket_id, identity.action_id] = _Entry(
                 LogRow(
                     ticket_id=ticket_id,
@@ -96,6 +101,7 @@ class MemoryStore:
                     pipeline=pipeline,
                     run_id=run_id,
                     is_unsummarised=entry.row.is_unsummarised if entry else False,
+                    has_lines=entry.row.has_lines if entry else False,
                     metadata=entry.row.metadata if entry else {},
                 ),
                 token=claim.token,
@@ -105,21 +111,32 @@ class MemoryStore:
             self._note(claim, "claimed", None, {"attempt": attempt})
             return claim
 
-    def renew(
-        self,
-        claim: Claim,
-        *,
-        lease_seconds: float,
-        intent: tuple[str, Mapping[str, Any]] | None = None,
-    ) -> None:
+    def renew(self, claim: Claim, *, lease_seconds: float) -> None:
         """See `ActionStore.renew`."""
         with self._lock:
             entry = self._held(claim)
             if entry.lease_until is None or entry.lease_until <= self.clock():
                 raise StaleClaim(f"The claim on ticket {claim.ticket_id} ran out.")
             entry.lease_until = self.clock() + timedelta(seconds=lease_seconds)
-            if intent:
-                self._note(claim, "intent", *intent)
+
+    def confirm_intent(
+        self,
+        claim: Claim,
+        effect: str,
+        detail: Mapping[str, Any],
+        *,
+        intent_event: int,
+        lease_seconds: float,
+    ) -> int | None:
+        """See `ActionStore.confirm_intent`."""
+        with self._lock:
+            self.renew(claim, lease_seconds=lease_seconds)
+            last = self._last_event(claim, effect)
+            if last is None or last.attempt_id != intent_event:
+                return None
+            if (self.clock() - last.at).total_seconds() <= postgres_store.FRESH_INTENT_SECONDS:
+                return intent_event
+            return self._note(claim, "intent", effect, detail).attempt_id
 
     def begin_effect(
         self,
@@ -162,7 +179,7 @@ class MemoryStore:
         retry_in_seconds: float | None = None,
         summary_lines: Sequence[str] = (),
         metadata: Mapping[str, Any] | None = None,
-        told: Sequence[str] = (),
+        summarised: Sequence[str] = (),
     ) -> None:
         """See `ActionStore.finish`."""
         with self._lock:
@@ -178,27 +195,122 @@ class MemoryStore:
                 next_attempt_at=self.clock() + pause if pause is not None else None,
                 executed_at=self.clock(),
                 is_unsummarised=bool(summary_lines) or entry.row.is_unsummarised,
+                has_lines=bool(entry.lines),
                 metadata={**entry.row.metadata, **(metadata or {})},
             )
-            for action_id in told:
+            for action_id in summarised:
                 other = self._entries[claim.ticket_id, action_id]
                 other.row = replace(other.row, is_unsummarised=False)
             self._note(claim, status.value, None, {"message": message} if message else {})
 
-    def unsummarised(self, ticket_id: int, pipeline: str) -> Sequence[UnsummarisedResult]:
-        """See `ActionStore.unsummarised`."""
+    def release(self, claim: Claim, *, message: str) -> None:
+        """See `ActionStore.release`."""
+        with self._lock:
+            entry = self._held(claim)
+            key = claim.ticket_id, claim.identity.action_id
+            if claim.previous is None:
+                del self._entries[key]
+            else:
+                died = claim.previous is LogStatus.IN_PROGRESS
+                status = LogStatus.FAILED if died else claim.previous
+                failed = status is LogStatus.FAILED
+                entry.token, entry.lease_until = None, None
+                entry.row = replace(
+                    entry.row,
+                    status=status,
+                    failure_kind=FailureKind.RETRYABLE if failed else None,
+                    attempts=max(entry.row.attempts - 1, 0),
+                    next_attempt_at=None if status is LogStatus.COMPLETED else self.clock(),
+                )
+            self._note(claim, "released", None, {"message": message})
+
+    def skip(
+        self,
+        ticket_id: int,
+        identity: ActionIdentity,
+        *,
+        pipeline: str,
+        run_id: str,
+        message: str,
+        first_pause_seconds: float,
+        longest_pause_seconds: float,
+    ) -> bool:
+        """See `ActionStore.skip`."""
+        with self._lock:
+            entry = self._entries.get((ticket_id, identity.action_id))
+            if entry and not self._may_take(entry, again=False):
+                return False
+            now = self.clock()
+            was_skipped = entry is not None and entry.row.status is LogStatus.SKIPPED
+            since = entry.row.executed_at if entry and was_skipped else now
+            age = (now - since).total_seconds()
+            pause = min(max(age, first_pause_seconds), longest_pause_seconds)
+            self._entries[ticket_id, identity.action_id] = _Entry(
+                LogRow(
+                    ticket_id=ticket_id,
+                    action_type=identity.action_type,
+                    name=identity.name,
+                    action_id=identity.action_id,
+                    status=LogStatus.SKIPPED,
+                    executed_at=since,
+                    error_message=message,
+                    next_attempt_at=now + timedelta(seconds=pause),
+                    pipeline=pipeline,
+                    run_id=run_id,
+                )
+            )
+            if not was_skipped:
+                self._append(
+                    ticket_id, identity.action_id, run_id, "skipped", None, {"message": message}
+                )
+            return True
+
+    def results(self, ticket_id: int, pipeline: str) -> Sequence[StoredResult]:
+        """See `ActionStore.results`."""
         with self._lock:
             found = [
-                UnsummarisedResult(
-                    entry.row.action_id, entry.row.name, entry.lines, entry.row.executed_at
+                StoredResult(
+                    entry.row.action_id,
+                    entry.row.name,
+                    entry.lines,
+                    entry.row.executed_at,
+                    not entry.row.is_unsummarised,
                 )
                 for (ticket, _), entry in self._entries.items()
                 if ticket == ticket_id
-                and entry.row.is_unsummarised
+                and entry.lines
                 and entry.row.status is LogStatus.COMPLETED
                 and entry.row.pipeline == pipeline
             ]
         return sorted(found, key=lambda result: (result.executed_at, result.action_id))
+
+    def open_tickets(self, pipeline: str, ticket_ids: Collection[int]) -> None:
+        """See `ActionStore.open_tickets`."""
+        with self._lock:
+            for ticket_id in ticket_ids:
+                self._unfinished.setdefault((pipeline, ticket_id), self.clock())
+
+    def close_tickets(self, pipeline: str, ticket_ids: Collection[int]) -> None:
+        """See `ActionStore.close_tickets`."""
+        with self._lock:
+            for ticket_id in ticket_ids:
+                self._unfinished.pop((pipeline, ticket_id), None)
+
+    def unfinished(self, pipeline: str, *, limit: int) -> Sequence[int]:
+        """See `ActionStore.unfinished`."""
+        with self._lock:
+            since = {
+                ticket: at for (name, ticket), at in self._unfinished.items() if name == pipeline
+            }
+            for (ticket, _), entry in self._entries.items():
+                row = entry.row
+                comes_back = row.failure_kind in {None, FailureKind.RETRYABLE}
+                is_open = row.status is LogStatus.IN_PROGRESS or (
+                    row.status is LogStatus.FAILED and comes_back
+                )
+                if row.pipeline == pipeline and is_open:
+                    since[ticket] = min(since.get(ticket, row.executed_at), row.executed_at)
+        return sorted(since, key=lambda ticket: (since[ticket], ticket))[:limit]
 
     def effects(self, ticket_id: int) -> Mapping[str, EffectRecord]:
         """See `ActionStore.effects`."""
@@ -287,7 +399,10 @@ class MemoryStore:
         failed = [
             self._judged(entry)
             for (ticket, action), entry in self._entries.items()
-            if entry.row.status is LogStatus.FAILED
+            if (
+                entry.row.status is LogStatus.FAILED
+                or (entry.row.status is LogStatus.IN_PROGRESS and self._judged(entry).is_due)
+            )
             and ticket_id in {None, ticket}
             and action_id in {None, action}
         ]
@@ -303,8 +418,13 @@ class MemoryStore:
                 entry = self._entries[row.ticket_id, row.action_id]
                 if row.failure_kind is FailureKind.UNCERTAIN:
                     self._free_effects(row)
+                entry.token, entry.lease_until = None, None
                 entry.row = replace(
-                    row, failure_kind=FailureKind.RETRYABLE, next_attempt_at=None, attempts=0
+                    row,
+                    status=LogStatus.FAILED,
+                    failure_kind=FailureKind.RETRYABLE,
+                    next_attempt_at=None,
+                    attempts=0,
                 )
                 self._append(row.ticket_id, row.action_id, None, "cleared", None, {})
             return len(rows)
@@ -343,7 +463,7 @@ class MemoryStore:
 
     def _record(self, state: EffectState, past: Attempt) -> EffectRecord:
         age = (self.clock() - past.at).total_seconds()
-        return EffectRecord(state, past.attempt_id, age, past.detail)
+        return EffectRecord(state, past.attempt_id, age, past.detail, past.action_id)
 
     def _note(
         self, claim: Claim, event: str, effect: str | None, detail: Mapping[str, Any]

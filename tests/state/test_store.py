@@ -4,6 +4,7 @@ Whatever stands on the store stands on these sentences; a new backend passes the
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -210,13 +211,13 @@ def test_clearing_a_retryable_failure_does_not_free_its_open_effects(store: Acti
 def test_a_result_is_untold_until_a_summary_of_its_pipeline_tells_it(store: ActionStore) -> None:
     """The summary is an outbox: never lost, never twice."""
     store.finish(must_take(store), LogStatus.COMPLETED, summary_lines=["Added 1 asset"])
-    assert store.unsummarised(31, "other") == []
-    [result] = store.unsummarised(31, "p")
+    assert store.results(31, "other") == []
+    [result] = store.results(31, "p")
     assert (result.action_id, result.lines) == (COMMENT.action_id, ("Added 1 asset",))
     assert [row.is_unsummarised for row in store.get_ticket_actions(31)] == [True]
     claim = must_take(store, identity=SUMMARY)
-    store.finish(claim, LogStatus.COMPLETED, told=[result.action_id])
-    assert store.unsummarised(31, "p") == []
+    store.finish(claim, LogStatus.COMPLETED, summarised=[result.action_id])
+    assert [one.is_summarised for one in store.results(31, "p")] == [True]
 
 
 def test_a_summary_that_is_done_may_be_taken_again_when_asked(store: ActionStore) -> None:
@@ -304,15 +305,150 @@ def test_a_live_claim_is_renewed_and_one_that_ran_out_is_not(store: ActionStore)
     assert take(store, run="run-3") is None
 
 
-def test_a_renewal_right_before_the_write_makes_the_intent_young_again(store: ActionStore) -> None:
+def test_a_confirmation_right_before_the_write_makes_the_intent_young_again(
+    store: ActionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The age of an intent says since when a write may be under way, not how long it waited before."""
+    monkeypatch.setattr(postgres_store, "FRESH_INTENT_SECONDS", -1.0)
     claim = must_take(store)
-    first = store.begin_effect(claim, "e", {"comments": "Hello"}, lease_seconds=LEASE)
-    store.renew(claim, lease_seconds=OVER, intent=("e", {"comments": "Hello"}))
+    detail = {"comments": "Hello"}
+    first = store.begin_effect(claim, "e", detail, lease_seconds=LEASE)
+    second = store.confirm_intent(
+        claim, "e", detail, intent_event=first.event_id, lease_seconds=OVER
+    )
     again = store.begin_effect(must_take(store, run="run-2"), "e", {}, lease_seconds=LEASE)
     assert again.state is EffectState.OPEN
+    assert again.event_id == second
     assert again.event_id > first.event_id
-    assert again.detail == {"comments": "Hello"}
+    assert again.detail == detail
+
+
+def test_an_intent_that_another_holder_has_superseded_is_not_confirmed(store: ActionStore) -> None:
+    """Two actions share an effect: the claim of the first one lives, and the second one has written."""
+    first, second = must_take(store), must_take(store, identity=SUMMARY)
+    mine = store.begin_effect(first, "e", {}, lease_seconds=LEASE)
+    store.begin_effect(second, "e", {}, lease_seconds=LEASE, absent_event=mine.event_id)
+    asked = {"intent_event": mine.event_id, "lease_seconds": LEASE}
+    assert store.confirm_intent(first, "e", {}, **asked) is None
+    store.settle_effect(second, "e", "done", {})
+    assert store.confirm_intent(first, "e", {}, **asked) is None
+
+
+def test_a_lost_claim_confirms_nothing(store: ActionStore) -> None:
+    """Its intent may still be the last event."""
+    claim = must_take(store)
+    mine = store.begin_effect(claim, "e", {}, lease_seconds=OVER)
+    with pytest.raises(StaleClaim):
+        store.confirm_intent(claim, "e", {}, intent_event=mine.event_id, lease_seconds=LEASE)
+
+
+def test_a_claim_that_is_given_back_leaves_no_trace_but_in_the_history(store: ActionStore) -> None:
+    """A setting's fault is no ticket's fault."""
+    store.release(must_take(store), message="TDX_BEID is wrong")
+    assert not store.get_ticket_actions(31)
+    assert [past.event for past in store.get_attempts(31)] == ["claimed", "released"]
+    failing = must_take(store)
+    store.finish(failing, LogStatus.FAILED, failure_kind=FailureKind.RETRYABLE, message="503")
+    for _ in range(3):
+        store.release(must_take(store), message="TDX_BEID is wrong")
+    [row] = store.get_ticket_actions(31)
+    assert (row.status, row.attempts, row.is_due) == (LogStatus.FAILED, 1, True)
+    assert must_take(store).attempt == 2
+
+
+def test_a_ticket_that_stays_closed_is_one_event_of_history(store: ActionStore) -> None:
+    """It may stay in the report for years."""
+    how: dict[str, Any] = {
+        "pipeline": "p",
+        "run_id": "run",
+        "message": "the ticket is Closed",
+        "first_pause_seconds": 0.0,
+        "longest_pause_seconds": 0.0,
+    }
+    assert all(store.skip(31, COMMENT, **how) for _ in range(3))
+    assert [past.event for past in store.get_attempts(31)] == ["skipped"]
+    [row] = store.get_ticket_actions(31)
+    assert (row.status, row.error_message) == (LogStatus.SKIPPED, "the ticket is Closed")
+    assert store.skip(
+        31, COMMENT, **how | {"first_pause_seconds": 60.0, "longest_pause_seconds": 60.0}
+    )
+    assert not store.skip(31, COMMENT, **how), "not due yet"
+    assert store.claim(31, COMMENT, pipeline="p", run_id="r", lease_seconds=LEASE) is None
+
+
+def test_a_completed_action_is_not_skipped(store: ActionStore) -> None:
+    """What was done was done."""
+    store.finish(must_take(store), LogStatus.COMPLETED)
+    how = {"first_pause_seconds": 0.0, "longest_pause_seconds": 1.0}
+    assert not store.skip(31, COMMENT, pipeline="p", run_id="r", message="closed", **how)
+
+
+def test_tickets_that_were_begun_are_unfinished_until_they_are_closed(store: ActionStore) -> None:
+    """The report may have lost them meanwhile."""
+    store.open_tickets("p", [32, 31])
+    store.open_tickets("p", [31])
+    store.open_tickets("q", [99])
+    assert set(store.unfinished("p", limit=10)) == {31, 32}
+    assert len(store.unfinished("p", limit=1)) == 1
+    store.close_tickets("p", [31, 32])
+    assert store.unfinished("p", limit=10) == []
+
+
+def test_what_comes_back_is_unfinished_and_what_waits_for_a_person_is_not(
+    store: ActionStore,
+) -> None:
+    """By the rows alone: an earlier release has recorded no beginning."""
+    claim = must_take(store)
+    assert store.unfinished("p", limit=10) == [31], "a claim"
+    store.finish(claim, LogStatus.FAILED, failure_kind=FailureKind.RETRYABLE)
+    assert store.unfinished("p", limit=10) == [31], "a failure that comes back"
+    store.finish(must_take(store), LogStatus.FAILED, failure_kind=FailureKind.PERMANENT)
+    assert store.unfinished("p", limit=10) == []
+
+
+def test_a_claim_that_nobody_ended_counts_as_failed_and_can_be_cleared(store: ActionStore) -> None:
+    """Or it would stay in progress for ever and nobody would hear of it."""
+    store.claim(31, COMMENT, pipeline="p", run_id="r", lease_seconds=OVER)
+    [row] = store.get_failed()
+    assert row.status is LogStatus.IN_PROGRESS
+    assert store.clear_failed_actions(31) == 1
+    [row] = store.get_failed()
+    assert (row.status, row.attempts, row.is_due) == (LogStatus.FAILED, 0, True)
+
+
+class Unspeakable:
+    """A value without a text."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize(
+    ("recorded", "stored"),
+    [
+        ("a \x00 b", "a  b"),
+        (r"C:\u0000\x \u0000", r"C:\u0000\x \u0000"),
+        ("\ud83d", "?"),
+        ("🤖 🎉", "🤖 🎉"),
+        ("x" * 1_000_000, "x" * 1_000_000),
+        (float("nan"), "nan"),
+        ({1: {2}}, {"1": [2]}),
+        (10**400 > 0, True),
+        (Unspeakable(), "<Unspeakable without a text>"),
+        (b"\xff", r"b'\xff'"),
+    ],
+)
+def test_whatever_an_action_records_is_stored(
+    database: Engine, recorded: object, stored: object
+) -> None:
+    """After the effect nothing may stand in the way of its record."""
+    store = PostgresStore(database)
+    claim = must_take(store)
+    store.begin_effect(claim, "e", {"text": recorded}, lease_seconds=LEASE)
+    store.settle_effect(claim, "e", "done", {"text": recorded})
+    store.finish(claim, LogStatus.COMPLETED, metadata={"details": recorded}, message=str(stored))
+    assert store.effects(31)["e"].detail == {"text": stored}
+    assert store.get_ticket_actions(31)[0].metadata == {"details": stored}
 
 
 @pytest.mark.parametrize("event", ["not_done", "unclear"])

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from tdx_dagster.tdx.call import CallLimits
 from tdx_dagster.tdx.client import Connection, Tdx
 from tdx_dagster.tdx.clock import Clock
 from tdx_dagster.tdx.sign_in import Credentials
-from tdx_dagster.tdx.transport import CallLimits
 from tests.tdx.scripted_server import ScriptedServer
 
 TICKET_APP, ASSET_APP = 46, 32

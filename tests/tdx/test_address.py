@@ -93,3 +93,12 @@ def test_links_lead_people_to_the_same_environment() -> None:
     assert asset_link(SANDBOX, 32, 7) == (
         "https://x.example.edu/SBTDNext/Apps/32/Assets/AssetDet?AssetID=7"
     )
+
+
+@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "[::1]:8000"])
+def test_http_leads_to_this_machine_alone(host: str) -> None:
+    """Everybody on the way to another one could read the sign-in."""
+    assert normalise_base_url(f"http://{host}").startswith("http://")
+    with pytest.raises(TdxSettingError, match="TDX_ALLOW_HTTP"):
+        normalise_base_url("http://tdx.example.edu")
+    assert normalise_base_url("http://tdx.example.edu", allow_http=True).startswith("http://")

@@ -1,15 +1,15 @@
-"""What each method of the facade sends, what it makes of the answer, and which setting it blames."""
+"""What each method of the client sends, what it makes of the answer, and which setting it blames."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
 
+from tdx_dagster.tdx.call import SENSOR_LIMITS
 from tdx_dagster.tdx.client import Connection, Tdx
-from tdx_dagster.tdx.errors import TdxBadAnswer, TdxRefused, TdxSettingError
-from tdx_dagster.tdx.models import Account, AssetSearch, FeedPost
+from tdx_dagster.tdx.errors import TdxBadAnswer, TdxRefused, TdxSettingError, TdxUnclear
+from tdx_dagster.tdx.models import Account, AssetSearch, FeedPost, PatchOperation
 from tdx_dagster.tdx.sign_in import Credentials
-from tdx_dagster.tdx.transport import SENSOR_LIMITS
 from tests.tdx.conftest import MakeTdx
 from tests.tdx.scripted_server import ScriptedServer, Step, answer
 
@@ -65,15 +65,6 @@ def test_any_success_of_a_post_is_one(server: ScriptedServer, tdx: Tdx, status: 
     assert (entry.id, entry.body) == (9, "Hello")
 
 
-@pytest.mark.parametrize("body", [None, b"", b"null", b"OK", b'"Posted"', b"{}", b"[1]", b"{bad"])
-def test_a_post_whose_answer_is_no_entry_is_done_all_the_same(
-    server: ScriptedServer, tdx: Tdx, body: bytes | None
-) -> None:
-    """To take it for failed would post the comment a second time."""
-    server.play(answer(200, body))
-    assert tdx.post_feed(31, FeedPost("Hello", is_private=True)) is None
-
-
 @pytest.mark.parametrize(
     ("step", "clearly"),
     [
@@ -109,7 +100,7 @@ def test_a_404_that_only_a_setting_can_cause_names_it(
     server: ScriptedServer, tdx: Tdx, call: Callable[[Tdx], object], setting: str
 ) -> None:
     """Case A35: with one id for both applications every asset search gave 404."""
-    server.play(answer(404))
+    server.play(answer(404, {"ID": -1, "Message": "Not found."}))
     with pytest.raises(TdxSettingError, match=setting):
         call(tdx)
 
@@ -119,7 +110,7 @@ def test_a_report_nobody_shared_with_us_is_a_setting_whatever_the_status(
     server: ScriptedServer, tdx: Tdx, status: int
 ) -> None:
     """Which status TDX answers is not documented; all mean the same to a person."""
-    server.play(answer(status))
+    server.play(answer(status, {"ID": -1, "Message": "No access."}))
     with pytest.raises(TdxSettingError, match="no report this account can see"):
         tdx.report(5)
 
@@ -324,6 +315,82 @@ def test_other_refusals_stay_with_their_item(server: ScriptedServer, tdx: Tdx) -
     server.play(answer(403, {"Message": "No access."}))
     with pytest.raises(TdxRefused, match="No access"):
         tdx.ticket_statuses()
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_wrong_ticketing_application_is_told_from_a_missing_ticket(
+    server: ScriptedServer, tdx: Tdx, status: int
+) -> None:
+    """TDX_APP_ID alone was the application of the assets: every ticket got a 404, and none was at fault."""
+    server.play(answer(200, [{"ID": 1}]))
+    tdx.check_ticket_app()
+    server.play(answer(status, {"ID": -1, "Message": "Not found."}))
+    with pytest.raises(TdxSettingError, match=r"TDX_TICKET_APP_ID \(or TDX_APP_ID.*\) 46"):
+        tdx.check_ticket_app()
+    assert server.calls[0] == "GET /TDWebApi/api/46/tickets/statuses"
+
+
+@pytest.mark.parametrize(
+    ("body", "clearly"),
+    [("Successfully removed the asset.", True), (b"", False), (b"null", False), ("Hello", False)],
+)
+def test_detaching_says_whether_the_answer_was_clear(
+    server: ScriptedServer, tdx: Tdx, body: object, clearly: bool
+) -> None:
+    """As attaching does."""
+    server.play(answer(200, body))
+    assert tdx.detach_asset(31, 1001) is clearly
+    assert server.calls == ["DELETE /TDWebApi/api/46/tickets/31/assets/1001"]
+
+
+def test_a_patch_sends_its_operations_and_gives_the_ticket(
+    server: ScriptedServer, tdx: Tdx
+) -> None:
+    """Only what it names is changed; a removal has no value."""
+    server.play(answer(200, {"ID": 31, "StatusID": 4}))
+    operations = [
+        PatchOperation("replace", "/StatusID", 4),
+        PatchOperation("remove", "/attributes/12"),
+    ]
+    assert tdx.patch_ticket(31, operations).status_id == 4
+    assert server.calls == ["PATCH /TDWebApi/api/46/tickets/31?notifyNewResponsible=false"]
+    assert server.seen[-1].json == [
+        {"op": "replace", "path": "/StatusID", "value": 4},
+        {"op": "remove", "path": "/attributes/12"},
+    ]
+    with pytest.raises(ValueError, match="without operations"):
+        tdx.patch_ticket(31, [])
+
+
+def test_a_patch_answered_with_another_ticket_is_unclear(server: ScriptedServer, tdx: Tdx) -> None:
+    """A cache or a proxy that mixes answers up says nothing about ours."""
+    server.play(answer(200, {"ID": 32}))
+    with pytest.raises(TdxUnclear):
+        tdx.patch_ticket(31, [PatchOperation("replace", "/StatusID", 4)])
+
+
+class Overtaken(Exception):
+    """Raised right before a write."""
+
+
+def test_what_is_raised_right_before_sending_keeps_every_write_from_being_sent(
+    server: ScriptedServer, tdx: Tdx
+) -> None:
+    """A claim that was lost while the call waited for its turn."""
+    server.play(answer(200, {"ID": 31}))
+
+    def refuse() -> None:
+        raise Overtaken
+
+    for write in (
+        lambda: tdx.attach_asset(31, 1001, before_send=refuse),
+        lambda: tdx.detach_asset(31, 1001, before_send=refuse),
+        lambda: tdx.post_feed(31, FeedPost("x", is_private=True), before_send=refuse),
+        lambda: tdx.patch_ticket(31, [PatchOperation("remove", "/x")], before_send=refuse),
+    ):
+        with pytest.raises(Overtaken):
+            write()
+    assert server.calls == []
 
 
 @pytest.mark.parametrize("uid", [None, "00000000-0000-0000-0000-000000000000"])

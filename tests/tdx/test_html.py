@@ -19,7 +19,12 @@ from tdx_dagster.tdx.html import body_text, normalised, visible_text
         ("<div>a<div>b</div>c</div>d", "a\nb\nc\nd"),
         ("<ul><li>a</li><li>b</li></ul>", "a\nb"),
         ("<b>a<p>b</p>c</b>d", "a\nb\ncd"),
-        ("a<img src='x'>b<hr>c<input>d<o:p>e</o:p>f", "a\nb\nc\nd\ne\nf"),
+        ("a<img src='x'>b<hr>c<input>d", "a\nb\nc\nd"),
+        ("<st1:place>LAB</st1:place>-07 7K2<x-mark>QX93</x-mark><o:p></o:p>", "LAB-07 7K2QX93"),
+        (
+            "CHEM-A1<sup>2</sup>, 7K2QX9<sup><a href='#1'>3</a></sup>, 1<sup>st</sup>",
+            "CHEM-A1, 7K2QX9, 1st",
+        ),
         (
             "&lt;CHEM-A1&gt; &amp;lt;b&amp;gt; &quot;x&quot; &#65;&#x42;",
             '<CHEM-A1> &lt;b&gt; "x" AB',
@@ -50,7 +55,16 @@ def test_b04_inline_tags_join_and_all_others_separate(html: str, seen: str) -> N
             "<table><tr><th>A</th><td></td><td>C</td></tr><tr><td></td><td>E</td></tr></table>",
             "A\t\tC\n\tE",
         ),
-        ("x<table><tr><td>a<br>b</td><td>c</td></tr></table>y", "x\na\nb\tc\ny"),
+        ("x<table><tr><td>a<br>b</td><td>c</td></tr></table>y", "x\n\na\nb\tc\n\ny"),
+        ("<table><tr><td>A</td></tr></table><table><tr><td>B</td></tr></table>", "A\n\nB"),
+        (
+            '<table><tr><td rowspan="2">A</td><td>B</td></tr><tr><td>C</td></tr><tr><td>D</td></tr></table>',
+            "A\tB\n\tC\nD",
+        ),
+        (
+            '<table><tr><td colspan="2">A</td><td>B</td></tr><tr><td>C</td><td>D</td><td>E</td></tr></table>',
+            "A\t\tB\nC\tD\tE",
+        ),
     ],
 )
 def test_the_cells_of_a_row_are_separated_by_tabs(html: str, seen: str) -> None:
@@ -72,6 +86,10 @@ def test_the_cells_of_a_row_are_separated_by_tabs(html: str, seen: str) -> None:
         "<div hidden>CHEM-A1<p>CHEM-A1</p></div>",
         '<div style="color:red; DISPLAY : none">CHEM-A1</div>',
         '<span style="mso-hide:all">CHEM-A1</span>',
+        "<s>CHEM-A1</s><del>CHEM-A1</del><strike>CHEM-A1</strike>",
+        '<span style="text-decoration: line-through">CHEM-A1</span>',
+        "<select><option>CHEM-A1</option><option value='CHEM-A1'>CHEM-A1</option></select>",
+        '<div style="opacity:0;max-height:0">CHEM-A1</div><div style="font-size: 0px">CHEM-A1</div>',
         "<template>CHEM-A1</template><svg><text>CHEM-A1</text></svg><noscript>CHEM-A1</noscript>",
     ],
 )

@@ -1,4 +1,4 @@
-"""Cutting a long answer into its elements: whatever its shape and wherever the window ends."""
+"""Cutting a long answer into its elements, whatever its shape."""
 
 import json
 import math
@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tdx_dagster.tdx import json_list
 from tdx_dagster.tdx.errors import TdxBadAnswer
 from tdx_dagster.tdx.json_list import iter_list
 
@@ -19,21 +18,17 @@ VALUES = st.recursive(
 )
 
 
-@given(values=st.lists(VALUES), piece=st.integers(1, 40), is_ascii=st.booleans())
-def test_the_elements_are_those_of_the_whole_wherever_the_window_ends(
-    values: list[object], piece: int, is_ascii: bool
-) -> None:
-    """A window may end within a number, an escape or a character."""
+@given(values=st.lists(VALUES), is_ascii=st.booleans())
+def test_the_elements_are_those_of_the_whole(values: list[object], is_ascii: bool) -> None:
+    """Whatever they are made of."""
     body = json.dumps(values, ensure_ascii=is_ascii).encode("utf-8", "surrogatepass")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_list, "PIECE", piece)
-        try:
-            expected = json.loads(body)
-        except UnicodeDecodeError:
-            with pytest.raises(TdxBadAnswer, match="UTF-8"):
-                list(iter_list(body))
-            return
-        assert list(iter_list(body)) == expected
+    try:
+        expected = json.loads(body)
+    except UnicodeDecodeError:
+        with pytest.raises(TdxBadAnswer, match="UTF-8"):
+            list(iter_list(body))
+        return
+    assert list(iter_list(body)) == expected
 
 
 @pytest.mark.parametrize(
@@ -76,8 +71,8 @@ def test_e03_a_number_that_is_none_does_not_cost_the_others() -> None:
     assert other == {"ID": 2}
 
 
-def test_a_long_list_takes_the_memory_of_a_window() -> None:
-    """Not that of all its elements."""
+def test_a_long_list_takes_the_memory_of_its_text_and_not_of_its_elements() -> None:
+    """As objects they would take several times as much."""
     body = json.dumps([{"ID": n, "Name": "x" * 500, "Nothing": None} for n in range(40_000)])
     raw = body.encode()
     del body
@@ -86,10 +81,10 @@ def test_a_long_list_takes_the_memory_of_a_window() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert count == 40_000
-    assert peak < len(raw) / 2
+    assert peak < len(raw) * 1.2
 
 
 def test_one_element_of_eight_megabytes_is_read() -> None:
-    """In steps that double, not once for each piece."""
+    """Long texts stand in inventories too."""
     big = {"ID": 1, "Name": "y" * 8_000_000}
     assert list(iter_list(json.dumps([big, {"ID": 2}]).encode())) == [big, {"ID": 2}]

@@ -1,4 +1,4 @@
-"""The client against a whole TDX: every call, every documented doubt with both outcomes, every fault."""
+"""The client against a whole TDX: every call, every documented uncertainty with both outcomes, every fault."""
 
 import threading
 from collections.abc import Iterator
@@ -21,6 +21,8 @@ from tdx_dagster.simulator import (
     State,
     blank_state,
 )
+from tdx_dagster.state.rate_limit import PostgresLimiter
+from tdx_dagster.tdx.call import CallLimits
 from tdx_dagster.tdx.client import Connection, Tdx
 from tdx_dagster.tdx.clock import REAL_CLOCK
 from tdx_dagster.tdx.errors import (
@@ -30,11 +32,10 @@ from tdx_dagster.tdx.errors import (
     TdxSettingError,
     TdxUnclear,
 )
-from tdx_dagster.tdx.models import AssetSearch, FeedPost, StatusClass
+from tdx_dagster.tdx.models import AssetSearch, FeedPost, PatchOperation, StatusClass
 from tdx_dagster.tdx.parse import parse_id
-from tdx_dagster.tdx.rate_limit import Limiter, PostgresLimiter
+from tdx_dagster.tdx.rate_limit import Limiter
 from tdx_dagster.tdx.sign_in import Credentials
-from tdx_dagster.tdx.transport import CallLimits
 
 # How late a busy machine may wake a thread; what is not cut off at its bound would last far longer.
 BUSY = 1.0
@@ -267,7 +268,7 @@ def test_an_asset_in_full_has_more_in_raw_than_one_in_a_search(tdx: Tdx) -> None
 
 
 def test_a_post_shows_that_our_account_wrote_it(tdx: Tdx) -> None:
-    """An entry is told for ours by what the server does not change: who posts it."""
+    """An entry is ours by what the server does not change: who posts it."""
     tdx.post_feed(7001, POST)
     account = tdx.account()
     assert account.uid is not None
@@ -296,7 +297,7 @@ def test_an_empty_report_is_empty_and_not_an_error(simulator: Simulator, tdx: Td
 def test_a_report_that_is_hidden_or_missing_names_the_setting(
     simulator: Simulator, tdx: Tdx, status: int
 ) -> None:
-    """What TDX answers is not documented; the person has to share the report, or mend the id."""
+    """What TDX answers is not documented; the person has to share the report, or correct the id."""
     simulator.options.invisible_report_status = status
     for report_id in (REPORT_ID + 2, 1):
         with pytest.raises(TdxSettingError, match=f"DAEMON_REPORT_ID.*{report_id}"):
@@ -441,11 +442,36 @@ def test_a_restart_of_the_server_goes_unnoticed(simulator: Simulator, tdx: Tdx) 
     assert simulator.calls.count("POST", FEED) == 1
 
 
-def test_an_empty_success_of_a_post_is_a_success(simulator: Simulator, tdx: Tdx) -> None:
-    """Posted, but the answer does not show the entry: never to be posted again."""
+def test_an_empty_success_of_a_post_is_unclear(simulator: Simulator, tdx: Tdx) -> None:
+    """Perhaps posted, but the answer does not show the entry: to be looked for, and never posted blindly."""
     simulator.faults.add("POST", FEED, empty=True, effect=True)
-    assert tdx.post_feed(7001, POST) is None
+    with pytest.raises(TdxUnclear):
+        tdx.post_feed(7001, POST)
     assert simulator.calls.count("POST", FEED) == 1
+
+
+def test_a_link_is_taken_off_again(tdx: Tdx) -> None:
+    """For undoing; a second time there is nothing to take off."""
+    assert tdx.attach_asset(7001, 1001)
+    assert tdx.detach_asset(7001, 1001)
+    assert tdx.ticket_items(7001) == ()
+    with pytest.raises(TdxRefused):
+        tdx.detach_asset(7001, 1001)
+
+
+def test_a_ticket_is_patched(simulator: Simulator, tdx: Tdx) -> None:
+    """A status without any comment."""
+    simulator.state.tickets[7001].update(TypeID=801, AccountID=201, PriorityID=851)
+    ticket = tdx.patch_ticket(7001, [PatchOperation("replace", "/StatusID", CLOSED)])
+    assert (ticket.id, ticket.status_id) == (7001, CLOSED)
+    assert tdx.ticket(7001).status_id == CLOSED
+
+
+def test_the_application_of_the_assets_is_no_ticketing_application(simulator: Simulator) -> None:
+    """Case A35: no ticket is at fault then."""
+    make(simulator).check_ticket_app()
+    with pytest.raises(TdxSettingError, match="TDX_APP_ID"):
+        make(simulator, ticket_app=ASSET_APP_ID).check_ticket_app()
 
 
 def test_eight_runs_share_one_limit_without_running_into_it(database_url: str) -> None:

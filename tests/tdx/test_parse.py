@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tdx_dagster.tdx import parse
+from tdx_dagster.tdx import parse, records
 from tdx_dagster.tdx.errors import TdxBadAnswer
-from tdx_dagster.tdx.http import Answer
+from tdx_dagster.tdx.http import Response
 from tdx_dagster.tdx.models import StatusClass
 from tdx_dagster.tdx.rate_headers import RateHeaders, wait_after_429
 
@@ -88,13 +88,13 @@ REPORT_FIELDS = {
     "DataRows": [{"TicketID": 7001, "18375": None}],
 }
 PARSERS: list[tuple[dict[str, Any], Callable[[object], object]]] = [
-    (TICKET_FIELDS, lambda data: parse.parse_ticket(data, NEW_YORK)),
-    (ENTRY_FIELDS, lambda data: parse.parse_feed_entry(data, NEW_YORK)),
-    (ITEM_FIELDS, parse.parse_ticket_item),
-    (ASSET_FIELDS, lambda data: parse.parse_asset(data, NEW_YORK)),
-    (STATUS_FIELDS, parse.parse_status),
-    (PERSON_FIELDS, parse.parse_account),
-    (REPORT_FIELDS, parse.parse_report),
+    (TICKET_FIELDS, lambda data: records.parse_ticket(data, NEW_YORK)),
+    (ENTRY_FIELDS, lambda data: records.parse_feed_entry(data, NEW_YORK)),
+    (ITEM_FIELDS, records.parse_ticket_item),
+    (ASSET_FIELDS, lambda data: records.parse_asset(data, NEW_YORK)),
+    (STATUS_FIELDS, records.parse_status),
+    (PERSON_FIELDS, records.parse_account),
+    (REPORT_FIELDS, records.parse_report),
 ]
 
 
@@ -128,7 +128,7 @@ def test_any_json_in_place_of_a_record_is_our_error(
 @given(body=st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_body_is_json_or_our_error(body: bytes) -> None:
     """Web pages, cut bodies and garbage come from proxies, not from TDX, and come all the same."""
-    answer = Answer(200, {}, body)
+    answer = Response(200, {}, body)
     assert isinstance(answer.message, str)
     try:
         answer.json()
@@ -140,7 +140,7 @@ def test_any_body_is_json_or_our_error(body: bytes) -> None:
 def test_hostile_json_is_our_error(body: bytes) -> None:
     """Python's own parser answers these with other exceptions, or with values JSON does not have."""
     with pytest.raises(TdxBadAnswer):
-        Answer(200, {}, body).json()
+        Response(200, {}, body).json()
 
 
 @given(text=st.text(), other=st.text(), now=st.floats(0, 1e11))
@@ -231,7 +231,7 @@ def test_every_form_of_date_is_one_moment(text: str, expected: str) -> None:
     "unset", [None, "", " ", "0001-01-01T05:00:00Z", "0001-01-01T00:00:00", "0001-01-01"]
 )
 def test_an_unset_date_is_none(unset: object) -> None:
-    """The year 1 stands for null where .NET has no null (reference, section 1.5)."""
+    """The year 1 stands for null where .NET has no null."""
     assert parse.parse_date(unset, NEW_YORK) is None
 
 
@@ -269,44 +269,44 @@ def test_every_date_of_ours_is_read_back(moment: datetime) -> None:
 def test_conversations_with_two_forms_of_date_sort_right() -> None:
     """Case A50: 18:00Z is 14:00 in New York, before the local 15:22."""
     entries = [
-        parse.parse_feed_entry({**ENTRY_FIELDS, "ID": number, "CreatedDate": date}, NEW_YORK)
+        records.parse_feed_entry({**ENTRY_FIELDS, "ID": number, "CreatedDate": date}, NEW_YORK)
         for number, date in [(1, "2026-04-03T15:22:01.607"), (2, "2026-04-03T18:00:00Z")]
     ]
-    assert [entry.id for entry in parse.oldest_first(entries)] == [2, 1]
+    assert [entry.id for entry in records.oldest_first(entries)] == [2, 1]
 
 
 def test_null_texts_are_empty() -> None:
     """Case A24: a null title became the text None, a null body ended the conversation step."""
-    ticket = parse.parse_ticket({"ID": 31, "Title": None, "Description": None}, UTC)
+    ticket = records.parse_ticket({"ID": 31, "Title": None, "Description": None}, UTC)
     assert (ticket.title, ticket.description, ticket.requestor_uid) == ("", "", None)
     assert ticket.is_rich_html is None
-    assert parse.parse_feed_entry({"ID": 70, "Body": None}, UTC).body == ""
+    assert records.parse_feed_entry({"ID": 70, "Body": None}, UTC).body == ""
 
 
 @pytest.mark.parametrize("uid", [None, "", "00000000-0000-0000-0000-000000000000"])
 def test_no_requestor_in_any_form_is_none(uid: object) -> None:
     """Case A38: searching by the zero GUID finds everything that has no owner."""
-    assert parse.parse_ticket({**TICKET_FIELDS, "RequestorUid": uid}, UTC).requestor_uid is None
+    assert records.parse_ticket({**TICKET_FIELDS, "RequestorUid": uid}, UTC).requestor_uid is None
 
 
 def test_guids_are_lower_case() -> None:
     """They are compared as text later on."""
     upper = "AAAAAAAA-2222-3333-4444-555555555555"
-    assert parse.parse_ticket({**TICKET_FIELDS, "RequestorUid": upper}, UTC).requestor_uid == (
+    assert records.parse_ticket({**TICKET_FIELDS, "RequestorUid": upper}, UTC).requestor_uid == (
         "aaaaaaaa-2222-3333-4444-555555555555"
     )
 
 
 def test_an_item_names_its_asset_only_where_an_asset_backs_it() -> None:
     """Case A14: the item's own id is never the asset's."""
-    assert parse.parse_ticket_item(ITEM_FIELDS).asset_id == 1001
-    service = parse.parse_ticket_item({**ITEM_FIELDS, "BackingItemType": 47})
+    assert records.parse_ticket_item(ITEM_FIELDS).asset_id == 1001
+    service = records.parse_ticket_item({**ITEM_FIELDS, "BackingItemType": 47})
     assert service.asset_id is None
 
 
 def test_a_report_keeps_its_rows_and_its_cap() -> None:
     """Cases A17, A21: columns, cap and rows are all there to judge by."""
-    report = parse.parse_report(REPORT_FIELDS)
+    report = records.parse_report(REPORT_FIELDS)
     assert report.rows == ({"TicketID": 7001, "18375": None},)
     assert report.max_results == 50
     assert [(c.header, c.name, c.sort_name) for c in report.columns] == [("ID", "TicketID", None)]
@@ -314,31 +314,31 @@ def test_a_report_keeps_its_rows_and_its_cap() -> None:
 
 def test_a_report_without_rows_is_empty_and_one_without_data_is_unreadable() -> None:
     """Case A22: an unreadable report must never look like an empty queue."""
-    assert parse.parse_report({**REPORT_FIELDS, "DataRows": []}).rows == ()
+    assert records.parse_report({**REPORT_FIELDS, "DataRows": []}).rows == ()
     with pytest.raises(TdxBadAnswer, match="data rows"):
-        parse.parse_report({**REPORT_FIELDS, "DataRows": None})
+        records.parse_report({**REPORT_FIELDS, "DataRows": None})
 
 
 def test_an_unknown_status_class_is_not_guessed() -> None:
     """Case A40: whether a ticket is finished decides whether we write to it."""
-    assert parse.parse_ticket(TICKET_FIELDS, UTC).status_class is StatusClass.NEW
+    assert records.parse_ticket(TICKET_FIELDS, UTC).status_class is StatusClass.NEW
     with pytest.raises(TdxBadAnswer, match="StatusClass"):
-        parse.parse_ticket({**TICKET_FIELDS, "StatusClass": 9}, UTC)
+        records.parse_ticket({**TICKET_FIELDS, "StatusClass": 9}, UTC)
 
 
 def test_text_that_no_database_takes_is_cleaned() -> None:
     """A NUL or half a surrogate pair in a mail would fail at the very last step."""
     odd = json.loads('"a\\u0000b\\ud800c"')
-    assert parse.parse_ticket({**TICKET_FIELDS, "Title": odd}, UTC).title == "abc"
-    assert parse.parse_ticket({**TICKET_FIELDS, "Title": "🤖"}, UTC).title == "🤖"
+    assert records.parse_ticket({**TICKET_FIELDS, "Title": odd}, UTC).title == "abc"
+    assert records.parse_ticket({**TICKET_FIELDS, "Title": "🤖"}, UTC).title == "🤖"
 
 
 def test_raw_records_are_kept_as_tdx_sent_them() -> None:
     """Bronze holds what TDX said, not what we made of it (case A21)."""
-    assert parse.parse_asset(ASSET_FIELDS, UTC).raw == ASSET_FIELDS
+    assert records.parse_asset(ASSET_FIELDS, UTC).raw == ASSET_FIELDS
 
 
 def test_an_unreadable_field_is_named() -> None:
     """Somebody has to find it among a hundred fields."""
     with pytest.raises(TdxBadAnswer, match="ModifiedDate of a TDX ticket is 'soon'"):
-        parse.parse_ticket({**TICKET_FIELDS, "ModifiedDate": "soon"}, UTC)
+        records.parse_ticket({**TICKET_FIELDS, "ModifiedDate": "soon"}, UTC)

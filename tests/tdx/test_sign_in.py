@@ -9,7 +9,7 @@ import pytest
 
 from tdx_dagster.tdx.client import Connection, Tdx
 from tdx_dagster.tdx.errors import TdxRefused, TdxRetryLater, TdxSettingError
-from tdx_dagster.tdx.http import Answer
+from tdx_dagster.tdx.http import Response
 from tdx_dagster.tdx.sign_in import Credentials, SignIn
 from tests.tdx.conftest import START, FakeTime, MakeTdx
 from tests.tdx.scripted_server import TOKEN, ScriptedServer, Step, answer
@@ -199,10 +199,10 @@ def test_a_token_that_another_thread_has_renewed_is_taken_as_it_is() -> None:
 
     def call(
         method: str, template: str, *, body: object = None, token: str | None = None
-    ) -> Answer:
+    ) -> Response:
         assert (method, template, token) == ("POST", "/auth", None)
         assert body == {"UserName": "robot", "Password": "Hunter-2"}
-        return Answer(200, {}, next(tokens))
+        return Response(200, {}, next(tokens))
 
     sign_in = SignIn(Credentials(username="robot", password="Hunter-2"))
     assert sign_in.token(call, 1) == "first.token.x"
@@ -210,7 +210,7 @@ def test_a_token_that_another_thread_has_renewed_is_taken_as_it_is() -> None:
         assert sign_in.renew("first.token.x", call, 1) == "second.token.x"
 
 
-def test_a_static_token_that_has_ended_is_a_setting_to_mend(
+def test_a_static_token_that_has_ended_is_a_setting_to_correct(
     server: ScriptedServer, make_tdx: MakeTdx
 ) -> None:
     """Case A07: it cannot be renewed, so every further call would fail too."""

@@ -35,7 +35,7 @@ def trusted(authority: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
 
 
-def test_an_untrusted_certificate_is_a_setting_to_mend(
+def test_an_untrusted_certificate_is_a_setting_to_correct(
     server: ScriptedServer, make_tdx: MakeTdx
 ) -> None:
     """Retrying never helps, and switching the check off is not the answer."""

@@ -10,11 +10,11 @@ from tdx_dagster.inventory.lookup import MemoryInventory
 from tdx_dagster.simulator import ASSET_APP_ID, BEID, TICKET_APP_ID, WEB_SERVICES_KEY, Simulator
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.state.store import ActionStore
+from tdx_dagster.tdx.call import CallLimits
 from tdx_dagster.tdx.client import Connection, Tdx
 from tdx_dagster.tdx.sign_in import Credentials
-from tdx_dagster.tdx.transport import CallLimits
 from tdx_dagster.tickets.actions.action import Action
-from tdx_dagster.tickets.batch import Batch, load_batch, run_action
+from tdx_dagster.tickets.batch import Batch, finish_batch, load_batch, run_action
 from tdx_dagster.tickets.once.runner import Outcome
 from tdx_dagster.tickets.once.writer import Times
 from tdx_dagster.tickets.pipeline import Pipeline
@@ -64,11 +64,12 @@ class Desk:
     def run(self, *tickets: int, dry_run: bool = False, run_id: str = "run") -> Batch:
         """One run over some tickets, as the ops make it."""
         tools = self.tools()
-        once = tools.once(self.pipeline, run_id, self.warnings.append)
-        batch = load_batch(once, self.pipeline, tickets, tools.view, dry_run=dry_run)
+        runner = tools.runner(self.pipeline, run_id, self.warnings.append)
+        batch = load_batch(runner, self.pipeline, tickets, tools.view, dry_run=dry_run)
         for action in self.pipeline.actions:
-            for _ in run_action(once, action, batch):
+            for _ in run_action(runner, action, batch):
                 pass
+        finish_batch(runner, batch)
         return batch
 
     def outcomes(self, *tickets: int, **how: Any) -> list[Outcome]:

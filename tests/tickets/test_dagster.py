@@ -13,7 +13,7 @@ from tdx_dagster.simulator import REPORT_ID, Simulator
 from tdx_dagster.state.store import ActionStore
 from tdx_dagster.tdx.errors import TdxRateLimited
 from tdx_dagster.tdx.models import Report
-from tdx_dagster.tickets import sensor
+from tdx_dagster.tickets import runs
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.comment import Comment
@@ -280,7 +280,7 @@ def test_c12_tickets_of_a_run_that_died_before_its_first_claim_are_launched_afte
     start = dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, "p")
     instance.report_dagster_event(start, run_id)
     assert isinstance(tick(desk(*LINE), instance), dg.SkipReason)
-    monkeypatch.setattr(sensor, "SILENT_SECONDS", -1.0)
+    monkeypatch.setattr(runs, "SILENT_SECONDS", -1.0)
     [request] = tick(desk(*LINE), instance).run_requests
     assert request.tags["dagster/asset_partition_range_end"] == "33"
     claim = {"pipeline": "p", "run_id": run_id, "lease_seconds": 300.0}

@@ -22,7 +22,6 @@ from tdx_dagster.tickets.actions.context import ActionContext
 from tdx_dagster.tickets.actions.effects import Effect
 from tdx_dagster.tickets.actions.outcome import Performed
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
-from tdx_dagster.tickets.once import writer
 from tdx_dagster.tickets.once.runner import Result
 from tdx_dagster.tickets.once.writer import Times
 
@@ -515,18 +514,18 @@ def test_two_configurations_of_a_summary_at_once_tell_each_result_once(
 def kill_before_settling(working: Desk, effect: str) -> None:
     """Run ticket 31 and die once an effect is there and before the log knows; its lease is over."""
     store = working.store
-    settle, begin = store.settle_effect, store.begin_effect
+    settle, confirm = store.settle_effect, store.confirm_intent
 
     def dies(claim: Any, name: str, event: str, detail: Any) -> None:
         if name.startswith(effect):
             raise Killed
         settle(claim, name, event, detail)
 
-    def begins(claim: Any, name: str, detail: Any, **how: Any) -> Any:
+    def confirms(claim: Any, name: str, detail: Any, **how: Any) -> Any:
         lease = -1.0 if name.startswith(effect) else how["lease_seconds"]
-        return begin(claim, name, detail, **how | {"lease_seconds": lease})
+        return confirm(claim, name, detail, **how | {"lease_seconds": lease})
 
-    store.settle_effect, store.begin_effect = dies, begins  # type: ignore[method-assign]
+    store.settle_effect, store.confirm_intent = dies, confirms  # type: ignore[method-assign]
     with pytest.raises(Killed):
         working.run(31)
 
@@ -566,7 +565,6 @@ def test_a_holder_that_lost_its_claim_while_it_waited_for_its_turn_sends_nothing
                     "UPDATE meta.daemon_action_log SET claim_token = gen_random_uuid()"
                 )
 
-    monkeypatch.setattr(writer, "FENCE_SECONDS", -1.0)
     monkeypatch.setattr(tools.tdx._transport._limiter, "acquire", waits)  # type: ignore[attr-defined]
     monkeypatch.setattr(working, "tools", lambda: tools)
     [outcome] = working.outcomes(31)

@@ -8,9 +8,10 @@ from tdx_dagster.state.records import FailureKind, LogRow, LogStatus
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.comment import Comment
+from tdx_dagster.tickets.actions.due import Due
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
 from tdx_dagster.tickets.pipeline import Pipeline
-from tdx_dagster.tickets.plan import Due, plan_ticket, plan_tickets
+from tdx_dagster.tickets.plan import plan_ticket, plan_tickets
 
 NOW = datetime(2026, 1, 6, 12, tzinfo=UTC)
 
@@ -106,7 +107,7 @@ def test_a_skip_of_the_older_daemon_is_for_good_and_ours_is_for_a_while() -> Non
     assert stands(pipeline(action), [row(action, LogStatus.SKIPPED)]) == [Due.DONE]
     later = NOW + timedelta(hours=1)
     waiting = row(action, LogStatus.SKIPPED, next_attempt_at=later)
-    assert stands(pipeline(action), [waiting]) == [Due.WAITING]
+    assert stands(pipeline(action), [waiting]) == [Due.CLOSED]
     due = row(action, LogStatus.SKIPPED, next_attempt_at=later, is_due=True)
     assert stands(pipeline(action), [due]) == [Due.RETRY]
 
@@ -138,5 +139,5 @@ def test_tickets_in_flight_are_not_asked_for_twice_and_known_partitions_are_not_
     """A slow run must not be joined by one a tick."""
     plan = plan_tickets(pipeline(Comment(comment_text="x")), [31, 32, 33], {})
     assert plan.pending == [31, 32, 33]
-    plan = plan.beside(partitions={31}, in_hand={32})
+    plan = plan.with_dagster_state(partitions={31}, queued={32})
     assert (plan.pending, plan.new_partitions, plan.in_flight) == ([31, 33], [32, 33], [32])

@@ -9,6 +9,7 @@ from tdx_dagster.definitions import build_defs, morning_checks
 from tdx_dagster.inventory.asset_checks import FRESH
 from tdx_dagster.inventory.assets import inventory_definitions
 from tdx_dagster.inventory.columns import ASSETS
+from tdx_dagster.inventory.settings import InventorySettings
 from tdx_dagster.simulator import Simulator
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
@@ -46,7 +47,7 @@ def definitions(simulator: Simulator, database: Engine) -> dg.Definitions:
     return dg.Definitions.merge(
         pipeline_definitions(desk.pipeline),
         inventory_definitions(),
-        morning_checks(["p"], "UTC"),
+        morning_checks(["p"], InventorySettings()),
         dg.Definitions(resources=resources, executor=dg.in_process_executor),
     )
 

@@ -15,7 +15,7 @@ from tdx_dagster.discovery.discover import (
     DiscoverySettings,
     Enquiry,
     Match,
-    Robot,
+    OwnPosts,
     confirm,
     discover,
 )
@@ -57,6 +57,7 @@ class AddAsset(Action):
     skip_if_requestor_asset_exists: bool = True
     active_status_only: bool = True
     computer_form_id: int | None = 2448
+    has_database: bool = True
     max_api_searches: int = Field(default=5, ge=0)
     fallback_excluded_accounts: tuple[str, ...] = ()
     active_status_ids: tuple[int, ...] | None = None
@@ -70,8 +71,11 @@ class AddAsset(Action):
         return self
 
     def hashed_settings(self) -> dict[str, object]:
-        """See `Action.hashed_settings`. The older daemon also hashed that it had a database."""
-        return super().hashed_settings() | {"has_database": True}
+        """See `Action.hashed_settings`. The older daemon also hashed whether it had a database.
+
+        The setting does nothing else: false gives the ids of a daemon that ran without one.
+        """
+        return super().hashed_settings() | {"has_database": self.has_database}
 
     def identifier_settings(self) -> IdentifierSettings:
         """Give what this installation adds to the rules about tokens."""
@@ -103,7 +107,7 @@ class AddAsset(Action):
         texts = (
             passage.text
             for ticket in tickets
-            for passage in opening_passages(ticket.ticket, Robot())
+            for passage in opening_passages(ticket.ticket, OwnPosts())
         )
         try:
             run.inventory.prefetch(list(texts), self.identifier_settings())
@@ -123,7 +127,7 @@ class AddAsset(Action):
                 "The inventory is too old to be trusted (INVENTORY_DISTRUSTED_HOURS): TDX is asked about "
                 "each computer found in it. Run `tdx-dagster ingest`, or see the job that loads it."
             )
-        for warning in self.active_statuses(run.inventory.statuses()).doubts():
+        for warning in self.active_statuses(run.inventory.statuses()).warnings():
             run.warn(warning)
 
     def perform(self, context: ActionContext) -> Performed:
@@ -174,7 +178,7 @@ def enquiry_of(
         has_assets=lambda: any(
             item.asset_id and item.asset_id not in by_robot for item in ticket.items()
         ),
-        robot=Robot(
+        own_posts=OwnPosts(
             texts=tuple(posted_texts),
             entry_ids=frozenset(entry for entry in ours if isinstance(entry, int)),
         ),

@@ -51,6 +51,9 @@ class TdxWrites(Protocol):
     def account(self) -> Account:
         """Give the account that is signed in; one call a process."""
 
+    def check_ticket_app(self) -> None:
+        """Check that the ticketing application is one; raises `TdxSettingError` where it is not."""
+
 
 class GuardedTdx:
     """The TDX client with a fence before each write: the twin of `ReadOnly`.
@@ -97,6 +100,10 @@ class GuardedTdx:
     def account(self) -> Account:
         """See `TdxWrites.account`."""
         return self._tdx.account()
+
+    def check_ticket_app(self) -> None:
+        """See `TdxWrites.check_ticket_app`."""
+        self._tdx.check_ticket_app()
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ class SummaryComment(Action):
         own = log.own
         if own is not None and own.status is LogStatus.SKIPPED and not own.is_due:
             return unfinished(own) if own.next_attempt_at else Due.DONE
-        results = [row for row in log.rows if row.has_lines and row.pipeline == log.pipeline]
+        results = [row for row in log.rows if row.pipeline == log.pipeline]
         if any(row.is_unsummarised for row in results):
             return Due.NEW if own is None else Due.AGAIN
         if any(due.should_run for due in log.earlier.values()):
@@ -61,7 +61,9 @@ class SummaryComment(Action):
         if own is not None:
             return Due.DONE
         state = unseen(log)
-        if (state is Due.AGAIN and results) or (state is Due.NEW and not self.skip_if_empty):
+        if (state is Due.AGAIN and any(row.has_lines for row in results)) or (
+            state is Due.NEW and not self.skip_if_empty
+        ):
             return state
         return Due.DONE
 

@@ -7,6 +7,7 @@ person). Does not: the steps of a single write (`writer`), deciding which ticket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from threading import Event, Thread
 from typing import Any
@@ -30,6 +31,7 @@ from tdx_dagster.tickets.actions.context import ActionContext, RunContext
 from tdx_dagster.tickets.actions.effects import Effect, TdxWrites, Writer
 from tdx_dagster.tickets.actions.outcome import GiveUp, Performed, RetryLater, Uncertain
 from tdx_dagster.tickets.once.writer import DryRunWriter, LiveWriter, TicketIsClosed, Times
+from tdx_dagster.tickets.takeover import may_have_been_worked_on
 from tdx_dagster.tickets.ticket_view import TicketView
 
 CLOSED = frozenset({StatusClass.COMPLETED, StatusClass.CANCELLED})
@@ -86,6 +88,7 @@ class ActionRunner:
         pipeline: Name of the pipeline.
         run_id: The Dagster run, for the history.
         times: How long facts are relied on.
+        taken_over_at: When the older daemon was stopped, where the pipeline says so.
         act_on_closed: Tickets that are completed or cancelled are acted on too (case A40).
         posted_texts: What the pipeline's actions write on tickets.
         warn: Takes sentences for the run's log.
@@ -98,6 +101,7 @@ class ActionRunner:
     run_id: str
     times: Times = field(default_factory=Times)
     act_on_closed: bool = False
+    taken_over_at: datetime | None = None
     posted_texts: Sequence[str] = ()
     warn: Callable[[str], None] = field(default=lambda _: None)
 
@@ -107,9 +111,13 @@ class ActionRunner:
         Raises:
             TdxSettingError: No ticket is at fault; the claim is given back as if it had not been taken.
         """
-        closed = self._closed(ticket)
-        is_open = bool(closed) and self._has_open_effect(action, ticket)
-        if closed and not is_open:
+        try:
+            closed = self._closed(ticket)
+        except TdxSettingError:
+            raise
+        except TdxError:
+            closed = ""  # shows again, and is recorded, once the action is claimed
+        if closed and not self._has_open_effect(action, ticket):
             return self._skip(action, ticket, closed)
         claim = self.store.claim(
             ticket.id,
@@ -122,7 +130,7 @@ class ActionRunner:
         if claim is None:
             return self._not_claimed(action, ticket)
         try:
-            return self._perform(action, ticket, claim, closed)
+            return self._perform(action, ticket, claim)
         except StaleClaim as error:
             return outcome_of(action, ticket, Result.SKIPPED, str(error), stops_ticket=True)
 
@@ -177,16 +185,9 @@ class ActionRunner:
         return DryRunWriter(self.tdx, ticket.id, action.identity().action_id, known)
 
     def _closed(self, ticket: TicketView) -> str:
-        """Say that the ticket is closed; empty where it is not, is acted on all the same, or is unreadable."""
-        if self.act_on_closed:
-            return ""
-        try:
-            read = ticket.ticket
-        except TdxSettingError:
-            raise
-        except TdxError:
-            return ""  # shows again, and is recorded, when the action asks for it
-        if read.status_class not in CLOSED:
+        """Say that the ticket is closed; empty where it is not, or is acted on all the same."""
+        read = ticket.ticket
+        if self.act_on_closed or read.status_class not in CLOSED:
             return ""
         return f"the ticket is {read.status_name or read.status_class.name.lower()}"
 
@@ -225,13 +226,19 @@ class ActionRunner:
             stops_ticket=not action.continue_on_failure,
         )
 
-    def _perform(self, action: Action, ticket: TicketView, claim: Claim, closed: str) -> Outcome:
+    def _perform(self, action: Action, ticket: TicketView, claim: Claim) -> Outcome:
         if claim.attempt > self.times.max_attempts:
             return self._fail(action, ticket, claim, _NeverEnded(claim.attempt - 1))
         writer = LiveWriter(
-            self.tdx, ticket.id, claim.identity.action_id, self.store, claim, self.times, closed
+            self.tdx, ticket.id, claim.identity.action_id, self.store, claim, self.times
         )
         try:
+            writer.closed = self._closed(ticket)
+            writer.looks_first = may_have_been_worked_on(
+                self.store.get_ticket_actions(ticket.id),
+                ticket.ticket.created_at,
+                self.taken_over_at,
+            )
             with self._renewed(claim):
                 performed = action.perform(self._context(ticket, writer))
             self._check_settled(action, ticket)

@@ -22,6 +22,9 @@ from tdx_dagster.tickets.actions.effects import (
 )
 from tdx_dagster.tickets.actions.outcome import RetryLater, Uncertain
 
+# An effect of the older daemon may be of any age.
+LONG_AGO_SECONDS = 20 * 365 * 24 * 3600.0
+
 
 @dataclass(frozen=True)
 class Times:
@@ -85,12 +88,14 @@ class LiveWriter(_TicketWriter):
         claim: What gives the right to write.
         times: How long facts are relied on.
         closed: Why nothing new may be written; empty while it may.
+        looks_first: The older daemon may have written on the ticket: look for each effect before writing it.
     """
 
     store: ActionStore
     claim: Claim
     times: Times
     closed: str = ""
+    looks_first: bool = False
     is_dry_run: bool = field(default=False, init=False)
 
     def effects(self) -> Mapping[str, EffectRecord]:
@@ -118,6 +123,8 @@ class LiveWriter(_TicketWriter):
             if record.state is EffectState.DONE:
                 return record.detail
             if record.state is EffectState.BEGUN:
+                if found := self._left_by_older_daemon(effect):
+                    return self._settle(effect, "reconciled", found)
                 try:
                     return self._write(effect, record.event_id)
                 except _Superseded:
@@ -128,6 +135,21 @@ class LiveWriter(_TicketWriter):
             if found is not None:
                 return self._settle(effect, "reconciled", found)
             absent_event = record.event_id
+
+    def _left_by_older_daemon(self, effect: Effect) -> Evidence | None:
+        """Look for an effect that the log does not know, as after an unclear answer."""
+        if not self.looks_first or effect.look is None:
+            return None
+        try:
+            return effect.look(
+                self.tdx,
+                EffectRecord(EffectState.OPEN, 0, LONG_AGO_SECONDS, effect.detail, self.action_id),
+            )
+        except TdxSettingError:
+            raise
+        except TdxError as error:
+            self._settle(effect, "not_done", {"error": str(error)})
+            raise RetryLater(f"{effect.name}: looking for it failed: {error}") from error
 
     def recover(self, effect: Effect) -> Evidence | None:
         """See `Writer.recover`."""

@@ -1,22 +1,22 @@
-"""The rate limiter, in memory and in PostgreSQL: twins, held to the same promises."""
+"""The rate limiter that all processes share: who is granted a call when, and what it learns."""
 
 import threading
 import time as real_time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
+from tdx_dagster.postgres import server
+from tdx_dagster.postgres.database import engine as make_engine
+from tdx_dagster.postgres.database import ensure_database
+from tdx_dagster.postgres.migrations import migrate
+from tdx_dagster.state.rate_limit import MOST_SLOTS, PostgresLimiter, ShareLimiter
 from tdx_dagster.tdx.clock import Clock
 from tdx_dagster.tdx.errors import TdxRateLimited, TdxRetryLater
-from tdx_dagster.tdx.rate_limit import (
-    MOST_SLOTS,
-    Limiter,
-    MemoryLimiter,
-    PostgresLimiter,
-    ShareLimiter,
-)
+from tdx_dagster.tdx.rate_limit import Limiter
 
 KEY = "GET /{app}/tickets/{id} at tdx.example.edu"
 
@@ -41,12 +41,9 @@ def sleeps() -> Sleeps:
     return Sleeps()
 
 
-@pytest.fixture(params=["memory", "postgres"])
-def limiter(request: pytest.FixtureRequest, sleeps: Sleeps) -> Limiter:
-    if request.param == "memory":
-        return MemoryLimiter(sleeps.clock)
-    url: str = request.getfixturevalue("database_url")
-    return PostgresLimiter(create_engine(url), sleeps.clock)
+@pytest.fixture
+def limiter(database: Engine, sleeps: Sleeps) -> Limiter:
+    return PostgresLimiter(database, sleeps.clock)
 
 
 def test_a_full_burst_passes_and_the_next_call_waits_for_the_window(
@@ -61,7 +58,7 @@ def test_a_full_burst_passes_and_the_next_call_waits_for_the_window(
 
 
 def test_keys_do_not_hold_each_other_up(limiter: Limiter, sleeps: Sleeps) -> None:
-    """Limits of two methods never interact (reference, section 4.1)."""
+    """Limits of two methods never interact."""
     limiter.acquire(KEY, 1, 60, 0)
     limiter.acquire("GET /reports/{id} at tdx.example.edu", 1, 60, 0)
     assert sleeps.asked == []
@@ -231,15 +228,33 @@ def _in_threads(run: Callable[[], None], count: int) -> None:
         thread.join()
 
 
-def test_without_its_database_nothing_is_called() -> None:
+@pytest.mark.parametrize("make", [make_engine, create_engine], ids=["ours", "plain"])
+def test_without_its_database_nothing_is_called(make: Callable[[str], Engine]) -> None:
     """A limiter that lets calls through when its database is away is none."""
-    limiter = PostgresLimiter(create_engine("postgresql+psycopg2://x:secret@127.0.0.1:1/none"))
+    limiter = PostgresLimiter(make("postgresql+psycopg2://x:secret@127.0.0.1:1/none"))
     with pytest.raises(TdxRetryLater, match="DATABASE_URL") as caught:
         limiter.acquire(KEY, 60, 60, 0)
     assert "secret" not in str(caught.value)
     # The answer of a call that is done must not be lost for this.
     limiter.learn(KEY, 60, 59, 60)
     limiter.penalise(KEY, 5)
+
+
+def test_a_server_that_stops_between_the_call_and_its_answer_costs_the_answer_nothing(
+    tmp_path: Path,
+) -> None:
+    """With the engine of production the driver's error is another one than SQLAlchemy's."""
+    url = server.start(tmp_path)
+    try:
+        migrate(ensure_database(url, "limits"))
+        limiter = PostgresLimiter(make_engine(ensure_database(url, "limits")))
+        limiter.acquire(KEY, 60, 60, 0)
+    finally:
+        server.stop(tmp_path)
+    limiter.learn(KEY, 60, 59, 60)
+    limiter.penalise(KEY, 5)
+    with pytest.raises(TdxRetryLater, match="DATABASE_URL"):
+        limiter.acquire(KEY, 60, 60, 0)
 
 
 def test_a_database_without_our_schema_is_no_reason_to_call(database_url: str) -> None:
@@ -280,10 +295,6 @@ def test_calls_of_one_window_become_free_together_when_it_ends(
 
 def age(limiter: Limiter, seconds: float) -> None:
     """Let time pass for a limiter."""
-    if isinstance(limiter, MemoryLimiter):
-        for window in limiter._windows.values():
-            window.slots = [slot - seconds for slot in window.slots]
-        return
     assert isinstance(limiter, PostgresLimiter)
     statement = text(
         "UPDATE meta.rate_window SET slots = (SELECT array_agg(slot - make_interval(secs => :seconds)"
@@ -296,7 +307,7 @@ def age(limiter: Limiter, seconds: float) -> None:
 def test_a_share_of_the_limit_is_ours_and_the_rest_is_left_to_others(
     limiter: Limiter, sleeps: Sleeps
 ) -> None:
-    """Two installations behind one address, told half each."""
+    """Two installations behind one address, half for each."""
     ours = ShareLimiter(limiter, 0.5)
     for left in (3, 2):
         ours.acquire(KEY, 4, 60, 0)

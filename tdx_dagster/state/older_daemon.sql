@@ -1,0 +1,61 @@
+-- What the older daemon left in the action log. Its rows name no pipeline and no run.
+
+-- name: groups
+-- Its rows by action id, with one of the configurations that the rows of this id noted.
+SELECT g.action_id, g.action_type, g.completed, g.failed, g.other, g.first, g.last,
+       (SELECT l.metadata -> 'config' FROM meta.daemon_action_log AS l
+        WHERE l.action_type = g.action_type AND l.action_id = g.action_id
+          AND jsonb_typeof(l.metadata -> 'config') = 'object' LIMIT 1) AS config
+FROM (
+    SELECT action_id, action_type, count(*) FILTER (WHERE status = 'completed') AS completed,
+           count(*) FILTER (WHERE status = 'failed') AS failed,
+           count(*) FILTER (WHERE status NOT IN ('completed', 'failed')) AS other,
+           min(executed_at) AS first, max(executed_at) AS last
+    FROM meta.daemon_action_log WHERE pipeline IS NULL AND run_id IS NULL
+    GROUP BY action_id, action_type
+) AS g ORDER BY g.action_id;
+
+-- name: order
+-- The order of its actions on a ticket, from the tickets it worked on last.
+SELECT action_id FROM (
+    SELECT action_id, row_number() OVER (PARTITION BY ticket_id ORDER BY executed_at, action_id) AS place
+    FROM meta.daemon_action_log
+    WHERE pipeline IS NULL AND run_id IS NULL AND ticket_id IN (
+        SELECT ticket_id FROM meta.daemon_action_log WHERE pipeline IS NULL AND run_id IS NULL
+        ORDER BY executed_at DESC NULLS LAST LIMIT 200)
+) AS placed GROUP BY action_id ORDER BY avg(place), action_id;
+
+-- name: partial
+-- Tickets that have rows of some of these actions and not of all: it may have died before a row.
+SELECT count(*) AS tickets, min(ticket_id) AS example FROM (
+    SELECT ticket_id FROM meta.daemon_action_log
+    WHERE pipeline IS NULL AND run_id IS NULL AND action_id = ANY (CAST(:action_ids AS text[]))
+    GROUP BY ticket_id HAVING count(*) < cardinality(CAST(:action_ids AS text[]))
+) AS incomplete;
+
+-- name: doubles
+-- Tickets on which it completed one type of action under several ids.
+SELECT action_type, count(*) AS tickets, min(ticket_id) AS example FROM (
+    SELECT ticket_id, action_type FROM meta.daemon_action_log
+    WHERE pipeline IS NULL AND run_id IS NULL AND status = 'completed' AND action_type <> 'summary_comment'
+    GROUP BY ticket_id, action_type HAVING count(*) > 1
+) AS twice GROUP BY action_type ORDER BY action_type;
+
+-- name: lost_summaries
+-- Results whose summary was built and never posted: it failed, is missing, or is older than the result.
+SELECT one.ticket_id, one.action_type, one.metadata -> 'details' AS details
+FROM meta.daemon_action_log AS one
+LEFT JOIN LATERAL (
+    SELECT status, executed_at FROM meta.daemon_action_log AS other
+    WHERE other.ticket_id = one.ticket_id AND other.action_type = 'summary_comment'
+    ORDER BY executed_at DESC NULLS LAST LIMIT 1
+) AS summary ON true
+WHERE one.pipeline IS NULL AND one.run_id IS NULL AND one.status = 'completed'
+  AND one.metadata -> 'config' ->> 'add_summary_comment' = 'true'
+  AND (summary.status IS NULL OR summary.status = 'failed' OR summary.executed_at < one.executed_at)
+ORDER BY one.ticket_id, one.executed_at;
+
+-- name: recent_writes
+-- Its rows of the last while: somebody runs it now. Found by the index over the time alone.
+SELECT count(*) AS rows, max(executed_at) AS last FROM meta.daemon_action_log
+WHERE executed_at > clock_timestamp() - CAST(:within AS interval) AND pipeline IS NULL AND run_id IS NULL;

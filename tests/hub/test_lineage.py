@@ -1,0 +1,84 @@
+"""Assets that another code location makes are the very same assets here, and silver follows them."""
+
+import dagster as dg
+import pytest
+from sqlalchemy import Engine, text
+
+from tdx_dagster.inventory.assets import inventory_definitions
+from tdx_dagster.inventory.columns import ASSETS, InventoryKeys
+from tdx_dagster.inventory.settings import InventorySettings
+from tdx_dagster.settings import SettingsError, load_inventory_settings
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def test_keys_and_group_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One asset of theirs may stand for several kinds of ours."""
+    monkeypatch.setenv("INVENTORY_SOURCE", "external")
+    monkeypatch.setenv("INVENTORY_GROUP", "hub")
+    monkeypatch.setenv(
+        "INVENTORY_ASSET_KEYS", "assets=hub/raw, people = hub/raw, computers=robot/computers"
+    )
+    settings = load_inventory_settings()
+    keys = InventoryKeys.of(settings)
+    nothing = dg.ResourceDefinition.none_resource()
+    defs = dg.Definitions.merge(
+        inventory_definitions(settings), dg.Definitions(resources={"database": nothing})
+    )
+    graph = defs.resolve_asset_graph()
+    assert keys.bronze == (dg.AssetKey(["bronze", "tdx_statuses"]), dg.AssetKey(["hub", "raw"]))
+    assert graph.get(dg.AssetKey(["robot", "computers"])).parent_keys == set(keys.bronze)
+    assert {graph.get(key).group_name for key in graph.get_all_asset_keys()} == {"hub"}
+    assert not any(graph.get(key).is_executable for key in keys.bronze)
+
+
+@pytest.mark.parametrize(
+    "value", ["hub/tdx_assets", "asset=hub/x", "assets=", "assets=silver/computers", "assets=a//b"]
+)
+def test_a_wrong_key_is_told_as_one(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """Nobody should look for it in a graph that does not join."""
+    monkeypatch.setenv("INVENTORY_ASSET_KEYS", value)
+    with pytest.raises(SettingsError, match="INVENTORY_ASSET_KEYS"):
+        load_inventory_settings()
+
+
+def test_an_observation_feeds_the_freshness_of_dagster(database: Engine) -> None:
+    """Dagster counts materialisations alone; each load is reported once, with its own time."""
+    load = text(
+        "INSERT INTO bronze.raw_entities (entity_type, source_system, external_id, raw_data, ingested_at) "
+        "VALUES ('asset', 'tdx', '1', '{}', now() - make_interval(hours => :hours))"
+    )
+    resource = dg.ResourceDefinition.hardcoded_resource(_Port(database))
+    defs = dg.Definitions.merge(
+        inventory_definitions(InventorySettings(source="external")),
+        dg.Definitions(resources={"database": resource}),
+    )
+    job = defs.resolve_implicit_global_asset_job_def()
+
+    def reported(instance: dg.DagsterInstance) -> list[float]:
+        records = instance.fetch_materializations(ASSETS, limit=10).records
+        return [record.timestamp for record in records]
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        counts = []
+        for hours in (30, None, 2):
+            if hours:
+                with database.begin() as connection:
+                    connection.execute(load, {"hours": hours})
+            observed = InventoryKeys().bronze
+            job.execute_in_process(instance=instance, asset_selection=[*observed], run_config=QUIET)
+            counts.append(len(reported(instance)))
+        newest, oldest = reported(instance)
+    assert counts == [1, 1, 2]
+    assert newest - oldest == pytest.approx(28 * 3600, abs=60)
+
+
+class _Port:
+    """Gives the database of the test."""
+
+    def __init__(self, database: Engine) -> None:
+        self._database = database
+
+    def engine(self) -> Engine:
+        """See `DatabaseProvider`."""
+        return self._database
