@@ -360,6 +360,24 @@ class PostgresStore:
         with self._transaction() as connection:
             return connection.execute(QUERIES["clear_failed"], values).rowcount
 
+    def retry_now(
+        self,
+        ticket_ids: Collection[int],
+        action_ids: Collection[str],
+        *,
+        run_id: str,
+        include_uncertain: bool,
+    ) -> int:
+        """See `ActionStore.retry_now`."""
+        asked = self._all(
+            "retry_now",
+            ticket_ids=sorted(ticket_ids),
+            action_ids=sorted(action_ids),
+            run_id=run_id,
+            include_uncertain=include_uncertain,
+        )
+        return len(asked)
+
 
 def _renew(connection: Connection, claim: Claim, lease_seconds: float) -> None:
     values = _holder(claim) | {"lease_seconds": lease_seconds}
