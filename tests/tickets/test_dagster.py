@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from tdx_dagster.component import pipeline_definitions
 from tdx_dagster.simulator import REPORT_ID, Simulator
+from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.state.store import ActionStore
 from tdx_dagster.tdx.errors import TdxRateLimited
 from tdx_dagster.tdx.models import Report
@@ -20,7 +21,9 @@ from tdx_dagster.tickets.actions.comment import Comment
 from tdx_dagster.tickets.actions.context import ActionContext
 from tdx_dagster.tickets.actions.outcome import Performed
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
-from tdx_dagster.tickets.job import batch_io_manager, run_config
+from tdx_dagster.tickets.job import batch_io_manager
+from tdx_dagster.tickets.run_config import run_config
+from tdx_dagster.tickets.run_tags import LAUNCHED_BY, SENSOR
 from tdx_dagster.tickets.services import NotConfigured
 
 from .desk import Desk, client
@@ -47,6 +50,18 @@ class SensorServices:
     def store(self) -> ActionStore:
         """The log."""
         return self._store
+
+
+class Port:
+    """Gives the database of a desk."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def engine(self) -> Engine:
+        """See `DatabaseProvider`."""
+        assert isinstance(self._desk.store, PostgresStore)
+        return self._desk.store._engine
 
 
 class OnlyOn(Action):
@@ -81,6 +96,7 @@ def definitions(desk: Desk, error: Exception | None = None) -> dg.Definitions:
                 "ticket_tools": desk.tools(),
                 "polling": SensorServices(desk, error),
                 "batch_io": batch_io_manager,
+                "database": Port(desk),
             },
             executor=dg.in_process_executor,
         ),
@@ -88,12 +104,17 @@ def definitions(desk: Desk, error: Exception | None = None) -> dg.Definitions:
 
 
 def run(
-    desk: Desk, instance: dg.DagsterInstance, *keys: str, dry_run: bool = False
+    desk: Desk,
+    instance: dg.DagsterInstance,
+    *keys: str,
+    dry_run: bool = False,
+    launched_by: str = SENSOR,
 ) -> dg.ExecuteInProcessResult:
     instance.add_dynamic_partitions("p_tickets", list(keys))
     tags = {
         "dagster/asset_partition_range_start": keys[0],
         "dagster/asset_partition_range_end": keys[-1],
+        LAUNCHED_BY: launched_by,
     }
     return (
         definitions(desk)
@@ -135,7 +156,7 @@ def test_a_run_over_a_range_materialises_each_ticket_with_what_people_want_to_re
     assert shown["31"]["ticket"].value.endswith("/TDNext/Apps/46/Tickets/TicketDet?TicketID=31")
     assert "| add_asset | completed | Added 1 asset: PSYC-GID08" in shown["31"]["actions"].value
     assert "psyc-gid08 in title is its name" in shown["31"]["computers attached"].value
-    assert shown["31"]["run: TDX calls"].value > 0
+    assert shown["31"]["title"].value
 
 
 def test_a_dry_run_observes_what_would_be_written_and_materialises_nothing(
@@ -159,7 +180,7 @@ def test_c29_one_bad_ticket_of_a_batch_turns_the_run_red_and_the_others_are_mate
     assert not result.success
     assert set(materialised(instance)) == {"31", "33"}
     assert [event.step_key for event in result.all_events if event.is_step_failure] == [
-        "tickets__p.record"
+        "tickets__p.OnlyOn"
     ]
 
 
