@@ -43,6 +43,23 @@ def _plain_mappings(_: dg.ResolutionContext, entries: Any) -> Sequence[Mapping[s
     return [dict(entry) if isinstance(entry, Mapping) else entry for entry in entries]
 
 
+def _moment(_: dg.ResolutionContext, given: Any) -> datetime | None:  # noqa: ANN401  YAML
+    """Read a time of ISO 8601; one without a zone is UTC.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if given is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(str(given))
+    except ValueError:
+        raise ValueError(
+            f"taken_over_at = {given!r} is no time; write it like 2026-01-31T17:00:00Z, in quotes"
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 class TicketPipeline(dg.Component, dg.Model, dg.Resolvable):
     """One TDX report with its actions; the folder's name is the pipeline's."""
 
@@ -51,8 +68,11 @@ class TicketPipeline(dg.Component, dg.Model, dg.Resolvable):
     interval_seconds: int = Field(300, ge=SHORTEST_INTERVAL, description="Between two looks.")
     tickets_per_run: int = Field(30, ge=1, le=500, description="At most so many in one run.")
     act_on_closed: bool = Field(default=False, description="Act on closed tickets too.")
-    taken_over_at: datetime | None = Field(
-        None, description="When an older daemon was stopped; what it did on tickets is looked for."
+    taken_over_at: Annotated[datetime | None, dg.Resolver(_moment, model_field_type=str | None)] = (
+        Field(
+            None,
+            description="When an older daemon was stopped; what it did on tickets is looked for.",
+        )
     )
     actions: Annotated[
         Sequence[Mapping[str, Any]],
@@ -82,17 +102,12 @@ class TicketPipeline(dg.Component, dg.Model, dg.Resolvable):
             interval_seconds=self.interval_seconds,
             tickets_per_run=self.tickets_per_run,
             act_on_closed=self.act_on_closed,
-            taken_over_at=_in_utc(self.taken_over_at),
+            taken_over_at=self.taken_over_at,
         )
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Make the definitions of the pipeline."""
         return pipeline_definitions(self.spec(context.path.name, place_of(context.path)))
-
-
-def _in_utc(moment: datetime | None) -> datetime | None:
-    """Take a time without a zone as UTC."""
-    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def pipeline_definitions(pipeline: Pipeline) -> dg.Definitions:

@@ -31,6 +31,16 @@ from tdx_dagster.state.records import (
     StoredResult,
     StoreUnavailable,
 )
+from tdx_dagster.state.rows import (
+    effect_record,
+    first_line,
+    holder_values,
+    identity_columns,
+    identity_values,
+    log_row,
+    status_of,
+    stored_result,
+)
 from tdx_dagster.state.storable import storable_json, storable_text
 
 QUERIES = Queries(Path(__file__).with_name("queries.sql"))
@@ -66,7 +76,7 @@ class PostgresStore:
                 yield connection
         except (SQLAlchemyError, DatabaseError) as error:
             raise StoreUnavailable(
-                f"The action log cannot be asked ({_cause(error)}); nothing is written to TDX "
+                f"The action log cannot be asked ({first_line(error)}); nothing is written to TDX "
                 "until it can. See `tdx-dagster check`."
             ) from error
 
@@ -75,6 +85,7 @@ class PostgresStore:
         with self._transaction() as connection:
             return connection.execute(QUERIES[query], values).mappings().all()
 
+    @repeats_conflicts
     def _execute(self, query: str, **values: Any) -> None:  # noqa: ANN401  bind values
         with self._transaction() as connection:
             connection.execute(QUERIES[query], values)
@@ -83,7 +94,7 @@ class PostgresStore:
         """See `ActionStore.rows`."""
         found: dict[int, list[LogRow]] = {}
         for row in self._all("rows", ticket_ids=sorted(ticket_ids)):
-            found.setdefault(row["ticket_id"], []).append(_log_row(row))
+            found.setdefault(row["ticket_id"], []).append(log_row(row))
         return found
 
     def claim(
@@ -101,7 +112,7 @@ class PostgresStore:
         taken = self._all(
             "claim",
             ticket_id=ticket_id,
-            **_identity(identity),
+            **identity_values(identity),
             pipeline=pipeline,
             run_id=run_id,
             token=token,
@@ -118,7 +129,7 @@ class PostgresStore:
             taken[0]["attempts"],
             pipeline,
             run_id,
-            _status(previous) if previous else None,
+            status_of(previous) if previous else None,
         )
 
     @repeats_conflicts
@@ -144,12 +155,13 @@ class PostgresStore:
             last = _last_event(connection, claim, effect)
             state = EffectState.of(last["event"]) if last else None
             if last and state and last["attempt_id"] != absent_event:
-                return _effect(state, last)
+                return effect_record(state, last)
             if absent_event is not None:
                 _note(connection, claim, "absent", effect, {"supersedes": absent_event})
             event_id = _note(connection, claim, "intent", effect, detail)
             return EffectRecord(EffectState.BEGUN, event_id, 0.0, detail, claim.identity.action_id)
 
+    @repeats_conflicts
     def confirm_intent(
         self,
         claim: Claim,
@@ -206,7 +218,7 @@ class PostgresStore:
             "metadata": storable_json(metadata or {}),
         }
         with self._transaction() as connection:
-            if not connection.execute(QUERIES["finish"], _holder(claim) | values).first():
+            if not connection.execute(QUERIES["finish"], holder_values(claim) | values).first():
                 raise StaleClaim(_stale(claim))
             if summarised:
                 connection.execute(
@@ -215,11 +227,12 @@ class PostgresStore:
                 )
             _note(connection, claim, status.value, None, {"message": message} if message else {})
 
+    @repeats_conflicts
     def release(self, claim: Claim, *, message: str) -> None:
         """See `ActionStore.release`."""
         values = {"previous": claim.previous.value if claim.previous else None}
         with self._transaction() as connection:
-            if not connection.execute(QUERIES["release"], _holder(claim) | values).first():
+            if not connection.execute(QUERIES["release"], holder_values(claim) | values).first():
                 raise StaleClaim(_stale(claim))
             _note(connection, claim, "released", None, {"message": message})
 
@@ -239,7 +252,7 @@ class PostgresStore:
             self._all(
                 "skip",
                 ticket_id=ticket_id,
-                **_identity(identity),
+                **identity_values(identity),
                 pipeline=pipeline,
                 run_id=run_id,
                 message=storable_text(message),
@@ -250,16 +263,8 @@ class PostgresStore:
 
     def results(self, ticket_id: int, pipeline: str) -> Sequence[StoredResult]:
         """See `ActionStore.results`."""
-        return [
-            StoredResult(
-                row["action_id"],
-                row["name"],
-                tuple(row["summary_lines"]),
-                row["executed_at"],
-                row["is_summarised"],
-            )
-            for row in self._all("results", ticket_id=ticket_id, pipeline=pipeline)
-        ]
+        rows = self._all("results", ticket_id=ticket_id, pipeline=pipeline)
+        return [stored_result(row) for row in rows]
 
     def open_tickets(self, pipeline: str, ticket_ids: Collection[int]) -> None:
         """See `ActionStore.open_tickets`."""
@@ -279,7 +284,7 @@ class PostgresStore:
         for row in self._all("effects", ticket_id=ticket_id):
             state = EffectState.of(row["event"])
             if state is not None:
-                found[row["effect"]] = _effect(state, row)
+                found[row["effect"]] = effect_record(state, row)
         return found
 
     def has_executed(self, ticket_id: int, action_id: str) -> bool:
@@ -297,15 +302,10 @@ class PostgresStore:
         metadata: Mapping[str, Any],
     ) -> bool:
         """See `ActionStore.mark_completed`."""
-        return bool(
-            self._all(
-                "mark_completed",
-                ticket_id=ticket_id,
-                **_identity(identity),
-                pipeline=pipeline,
-                metadata=storable_json(metadata),
-            )
+        done = self.mark_all_completed(
+            [ticket_id], [identity], pipeline=pipeline, metadata=metadata
         )
+        return done > 0
 
     def mark_all_completed(
         self,
@@ -316,16 +316,14 @@ class PostgresStore:
         metadata: Mapping[str, Any],
     ) -> int:
         """See `ActionStore.mark_all_completed`."""
-        columns = [_identity(identity) for identity in identities]
-        return len(
-            self._all(
-                "mark_all_completed",
-                ticket_ids=sorted(ticket_ids),
-                **{name: [each[name] for each in columns] for name in IDENTITY_COLUMNS},
-                pipeline=pipeline,
-                metadata=storable_json(metadata),
-            )
+        rows = self._all(
+            "mark_all_completed",
+            ticket_ids=sorted(ticket_ids),
+            **identity_columns(identities),
+            pipeline=pipeline,
+            metadata=storable_json(metadata),
         )
+        return len(rows)
 
     def get_ticket_actions(self, ticket_id: int) -> Sequence[LogRow]:
         """See `ActionStore.get_ticket_actions`."""
@@ -380,7 +378,7 @@ class PostgresStore:
 
 
 def _renew(connection: Connection, claim: Claim, lease_seconds: float) -> None:
-    values = _holder(claim) | {"lease_seconds": lease_seconds}
+    values = holder_values(claim) | {"lease_seconds": lease_seconds}
     if not connection.execute(QUERIES["renew"], values).first():
         raise StaleClaim(_stale(claim))
 
@@ -409,47 +407,7 @@ def _note(
         "effect": effect,
         "detail": storable_json(detail),
     }
-    return int(connection.execute(QUERIES["note"], _holder(claim) | values).scalar_one())
-
-
-def _holder(claim: Claim) -> dict[str, Any]:
-    return {
-        "ticket_id": claim.ticket_id,
-        "action_id": claim.identity.action_id,
-        "token": claim.token,
-    }
-
-
-IDENTITY_COLUMNS = ("action_type", "action_id", "action_hash", "action_name")
-
-
-def _identity(identity: ActionIdentity) -> dict[str, Any]:
-    return {
-        "action_type": identity.action_type,
-        "action_id": identity.action_id,
-        "action_hash": identity.action_hash,
-        "action_name": identity.name,
-    }
-
-
-def _effect(state: EffectState, row: RowMapping) -> EffectRecord:
-    return EffectRecord(
-        state, row["attempt_id"], float(row["age_seconds"]), row["detail"], row["action_id"]
-    )
-
-
-def _log_row(row: RowMapping) -> LogRow:
-    values = dict(row)
-    kind = values.pop("failure_kind")
-    return LogRow(
-        **(values | {"metadata": values["metadata"] or {}, "status": _status(values["status"])}),
-        failure_kind=FailureKind(kind) if kind else None,
-    )
-
-
-def _status(text: str) -> LogStatus:
-    # A word we do not know counts as done: acting on it could be a second time.
-    return LogStatus(text) if text in set(LogStatus) else LogStatus.COMPLETED
+    return int(connection.execute(QUERIES["note"], holder_values(claim) | values).scalar_one())
 
 
 def _stale(claim: Claim) -> str:
@@ -457,8 +415,3 @@ def _stale(claim: Claim) -> str:
         f"The claim of run {claim.run_id} on {claim.identity.action_id} of ticket {claim.ticket_id} "
         "ran out or was taken over; nothing more is written by it."
     )
-
-
-def _cause(error: Exception) -> str:
-    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -194,15 +194,6 @@ SELECT EXISTS (
       AND (status = 'completed' OR (status = 'skipped' AND next_attempt_at IS NULL))
 );
 
--- name: mark_completed
--- Record an action as completed without doing it.
-INSERT INTO meta.daemon_action_log
-    (ticket_id, action_type, action_id, action_hash, action_name, pipeline, status, executed_at, metadata)
-VALUES (:ticket_id, :action_type, :action_id, :action_hash, :action_name, :pipeline, 'completed',
-        clock_timestamp(), CAST(:metadata AS jsonb))
-ON CONFLICT (ticket_id, action_id) DO NOTHING
-RETURNING log_id;
-
 -- name: mark_all_completed
 -- Record actions as completed on many tickets without doing them.
 INSERT INTO meta.daemon_action_log

@@ -88,7 +88,7 @@ class Batch:
         return [ticket for ticket in self.tickets if ticket.failure]
 
     @property
-    def is_lost(self) -> bool:
+    def has_failed(self) -> bool:
         """Whether every ticket has failed and nothing is left to do."""
         return bool(self.tickets) and all(
             ticket.failure and ticket.stopped for ticket in self.tickets

@@ -1,7 +1,7 @@
 """Partition keys, ranges of keys that one run can take, and the runs in flight.
 
-A range follows the order in which keys were added, so tickets added together in one tick are contiguous
-(dagster-notes). Keys are digits only: a comma would break the UI's backfill dialog (case C09).
+A range follows the order in which keys were added, so tickets added together in one tick are contiguous.
+Keys are digits only: a comma would break the UI's backfill dialog (case C09).
 """
 
 import re

@@ -101,7 +101,7 @@ def test_a_custom_actions_new_setting_with_a_default_leaves_its_id_alone() -> No
 def test_a_wrong_action_is_refused_with_its_place_its_field_and_the_nearest_name(
     entry: object, words: list[str]
 ) -> None:
-    """People who write YAML get a sentence, not a traceback (DESIGN 7)."""
+    """People who write YAML get a sentence, not a traceback."""
     with pytest.raises(BadAction) as caught:
         read_actions([{"type": "add_asset", "name": "first"}, entry], "defs/x/defs.yaml")  # type: ignore[list-item]
     assert "defs/x/defs.yaml: action 2" in str(caught.value)

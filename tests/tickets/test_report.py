@@ -35,7 +35,7 @@ def test_a17_the_column_is_found_under_its_usual_names(name: str) -> None:
 
 
 def test_a17_a_column_named_by_its_header_is_read_by_its_key() -> None:
-    """Rows are keyed by column name, never by header (reference 6.3)."""
+    """Rows are keyed by column name, never by header."""
     column = ReportColumn("Incident", "18375", "TicketID")
     assert read_tickets(report({"TicketID": 31}, columns=(column,)), "Incident").ticket_ids == (31,)
     column = ReportColumn("Incident", "18375", None)
@@ -70,4 +70,5 @@ def test_a21_a_report_at_its_cap_is_flagged() -> None:
     rows = [{"TicketID": ticket} for ticket in (31, 32)]
     assert read_tickets(report(*rows, cap=2)).may_be_cut
     assert not read_tickets(report(*rows, cap=50)).may_be_cut
+    assert not read_tickets(report(*rows, cap=1)).may_be_cut, "the cap does not apply"
     assert not read_tickets(report(cap=50)).may_be_cut

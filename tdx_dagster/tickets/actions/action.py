@@ -89,7 +89,7 @@ class Action(BaseModel, ABC):
         return settings
 
     def identity(self) -> ActionIdentity:
-        """Compute the identity: `type:sha256(text of the sorted settings)[:12]:version` (DESIGN 4)."""
+        """Compute the identity: `type:sha256(text of the sorted settings)[:12]:version`."""
         text = str(sorted(self.hashed_settings().items()))
         digest = hashlib.sha256(text.encode()).hexdigest()
         type_name = self.type_name()
