@@ -87,13 +87,6 @@ class Batch:
         """Tickets with a failure."""
         return [ticket for ticket in self.tickets if ticket.failure]
 
-    @property
-    def has_failed(self) -> bool:
-        """Whether every ticket has failed and nothing is left to do."""
-        return bool(self.tickets) and all(
-            ticket.failure and ticket.stopped for ticket in self.tickets
-        )
-
 
 def load_batch(
     runner: ActionRunner,
