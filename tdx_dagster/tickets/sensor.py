@@ -121,11 +121,30 @@ def _answer(
     if plan.pending:
         if polled.error:
             context.log.warning(f"{polled.error} Tickets that a run has begun go on without it.")
+        if _is_switched_off(context, pipeline.sensor_name):
+            return dg.SkipReason(
+                f"The sensor is switched off, so nothing is launched; {len(plan.pending)} tickets are due."
+            )
         return _launch(pipeline, plan, in_order)
     if polled.error and not isinstance(polled.error, TdxRetryLater):
         raise polled.error
     _warn_of_people_needed(context, plan)
     return dg.SkipReason(str(polled.error) if polled.error else _nothing(report, plan, log))
+
+
+def _is_switched_off(context: dg.SensorEvaluationContext, name: str) -> bool:
+    """Tell whether a person has switched the sensor off while the tick was under way.
+
+    Dagster looks itself only once the first run has been launched.
+    """
+    here = context.code_location_origin
+    return any(
+        state.instigator_name == name
+        and state.instigator_type.name == "SENSOR"
+        and state.status.name == "STOPPED"
+        and here in {None, state.origin.repository_origin.code_location_origin}
+        for state in context.instance.all_instigator_state()
+    )
 
 
 def _with_dagster_state(

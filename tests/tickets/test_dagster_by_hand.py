@@ -6,6 +6,13 @@ from typing import Any, ClassVar
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus
 from sqlalchemy import Engine
 
 from tdx_dagster.simulator import Simulator
@@ -305,6 +312,18 @@ def test_a_tick_with_nothing_due_says_who_waits_for_what(
     working.store.clear_failed_actions(32)
     working.run(32)
     assert "2 done, 1 waits until " in str(tick(working, instance).skip_message)
+
+
+def test_a_sensor_that_is_switched_off_during_a_tick_launches_nothing(
+    desk: Callable[..., Desk], instance: dg.DagsterInstance
+) -> None:
+    """Dagster itself looks only after the first run."""
+    place = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "repository")
+    origin = RemoteInstigatorOrigin(place, "p_report")
+    stopped = InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.STOPPED)
+    instance.add_instigator_state(stopped)
+    answer = tick(desk(*LINE), instance)
+    assert "switched off, so nothing is launched; 3 tickets are due" in str(answer.skip_message)
 
 
 def test_settings_given_for_one_run_are_those_that_are_planned_by(
