@@ -22,7 +22,7 @@ RESOURCES = {"ticket_tools", "database"}
 
 
 class BatchIOManager(dg.IOManager):
-    """Hand the batch from op to op in memory.
+    """Pass the batch from op to op in memory.
 
     Where there is none, an op is being re-executed alone: it gets a fresh batch of its partitions.
     """
@@ -40,7 +40,7 @@ class BatchIOManager(dg.IOManager):
         return self._batches.get((before.run_id, before.step_key)) if before else None
 
 
-@dg.io_manager(description="Hands the tickets of a run from op to op, in memory only.")
+@dg.io_manager(description="Passes the tickets of a run from op to op, in memory only.")
 def batch_io_manager(_: dg.InitResourceContext) -> BatchIOManager:
     """Make a `BatchIOManager`."""
     return BatchIOManager()
