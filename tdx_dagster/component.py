@@ -1,4 +1,4 @@
-"""`TicketPipeline`: the Dagster component that turns a `defs.yaml` into asset, job, sensor and partitions.
+"""`TicketPipeline`: the Dagster component that turns a `defs.yaml` into asset, jobs, sensor and partitions.
 
 Belongs here: the attributes people write in YAML, and making definitions of them. Does not: what the
 actions do, what a run looks like (`tickets.job`), what TDX or a database needs.
@@ -26,7 +26,7 @@ from tdx_dagster.failures import failure
 from tdx_dagster.inventory.columns import InventoryKeys
 from tdx_dagster.settings import SettingsError, load_inventory_settings, load_sensor_settings
 from tdx_dagster.tickets.actions.registry import BadAction, read_actions
-from tdx_dagster.tickets.job import build_ticket_asset, build_ticket_job
+from tdx_dagster.tickets.job import build_rehearsal_job, build_ticket_asset, build_ticket_job
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.sensor import build_sensor
 
@@ -111,7 +111,7 @@ class TicketPipeline(dg.Component, dg.Model, dg.Resolvable):
 
 
 def pipeline_definitions(pipeline: Pipeline) -> dg.Definitions:
-    """Make asset, job and sensor of a pipeline."""
+    """Make asset, jobs and sensor of a pipeline."""
     computers = InventoryKeys.of(load_inventory_settings()).computers
     asset = build_ticket_asset(pipeline, computers)
     job = build_ticket_job(pipeline, asset)
@@ -120,7 +120,9 @@ def pipeline_definitions(pipeline: Pipeline) -> dg.Definitions:
     status = dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED
     seconds = given.tdx_poll_seconds or pipeline.interval_seconds
     return dg.Definitions(
-        assets=[asset], jobs=[job], sensors=[build_sensor(pipeline, job, status, seconds)]
+        assets=[asset],
+        jobs=[job, build_rehearsal_job(pipeline, asset)],
+        sensors=[build_sensor(pipeline, job, status, seconds)],
     )
 
 

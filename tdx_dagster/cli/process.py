@@ -23,9 +23,10 @@ from tdx_dagster.cli.plan import PassRequest, PlannedPass, plan_pass
 from tdx_dagster.cli.runtime import QUIET, dagster_instance, failure_text, prepare
 from tdx_dagster.definitions import build_defs
 from tdx_dagster.tickets.actions.add_asset import AddAsset
-from tdx_dagster.tickets.job import run_config
 from tdx_dagster.tickets.once.runner import Outcome, Result
 from tdx_dagster.tickets.plan import TicketPlan, plan_ticket
+from tdx_dagster.tickets.run_config import run_config
+from tdx_dagster.tickets.run_tags import COMMAND_LINE, LAUNCHED_BY
 from tdx_dagster.tickets.runs import KeyRange, key_of, order_back_to, ranges
 
 STYLES = {
@@ -236,7 +237,7 @@ def _run(
         instance=instance,
         run_config=run_config(made.planned.pipeline, dry_run=made.dry_run) | QUIET,
         partition_key=wanted.keys[0] if single else None,
-        tags=None if single else wanted.tags(),
+        tags={LAUNCHED_BY: COMMAND_LINE} | ({} if single else wanted.tags()),
         raise_on_error=False,
     )
     tickets = [int(key) for key in wanted.keys]

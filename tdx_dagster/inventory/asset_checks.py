@@ -83,12 +83,16 @@ def build_check(
     )
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         verdict = look(context.resources.database.engine())
-        severity = dg.AssetCheckSeverity.ERROR if verdict.is_error else dg.AssetCheckSeverity.WARN
         return dg.AssetCheckResult(
             passed=verdict.passed,
-            severity=severity,
+            severity=severity_of(verdict),
             description=verdict.text,
             metadata=dict(verdict.numbers),
         )
 
     return check
+
+
+def severity_of(verdict: Verdict) -> dg.AssetCheckSeverity:
+    """Give how bad a verdict that has not passed is, in Dagster's words."""
+    return dg.AssetCheckSeverity.ERROR if verdict.is_error else dg.AssetCheckSeverity.WARN

@@ -7,7 +7,6 @@ the reasons for their conditions, are in `queries.sql`.
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping
@@ -15,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tdx_dagster.postgres.database import repeats_conflicts
 from tdx_dagster.postgres.errors import DatabaseError
-from tdx_dagster.postgres.queries import Queries
+from tdx_dagster.state.claims import QUERIES, last_event, lock_effect, note, renew, stale_text
 from tdx_dagster.state.records import (
     PRESENT_EVENTS,
     ActionIdentity,
@@ -42,8 +41,6 @@ from tdx_dagster.state.rows import (
     stored_result,
 )
 from tdx_dagster.state.storable import storable_json, storable_text
-
-QUERIES = Queries(Path(__file__).with_name("queries.sql"))
 
 # An intent older than this is stored anew when it is confirmed, so that its age is that of the write.
 FRESH_INTENT_SECONDS = 1.0
@@ -136,7 +133,7 @@ class PostgresStore:
     def renew(self, claim: Claim, *, lease_seconds: float) -> None:
         """See `ActionStore.renew`."""
         with self._transaction() as connection:
-            _renew(connection, claim, lease_seconds)
+            renew(connection, claim, lease_seconds)
 
     @repeats_conflicts
     def begin_effect(
@@ -150,15 +147,15 @@ class PostgresStore:
     ) -> EffectRecord:
         """See `ActionStore.begin_effect`."""
         with self._transaction() as connection:
-            _lock_effect(connection, claim, effect)
-            _renew(connection, claim, lease_seconds)
-            last = _last_event(connection, claim, effect)
+            lock_effect(connection, claim, effect)
+            renew(connection, claim, lease_seconds)
+            last = last_event(connection, claim, effect)
             state = EffectState.of(last["event"]) if last else None
             if last and state and last["attempt_id"] != absent_event:
                 return effect_record(state, last)
             if absent_event is not None:
-                _note(connection, claim, "absent", effect, {"supersedes": absent_event})
-            event_id = _note(connection, claim, "intent", effect, detail)
+                note(connection, claim, "absent", effect, {"supersedes": absent_event})
+            event_id = note(connection, claim, "intent", effect, detail)
             return EffectRecord(EffectState.BEGUN, event_id, 0.0, detail, claim.identity.action_id)
 
     @repeats_conflicts
@@ -173,14 +170,14 @@ class PostgresStore:
     ) -> int | None:
         """See `ActionStore.confirm_intent`."""
         with self._transaction() as connection:
-            _lock_effect(connection, claim, effect)
-            _renew(connection, claim, lease_seconds)
-            last = _last_event(connection, claim, effect)
+            lock_effect(connection, claim, effect)
+            renew(connection, claim, lease_seconds)
+            last = last_event(connection, claim, effect)
             if last is None or last["attempt_id"] != intent_event:
                 return None
             if last["age_seconds"] <= FRESH_INTENT_SECONDS:
                 return intent_event
-            return _note(connection, claim, "intent", effect, detail)
+            return note(connection, claim, "intent", effect, detail)
 
     @repeats_conflicts
     def settle_effect(
@@ -188,12 +185,12 @@ class PostgresStore:
     ) -> None:
         """See `ActionStore.settle_effect`."""
         with self._transaction() as connection:
-            _lock_effect(connection, claim, effect)
+            lock_effect(connection, claim, effect)
             if event not in PRESENT_EVENTS:
-                last = _last_event(connection, claim, effect)
+                last = last_event(connection, claim, effect)
                 if last is None or last["claim_token"] != claim.token:
                     return
-            _note(connection, claim, event, effect, detail)
+            note(connection, claim, event, effect, detail)
 
     @repeats_conflicts
     def finish(
@@ -219,13 +216,13 @@ class PostgresStore:
         }
         with self._transaction() as connection:
             if not connection.execute(QUERIES["finish"], holder_values(claim) | values).first():
-                raise StaleClaim(_stale(claim))
+                raise StaleClaim(stale_text(claim))
             if summarised:
                 connection.execute(
                     QUERIES["mark_summarised"],
                     {"ticket_id": claim.ticket_id, "action_ids": list(summarised)},
                 )
-            _note(connection, claim, status.value, None, {"message": message} if message else {})
+            note(connection, claim, status.value, None, {"message": message} if message else {})
 
     @repeats_conflicts
     def release(self, claim: Claim, *, message: str) -> None:
@@ -233,8 +230,8 @@ class PostgresStore:
         values = {"previous": claim.previous.value if claim.previous else None}
         with self._transaction() as connection:
             if not connection.execute(QUERIES["release"], holder_values(claim) | values).first():
-                raise StaleClaim(_stale(claim))
-            _note(connection, claim, "released", None, {"message": message})
+                raise StaleClaim(stale_text(claim))
+            note(connection, claim, "released", None, {"message": message})
 
     def skip(
         self,
@@ -358,42 +355,21 @@ class PostgresStore:
         with self._transaction() as connection:
             return connection.execute(QUERIES["clear_failed"], values).rowcount
 
-
-def _renew(connection: Connection, claim: Claim, lease_seconds: float) -> None:
-    values = holder_values(claim) | {"lease_seconds": lease_seconds}
-    if not connection.execute(QUERIES["renew"], values).first():
-        raise StaleClaim(_stale(claim))
-
-
-def _lock_effect(connection: Connection, claim: Claim, effect: str) -> None:
-    values = {"ticket_id": claim.ticket_id, "effect": effect}
-    connection.execute(QUERIES["lock_effect"], values)
-
-
-def _last_event(connection: Connection, claim: Claim, effect: str) -> RowMapping | None:
-    values = {"ticket_id": claim.ticket_id, "effect": effect}
-    return connection.execute(QUERIES["last_effect_event"], values).mappings().first()
-
-
-def _note(
-    connection: Connection,
-    claim: Claim,
-    event: str,
-    effect: str | None,
-    detail: Mapping[str, Any],
-) -> int:
-    values = {
-        "pipeline": claim.pipeline,
-        "run_id": claim.run_id,
-        "event": event,
-        "effect": effect,
-        "detail": storable_json(detail),
-    }
-    return int(connection.execute(QUERIES["note"], holder_values(claim) | values).scalar_one())
-
-
-def _stale(claim: Claim) -> str:
-    return (
-        f"The claim of run {claim.run_id} on {claim.identity.action_id} of ticket {claim.ticket_id} "
-        "ran out or was taken over; nothing more is written by it."
-    )
+    @repeats_conflicts
+    def retry_now(
+        self,
+        ticket_ids: Collection[int],
+        action_ids: Collection[str],
+        *,
+        run_id: str,
+        include_uncertain: bool,
+    ) -> int:
+        """See `ActionStore.retry_now`."""
+        asked = self._all(
+            "retry_now",
+            ticket_ids=sorted(ticket_ids),
+            action_ids=sorted(action_ids),
+            run_id=run_id,
+            include_uncertain=include_uncertain,
+        )
+        return len(asked)

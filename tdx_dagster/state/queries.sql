@@ -254,3 +254,38 @@ WITH chosen AS (
 )
 INSERT INTO meta.action_attempt (ticket_id, action_id, pipeline, event, detail)
 SELECT ticket_id, action_id, pipeline, 'cleared', jsonb_build_object('error', error_message) FROM chosen;
+
+-- name: retry_now
+-- A person launches these tickets: what waits or was given up is due at once. What nobody could look for is
+-- only included where the person says that it is not there.
+WITH chosen AS (
+    SELECT log_id, ticket_id, action_id, pipeline, error_message, failure_kind, status
+    FROM meta.daemon_action_log
+    WHERE ticket_id = ANY(CAST(:ticket_ids AS bigint[])) AND action_id = ANY(CAST(:action_ids AS text[]))
+      AND ((status = 'failed' AND failure_kind = 'permanent')
+           OR (status = 'failed' AND failure_kind = 'uncertain' AND :include_uncertain)
+           OR (status = 'failed' AND COALESCE(failure_kind, 'retryable') = 'retryable'
+               AND next_attempt_at > clock_timestamp())
+           OR (status = 'skipped' AND next_attempt_at > clock_timestamp()))
+    FOR UPDATE
+), changed AS (
+    UPDATE meta.daemon_action_log AS log
+    SET failure_kind = CASE log.status WHEN 'failed' THEN 'retryable' END,
+        next_attempt_at = clock_timestamp(), attempts = 0
+    FROM chosen WHERE log.log_id = chosen.log_id
+), uncertain AS (
+    SELECT DISTINCT ON (past.ticket_id, past.effect)
+           past.ticket_id, past.action_id, past.pipeline, past.effect, past.event
+    FROM meta.action_attempt AS past JOIN chosen USING (ticket_id, action_id)
+    WHERE chosen.failure_kind = 'uncertain' AND past.effect IS NOT NULL
+    ORDER BY past.ticket_id, past.effect, past.attempt_id DESC
+), freed AS (
+    INSERT INTO meta.action_attempt (ticket_id, action_id, pipeline, run_id, event, effect, detail)
+    SELECT ticket_id, action_id, pipeline, :run_id, 'absent', effect, jsonb_build_object('by', 'a person')
+    FROM uncertain WHERE event IN ('intent', 'unclear')
+)
+INSERT INTO meta.action_attempt (ticket_id, action_id, pipeline, run_id, event, detail)
+SELECT ticket_id, action_id, pipeline, :run_id, 'asked_for',
+       jsonb_build_object('by', 'a person', 'error', error_message)
+FROM chosen
+RETURNING attempt_id;

@@ -229,3 +229,22 @@ class ActionStore(Protocol):
 
         Nothing is deleted: the clearing is itself an event in the attempts.
         """
+
+    def retry_now(
+        self,
+        ticket_ids: Collection[int],
+        action_ids: Collection[str],
+        *,
+        run_id: str,
+        include_uncertain: bool,
+    ) -> int:
+        """Make actions that wait or were given up due at once, because a person asks; gives how many.
+
+        What is due, done or held by a live claim stays as it is. Each change is the event `asked_for`.
+
+        Args:
+            ticket_ids: The tickets the person has launched.
+            action_ids: The actions of the pipeline.
+            run_id: The Dagster run, for the history.
+            include_uncertain: The person says that what nobody can look for is not there.
+        """

@@ -42,7 +42,7 @@ class TicketRun:
         outcomes: What came of the actions, in order.
         stopped: Why later actions are not run; empty while they are.
         after: The states of the actions after the run; None before `finish_batch` and in a dry run.
-        rows: The log of the ticket after the run.
+        rows: The log of the ticket, after the run once `finish_batch` has read it.
     """
 
     view: TicketView
@@ -87,13 +87,6 @@ class Batch:
         """Tickets with a failure."""
         return [ticket for ticket in self.tickets if ticket.failure]
 
-    @property
-    def has_failed(self) -> bool:
-        """Whether every ticket has failed and nothing is left to do."""
-        return bool(self.tickets) and all(
-            ticket.failure and ticket.stopped for ticket in self.tickets
-        )
-
 
 def load_batch(
     runner: ActionRunner,
@@ -111,7 +104,11 @@ def load_batch(
     """
     log = runner.store.rows(ticket_ids)
     tickets = [
-        TicketRun(new_view(ticket_id), plan_ticket(pipeline, ticket_id, log.get(ticket_id, ())).due)
+        TicketRun(
+            new_view(ticket_id),
+            plan_ticket(pipeline, ticket_id, log.get(ticket_id, ())).due,
+            rows=log.get(ticket_id, ()),
+        )
         for ticket_id in ticket_ids
     ]
     pending = [ticket for ticket in tickets if ticket.is_pending]

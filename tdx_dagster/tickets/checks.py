@@ -1,4 +1,4 @@
-"""The check for stuck tickets: failed actions that wait for a person.
+"""The check for stuck tickets: what needs a person, and what fails for long.
 
 Belongs here: the verdict over the action log, and its asset check on `tickets/<pipeline>`. Does not: the
 inventory's checks (`inventory.checks`).
@@ -19,23 +19,34 @@ SQL = Queries(Path(__file__).with_name("checks.sql"))
 STUCK = "no_ticket_is_stuck"
 
 STUCK_AFTER = timedelta(days=1)
-"""How long a failed action may wait for a person before the check warns."""
+"""How long an action may fail and come back before the check warns."""
 
 
 def check_stuck_tickets(
     engine: Engine, pipeline: str | None = None, stuck_after: timedelta = STUCK_AFTER
 ) -> Verdict:
-    """Warn of failed actions that nobody has reset for a day: nothing retries them."""
+    """Judge what `tdx-dagster failed` lists: what needs a person is an error, at once."""
     values = {"stuck_after": stuck_after, "pipeline": pipeline}
     with engine.connect() as connection:
         found = connection.execute(SQL["stuck_tickets"], values).one()
-    said = "No ticket is stuck."
-    if found.tickets:
+    numbers = {name: int(getattr(found, name)) for name in _WORDS}
+    listed = ", ".join(f"{number:,} {_WORDS[name]}" for name, number in numbers.items() if number)
+    passed = found.example is None
+    said = f"No ticket is stuck{f': {listed}' if listed else ''}."
+    if not passed:
         said = (
-            f"{found.tickets:,} tickets have failed actions (for example {found.example}): "
-            "`tdx-dagster failed` lists them and why; `failed --clear` lets them be tried again."
+            f"Tickets: {listed} (for example {found.example}). `tdx-dagster failed` lists them and why; "
+            "materialise a ticket to try it now."
         )
-    return Verdict(said, passed=found.tickets == 0, numbers={"tickets": found.tickets})
+    return Verdict(said, passed=passed, is_error=found.person > 0, numbers=numbers)
+
+
+_WORDS = {
+    "person": "need a person",
+    "abandoned": "left by a run that died",
+    "old": "failing for more than a day",
+    "waiting": "wait for another attempt",
+}
 
 
 def stuck_key(pipeline: str) -> dg.AssetCheckKey:
@@ -44,10 +55,10 @@ def stuck_key(pipeline: str) -> dg.AssetCheckKey:
 
 
 def stuck_check(pipeline: str) -> dg.AssetChecksDefinition:
-    """Make the check of a pipeline; its own job runs it, since it reads the log of all tickets."""
+    """Make the check of a pipeline; each run of the pipeline evaluates it as well."""
     return build_check(
         stuck_key(pipeline).asset_key,
         STUCK,
-        "No ticket has a failed action that waits for a person for more than a day.",
+        "No ticket needs a person, was left by a run that died, or has failed for a day.",
         lambda engine: check_stuck_tickets(engine, pipeline),
     )

@@ -1,39 +1,65 @@
-"""What people read about a ticket after a run: metadata of its partition, and a table of the whole run.
+"""What people read about a ticket after a run: the state from the action log, and a table of the whole run.
 
-Belongs here: choosing and wording what is shown. No text of a ticket goes in: metadata is visible to
-everybody who may open the UI.
+Belongs here: choosing and wording what is shown. No text that a person wrote goes in but the ticket's title:
+metadata is visible to everybody who may open the UI.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
+from tdx_dagster.state.records import PRESENT_EVENTS, FailureKind, LogRow, LogStatus
+from tdx_dagster.tickets.actions.due import Due
 from tdx_dagster.tickets.batch import Batch, TicketRun
 from tdx_dagster.tickets.once.runner import Outcome
 from tdx_dagster.tickets.services import RunServices
 
+# Keys of the log's metadata and of the effects' details.
+DETAILS, ATTACHED, TEXT = "details", "attached", "comments"
 
-def ticket_metadata(ticket: TicketRun, batch: Batch, tools: RunServices) -> dict[str, Any]:
-    """Give the metadata of one ticket's materialisation or, in a rehearsal, observation."""
-    seconds = (datetime.now(UTC) - batch.started_at).total_seconds()
+REMEDIES = {
+    FailureKind.RETRYABLE: "nothing: it comes back by itself; materialise the ticket to try it now",
+    FailureKind.PERMANENT: "remove the cause, then materialise the ticket",
+    FailureKind.UNCERTAIN: (
+        "look at the ticket in TDX; where nothing was written, materialise it with `allow_uncertain: true`"
+    ),
+}
+
+
+def ticket_metadata(ticket: TicketRun, batch: Batch, services: RunServices) -> dict[str, Any]:
+    """Give the metadata of one ticket's materialisation or observation."""
     shown: dict[str, Any] = {
-        "ticket": dg.MetadataValue.url(tools.tdx.ticket_link(ticket.id)),
-        "actions": dg.MetadataValue.md(_actions_table(ticket)),
-        "computers attached": dg.MetadataValue.md(_computers(ticket, tools)),
-        "run: tickets": len(batch.tickets),
-        "run: seconds": round(seconds, 2),
-        "run: TDX calls": sum(tools.tdx.calls.values()),
-        "run: calls by method": dg.MetadataValue.json(dict(sorted(tools.tdx.calls.items()))),
+        "ticket": dg.MetadataValue.url(services.tdx.ticket_link(ticket.id)),
+        "actions": dg.MetadataValue.md(_actions(ticket, batch)),
+        "computers attached": dg.MetadataValue.md(_computers(ticket, services)),
     }
-    planned = [effect for outcome in ticket.outcomes for effect in outcome.planned]
+    if title := ticket.view.known_title:
+        shown["title"] = title
+    if problems := _problems(ticket):
+        shown["to do"] = dg.MetadataValue.md(problems)
     if batch.is_dry_run:
+        planned = [effect for outcome in ticket.outcomes for effect in outcome.planned]
         shown["dry run"] = True
-        shown["would be written"] = dg.MetadataValue.json(
-            [{"effect": effect.name, **effect.detail} for effect in planned]
+        shown["would be written"] = dg.MetadataValue.md(
+            _blocks([(effect.name, effect.detail) for effect in planned]) or "nothing"
         )
+    elif posted := _posted(ticket, services):
+        shown["posted"] = dg.MetadataValue.md(posted)
     return shown
+
+
+def run_totals(batch: Batch, services: RunServices) -> dict[str, Any]:
+    """Give what the whole run took."""
+    seconds = (datetime.now(UTC) - batch.started_at).total_seconds()
+    return {
+        "run: tickets": len(batch.tickets),
+        "run: tickets failed": len(batch.failed),
+        "run: seconds": round(seconds, 2),
+        "run: TDX calls": sum(services.tdx.calls.values()),
+        "run: calls by method": dg.MetadataValue.json(dict(sorted(services.tdx.calls.items()))),
+    }
 
 
 def whole_run_table(batch: Batch) -> dg.MarkdownMetadataValue:
@@ -43,31 +69,119 @@ def whole_run_table(batch: Batch) -> dg.MarkdownMetadataValue:
         for ticket in sorted(batch.tickets, key=lambda one: (not one.failure, one.id))
         for outcome in ticket.outcomes
     ]
-    lines = [f"| {ticket_id} | {_cells(outcome)} |" for ticket_id, outcome in rows]
-    head = ["| ticket | action | outcome | what happened |", "| --- | --- | --- | --- |"]
-    return dg.MetadataValue.md("\n".join([*head, *lines]))
+    table = [(ticket_id, *_said(outcome)) for ticket_id, outcome in rows]
+    return dg.MetadataValue.md(_table(("ticket", "action", "outcome", "what happened"), table))
 
 
-def _actions_table(ticket: TicketRun) -> str:
-    if not ticket.outcomes:
-        stands = "; ".join(f"{name}: {due.value}" for name, due in ticket.due.items())
-        return f"Nothing to do ({stands})."
-    lines = [f"| {_cells(outcome)} |" for outcome in ticket.outcomes]
-    return "\n".join(["| action | outcome | what happened |", "| --- | --- | --- |", *lines])
+def _actions(ticket: TicketRun, batch: Batch) -> str:
+    """Give the state of each action; what is in the log counts, whichever run has done it."""
+    if batch.is_dry_run:
+        said = _table(("action", "outcome", "what happened"), map(_said, ticket.outcomes))
+        return said if ticket.outcomes else f"Nothing to do ({_stands(ticket.due)})."
+    due = ticket.after.due if ticket.after else ticket.due
+    head = ("action", "state", "what happened", "since")
+    return _table(head, [_state(ticket, batch, name, now) for name, now in due.items()])
 
 
-def _cells(outcome: Outcome) -> str:
-    cells = (outcome.action_name, outcome.result.value, outcome.message)
-    return " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells)
+def _state(ticket: TicketRun, batch: Batch, name: str, due: Due) -> Sequence[str]:
+    action_id = batch.pipeline.identified[name].action_id
+    row = next((row for row in ticket.rows if row.action_id == action_id), None)
+    if row is None:
+        return name, due.value, "", ""
+    said = row.error_message or str(row.metadata.get("message") or "")
+    return name, row.status.value.replace("_", " "), said, _time(row.executed_at)
 
 
-def _computers(ticket: TicketRun, tools: RunServices) -> str:
-    attached: Sequence[dict[str, Any]] = [
-        computer for outcome in ticket.outcomes for computer in outcome.evidence.get("attached", ())
+def _stands(due: Mapping[str, Due]) -> str:
+    return "; ".join(f"{name}: {state.value}" for name, state in due.items())
+
+
+def _computers(ticket: TicketRun, services: RunServices) -> str:
+    """Give every computer that an action has attached, by the log and, in a dry run, by the run."""
+    found = [row.metadata.get(DETAILS) or {} for row in ticket.rows]
+    found += [outcome.evidence for outcome in ticket.outcomes]
+    attached = {one["asset_id"]: one for each in found for one in each.get(ATTACHED) or ()}
+    lines = [
+        f"- [{one['name']}]({services.tdx.asset_link(asset_id)}): {one['why']}"
+        for asset_id, one in attached.items()
     ]
-    if not attached:
-        return "none"
-    return "\n".join(
-        f"- [{one['name']}]({tools.tdx.asset_link(one['asset_id'])}): {one['why']}"
-        for one in attached
+    return "\n".join(lines) or "none"
+
+
+def _problems(ticket: TicketRun) -> str:
+    """Give what failed, why, what to do, since when, and the next attempt."""
+    failed = [row for row in ticket.rows if row.status is LogStatus.FAILED]
+    lines = [_problem(row) for row in failed]
+    logged = {row.name for row in failed}
+    lines += [
+        f"- **{one.action_name}** failed: {one.message}"
+        for one in ticket.outcomes
+        if one is ticket.failure and one.action_name not in logged
+    ]
+    return "\n".join(lines)
+
+
+def _problem(row: LogRow) -> str:
+    kind = row.failure_kind or FailureKind.RETRYABLE
+    at = row.next_attempt_at
+    next_attempt = f"next attempt {_time(at)}" if at else "no attempt by itself"
+    if kind is FailureKind.RETRYABLE and at is None:
+        next_attempt = "next attempt with the next tick"
+    return (
+        f"- **{row.name}** failed ({kind.value}): {_one_line(row.error_message or '')} "
+        f"To do: {REMEDIES[kind]}. "
+        f"Since {_time(row.executed_at)}, attempts: {row.attempts}, {next_attempt}."
     )
+
+
+def _posted(ticket: TicketRun, services: RunServices) -> str:
+    """Give the exact texts that are on the ticket, by the intents of the effects that are there."""
+    if not ticket.rows:
+        return ""
+    texts: dict[str, Mapping[str, Any]] = {}
+    present: dict[str, bool] = {}
+    for past in services.store.get_attempts(ticket.id):
+        if past.effect is None:
+            continue
+        present[past.effect] = past.event in PRESENT_EVENTS
+        if past.detail.get(TEXT):
+            texts[past.effect] = past.detail
+    return _blocks([(name, detail) for name, detail in texts.items() if present[name]])
+
+
+def _blocks(effects: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    """Give each text as it is, in a block that Markdown leaves alone."""
+    return "\n\n".join(_block(name, detail) for name, detail in effects)
+
+
+def _block(name: str, detail: Mapping[str, Any]) -> str:
+    text = str(detail.get(TEXT) or "")
+    if not text:
+        shown = ", ".join(f"{key}: {value}" for key, value in detail.items())
+        return f"{name} ({shown})"
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    seen_by = "private" if detail.get("is_private") else "public"
+    return f"{name} ({seen_by}):\n\n{fence}\n{text}\n{fence}"
+
+
+def _said(outcome: Outcome) -> Sequence[str]:
+    return outcome.action_name, outcome.result.value, outcome.message
+
+
+def _table(head: Sequence[str], rows: Any) -> str:  # noqa: ANN401  rows of cells
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+
+
+def _cell(value: object) -> str:
+    return _one_line(str(value)).replace("|", "\\|")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _time(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

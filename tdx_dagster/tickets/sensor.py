@@ -4,20 +4,24 @@ Belongs here: glue. One TDX call and a fixed number of queries a tick, whatever 
 sleeping, no effect besides the answer (cases C04, C26). What is due is decided in `plan`, by the log.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 
 import dagster as dg
 
 from tdx_dagster.failures import failure
-from tdx_dagster.state.records import StoreUnavailable
+from tdx_dagster.state.records import LogRow, LogStatus, StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError, TdxRetryLater
+from tdx_dagster.tickets.actions.due import Due
 from tdx_dagster.tickets.batch import MOST_UNFINISHED
-from tdx_dagster.tickets.job import partitions_of, run_config
+from tdx_dagster.tickets.job import partitions_of
 from tdx_dagster.tickets.pipeline import Pipeline
-from tdx_dagster.tickets.plan import Plan, plan_tickets, tickets_to_plan
+from tdx_dagster.tickets.plan import Plan, TicketPlan, plan_tickets, tickets_to_plan
 from tdx_dagster.tickets.report import ReportTickets, read_tickets
+from tdx_dagster.tickets.run_config import run_config
+from tdx_dagster.tickets.run_tags import LAUNCHED_BY, SENSOR
 from tdx_dagster.tickets.runs import (
     KeyRange,
     RunLiveness,
@@ -29,6 +33,11 @@ from tdx_dagster.tickets.runs import (
     tags_in_flight,
 )
 from tdx_dagster.tickets.services import NotConfigured, SensorServices
+
+Log = Mapping[int, Sequence[LogRow]]
+
+# A warning names so many tickets.
+MOST_NAMED = 10
 
 # A tick asks for at most this many runs; the rest is asked for by the next.
 MOST_RUNS_PER_TICK = 200
@@ -112,10 +121,30 @@ def _answer(
     if plan.pending:
         if polled.error:
             context.log.warning(f"{polled.error} Tickets that a run has begun go on without it.")
+        if _is_switched_off(context, pipeline.sensor_name):
+            return dg.SkipReason(
+                f"The sensor is switched off, so nothing is launched; {len(plan.pending)} tickets are due."
+            )
         return _launch(pipeline, plan, in_order)
     if polled.error and not isinstance(polled.error, TdxRetryLater):
         raise polled.error
-    return dg.SkipReason(str(polled.error) if polled.error else _nothing(report, plan))
+    _warn_of_people_needed(context, plan)
+    return dg.SkipReason(str(polled.error) if polled.error else _nothing(report, plan, log))
+
+
+def _is_switched_off(context: dg.SensorEvaluationContext, name: str) -> bool:
+    """Tell whether a person has switched the sensor off while the tick was under way.
+
+    Dagster looks itself only once the first run has been launched.
+    """
+    here = context.code_location_origin
+    return any(
+        state.instigator_name == name
+        and state.instigator_type.name == "SENSOR"
+        and state.status.name == "STOPPED"
+        and here in {None, state.origin.repository_origin.code_location_origin}
+        for state in context.instance.all_instigator_state()
+    )
 
 
 def _with_dagster_state(
@@ -146,10 +175,11 @@ def _launch(pipeline: Pipeline, plan: Plan, in_order: Sequence[str]) -> dg.Senso
 def run_request(pipeline: Pipeline, keys: KeyRange) -> dg.RunRequest:
     """Ask for one run over a range of tickets; one ticket is asked for by its key."""
     config = run_config(pipeline, dry_run=False)
+    mine = {LAUNCHED_BY: SENSOR}
     # No run key: a key that any run ever had is skipped for good (case C01). The log decides.
     if len(keys.keys) == 1:
-        return dg.RunRequest(partition_key=keys.keys[0], run_config=config)
-    return dg.RunRequest(tags=keys.tags(), run_config=config)
+        return dg.RunRequest(partition_key=keys.keys[0], run_config=config, tags=mine)
+    return dg.RunRequest(tags=keys.tags() | mine, run_config=config)
 
 
 def _warn(context: dg.SensorEvaluationContext, report: ReportTickets) -> None:
@@ -174,7 +204,56 @@ def _warn_of_temporary_home(context: dg.SensorEvaluationContext) -> None:
         )
 
 
-def _nothing(report: ReportTickets, plan: Plan) -> str:
-    tickets = len(report.ticket_ids)
-    queued = f", {len(plan.in_flight)} in runs already" if plan.in_flight else ""
-    return f"Nothing is due on the {tickets} tickets of the report{queued}."
+def _warn_of_people_needed(context: dg.SensorEvaluationContext, plan: Plan) -> None:
+    needed = [ticket.ticket_id for ticket in plan.tickets if Due.BLOCKED in ticket.due.values()]
+    if needed:
+        shown = ", ".join(map(str, needed[:MOST_NAMED]))
+        context.log.warning(
+            f"{len(needed)} tickets need a person: {shown}. `tdx-dagster failed` says why; materialise a "
+            "ticket to try it now."
+        )
+
+
+def _nothing(report: ReportTickets, plan: Plan, log: Log) -> str:
+    states = "; ".join([", ".join(_states(plan, log)), *_in_flight(plan)]) or "it is empty"
+    return f"Nothing is due on the {len(report.ticket_ids)} tickets of the report: {states}."
+
+
+def _states(plan: Plan, log: Log) -> Iterator[str]:
+    """Count the tickets with nothing due by what they wait for, each once."""
+    people = [ticket for ticket in plan.tickets if Due.BLOCKED in ticket.due.values()]
+    waiting = [
+        ticket
+        for ticket in plan.tickets
+        if Due.WAITING in ticket.due.values() and ticket not in people
+    ]
+    closed = [
+        ticket
+        for ticket in plan.tickets
+        if Due.CLOSED in ticket.due.values() and ticket not in people and ticket not in waiting
+    ]
+    done = len(plan.tickets) - len(people) - len(waiting) - len(closed) - len(plan.in_flight)
+    if done:
+        yield f"{done} done"
+    if waiting:
+        verb = "waits" if len(waiting) == 1 else "wait"
+        yield f"{len(waiting)} {verb}{_until(waiting, log)}"
+    if people:
+        yield f"{len(people)} {'needs' if len(people) == 1 else 'need'} a person"
+    if closed:
+        yield f"{len(closed)} closed"
+
+
+def _in_flight(plan: Plan) -> Sequence[str]:
+    return [f"{len(plan.in_flight)} in runs already"] if plan.in_flight else []
+
+
+def _until(waiting: Sequence[TicketPlan], log: Log) -> str:
+    """Say when the first of them comes back; one that a run holds has no time."""
+    times = [
+        row.next_attempt_at
+        for ticket in waiting
+        for row in log.get(ticket.ticket_id, ())
+        if row.status is LogStatus.FAILED and row.next_attempt_at
+    ]
+    return f" until {min(times).astimezone(UTC):%H:%M} UTC" if times else ""

@@ -5,7 +5,7 @@ from settings (`tdx_dagster.resources`).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol, cast
 
@@ -13,6 +13,7 @@ from tdx_dagster.discovery.remembered import RememberingInventory
 from tdx_dagster.state.store import ActionStore
 from tdx_dagster.tdx.models import Report
 from tdx_dagster.tickets.actions.effects import TdxWrites
+from tdx_dagster.tickets.dry_run import STORE_READS, TDX_READS, WithoutWrites
 from tdx_dagster.tickets.once.runner import ActionRunner, Outcome
 from tdx_dagster.tickets.once.writer import Times
 from tdx_dagster.tickets.pipeline import Pipeline
@@ -61,6 +62,15 @@ class RunServices:
             taken_over_at=pipeline.taken_over_at,
             posted_texts=[words for action in pipeline.actions for words in action.posted_texts()],
             warn=warn,
+        )
+
+    @cached_property
+    def without_writes(self) -> "RunServices":
+        """The same for a dry run: neither TDX nor the action log can be written."""
+        return replace(
+            self,
+            tdx=cast("TicketTdx", WithoutWrites(self.tdx, TDX_READS)),
+            store=cast("ActionStore", WithoutWrites(self.store, STORE_READS)),
         )
 
     @cached_property

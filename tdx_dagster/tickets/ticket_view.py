@@ -111,6 +111,11 @@ class TicketView:
         return self._ticket
 
     @property
+    def known_title(self) -> str:
+        """The title where the ticket was read; empty where this run had no reason to read it."""
+        return self._ticket.title if self._ticket else ""
+
+    @property
     def is_missing(self) -> bool:
         """Whether TDX shows no such ticket in this application to this account."""
         return self._refused is not None and self._refused.status in GONE

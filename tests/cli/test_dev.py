@@ -47,7 +47,7 @@ def test_dev_works_through_the_report_by_its_sensor_backfills_from_the_ui_and_le
             "materialised tickets", lambda: (it := ui.materialised()) and len(it) >= 12 and it
         )
         labels = {entry["label"] for entry in next(iter(tickets.values()))["metadataEntries"]}
-        assert {"ticket", "actions", "computers attached", "run: TDX calls"} <= labels
+        assert {"ticket", "actions", "computers attached", "title"} <= labels
         until("skipped tick", lambda: "Nothing is due" in json.dumps(ui.ask(TICKS)))
         edges = {
             ("/".join(node["assetKey"]["path"]), "/".join(key["path"]))

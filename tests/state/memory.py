@@ -429,6 +429,38 @@ class MemoryStore:
                 self._append(row.ticket_id, row.action_id, None, "cleared", None, {})
             return len(rows)
 
+    def retry_now(
+        self,
+        ticket_ids: Collection[int],
+        action_ids: Collection[str],
+        *,
+        run_id: str,
+        include_uncertain: bool,
+    ) -> int:
+        """See `ActionStore.retry_now`."""
+        with self._lock:
+            chosen = [
+                entry
+                for (ticket, action), entry in self._entries.items()
+                if ticket in ticket_ids
+                and action in action_ids
+                and entry.row.status in {LogStatus.FAILED, LogStatus.SKIPPED}
+                and not self._judged(entry).is_due
+                and not (entry.row.status is LogStatus.SKIPPED and entry.row.is_done)
+                and (include_uncertain or entry.row.failure_kind is not FailureKind.UNCERTAIN)
+            ]
+            for entry in chosen:
+                row = entry.row
+                if row.failure_kind is FailureKind.UNCERTAIN:
+                    self._free_effects(row)
+                kind = FailureKind.RETRYABLE if row.status is LogStatus.FAILED else None
+                entry.row = replace(
+                    row, failure_kind=kind, next_attempt_at=self.clock(), attempts=0
+                )
+                detail = {"by": "a person", "error": row.error_message}
+                self._append(row.ticket_id, row.action_id, run_id, "asked_for", None, detail)
+            return len(chosen)
+
     def _free_effects(self, row: LogRow) -> None:
         last = {
             past.effect: past

@@ -493,3 +493,59 @@ def test_a_log_that_somebody_else_has_locked_is_unavailable_and_not_waited_for_w
         with pytest.raises(StoreUnavailable):
             take(store, run="run-2")
     assert take(store, run="run-2") is not None
+
+
+def ask(store: ActionStore, *, include_uncertain: bool = False) -> int:
+    return store.retry_now(
+        [31], [COMMENT.action_id], run_id="hand", include_uncertain=include_uncertain
+    )
+
+
+@pytest.mark.parametrize("kind", [FailureKind.RETRYABLE, FailureKind.PERMANENT])
+def test_what_a_person_asks_for_is_due_at_once_with_a_fresh_count_and_the_history_says_who(
+    store: ActionStore, kind: FailureKind
+) -> None:
+    """Whether it waits or was given up."""
+    pause = 3600.0 if kind is FailureKind.RETRYABLE else None
+    store.finish(
+        must_take(store), LogStatus.FAILED, message="no", failure_kind=kind, retry_in_seconds=pause
+    )
+    assert take(store) is None
+    assert ask(store) == 1
+    [*_, last] = store.get_attempts(31)
+    assert (last.event, last.run_id) == ("asked_for", "hand")
+    assert last.detail == {"by": "a person", "error": "no"}
+    assert must_take(store).attempt == 1
+
+
+def test_a_closed_ticket_that_a_person_asks_for_is_looked_at_at_once(store: ActionStore) -> None:
+    """It waits an hour otherwise."""
+    how = {"first_pause_seconds": 3600.0, "longest_pause_seconds": 3600.0}
+    store.skip(31, COMMENT, pipeline="p", run_id="r", message="closed", **how)
+    assert ask(store) == 1
+    assert take(store) is not None
+
+
+def test_what_nobody_can_look_for_is_tried_again_only_where_the_person_allows_it(
+    store: ActionStore,
+) -> None:
+    """Only then is its open effect free to be written again."""
+    claim = must_take(store)
+    store.begin_effect(claim, "x", {}, lease_seconds=LEASE)
+    store.finish(claim, LogStatus.FAILED, failure_kind=FailureKind.UNCERTAIN)
+    assert ask(store) == 0
+    assert store.effects(31)["x"].state is EffectState.OPEN
+    assert ask(store, include_uncertain=True) == 1
+    assert store.effects(31) == {}
+    assert take(store) is not None
+
+
+def test_a_person_who_asks_changes_nothing_of_what_is_done_held_due_or_not_asked_for(
+    store: ActionStore,
+) -> None:
+    """Asking never makes anything happen twice."""
+    store.finish(must_take(store, ticket=32), LogStatus.FAILED, failure_kind=FailureKind.PERMANENT)
+    store.finish(must_take(store), LogStatus.COMPLETED)
+    assert ask(store) == 0
+    assert take(store) is None
+    assert take(store, ticket=32) is None

@@ -1,0 +1,222 @@
+"""One run of a pipeline in Dagster: load the tickets, run actions over them, show what came of it.
+
+Belongs here: what the ops of `job` have in common. An op that is re-executed alone does the actions before it
+as well, and an op in which a ticket failed does the ones after it, so that no other ticket waits. Does not:
+what is done to a ticket (`batch`, `actions`), what is shown of it (`metadata`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import dagster as dg
+
+from tdx_dagster.failures import failure
+from tdx_dagster.inventory.asset_checks import severity_of
+from tdx_dagster.state.records import StoreUnavailable
+from tdx_dagster.tdx.errors import TdxError
+from tdx_dagster.tickets.actions.action import Action
+from tdx_dagster.tickets.actions.registry import BadAction
+from tdx_dagster.tickets.batch import Batch, TicketRun, finish_batch, load_batch, run_action
+from tdx_dagster.tickets.checks import STUCK, check_stuck_tickets
+from tdx_dagster.tickets.metadata import run_totals, ticket_metadata, whole_run_table
+from tdx_dagster.tickets.once.runner import ActionRunner, Outcome, Result
+from tdx_dagster.tickets.pipeline import Pipeline
+from tdx_dagster.tickets.run_config import refuse_unread_ops, settings_given
+from tdx_dagster.tickets.run_tags import NOTHING_TO_DO, is_by_hand, tags_of_run
+from tdx_dagster.tickets.runs import KEY, key_of, ticket_of, tickets_asked_for
+from tdx_dagster.tickets.services import RunServices
+
+# A message names so many tickets; the table has them all.
+NAMED_TICKETS = 10
+
+
+def rehearsal_job(pipeline: Pipeline) -> str:
+    """Name the job of a pipeline that never writes."""
+    return f"{pipeline.name}_rehearsal"
+
+
+@dataclass(frozen=True)
+class RunInDagster:
+    """What an op does with the tickets of its run.
+
+    Args:
+        context: The op's.
+        pipeline: As its `defs.yaml` has it.
+    """
+
+    context: dg.OpExecutionContext
+    pipeline: Pipeline
+
+    @property
+    def is_dry_run(self) -> bool:
+        """Whether the config says so, or the job, which no config overrules."""
+        is_rehearsal = self.context.run.job_name == rehearsal_job(self.pipeline)
+        return is_rehearsal or bool(self.context.op_config["dry_run"])
+
+    @property
+    def services(self) -> RunServices:
+        """What the run works with; in a dry run without any way to write."""
+        given: RunServices = self.context.resources.ticket_tools
+        return given.without_writes if self.is_dry_run else given
+
+    def _runner(self) -> ActionRunner:
+        return self.services.runner(self.pipeline, self.context.run_id, self.context.log.warning)
+
+    def load(self, actions_before: Sequence[Action] = ()) -> Batch:
+        """Plan and read the tickets; run the actions before this op where it is re-executed alone."""
+        refuse_unread_ops(self.context.run.run_config, self.context.job_def.graph.node_dict)
+        tickets = _tickets_of(self.context)
+        self._tag(tags_of_run(self.context.run.tags, tickets, is_dry_run=self.is_dry_run))
+        try:
+            pipeline = self.pipeline.with_settings(
+                settings_given(self.pipeline, self.context.run.run_config)
+            )
+            self._retry_now(pipeline, tickets)
+            batch = load_batch(
+                self._runner(), pipeline, tickets, self.services.view, dry_run=self.is_dry_run
+            )
+        except (TdxError, StoreUnavailable, BadAction) as error:
+            raise failure(str(error)) from error
+        if not any(ticket.is_pending for ticket in batch.tickets):
+            self._tag({NOTHING_TO_DO: "true"})
+        for action in actions_before:
+            self.perform(batch, action)
+        return batch
+
+    def _retry_now(self, pipeline: Pipeline, tickets: Sequence[int]) -> None:
+        """Make due at once what waits or was given up, where a person has launched the run."""
+        if self.is_dry_run or not is_by_hand(self.context.run.tags):
+            return
+        asked = self.services.store.retry_now(
+            tickets,
+            [identified.action_id for identified in pipeline.identified.values()],
+            run_id=self.context.run_id,
+            include_uncertain=bool(self.context.op_config["allow_uncertain"]),
+        )
+        if asked:
+            self.context.log.info(f"Launched by a person: {asked} actions are due at once.")
+
+    def perform(self, batch: Batch, action: Action) -> None:
+        """Run one action over the tickets, and log each outcome."""
+        configured = batch.pipeline.action(action.label)
+        try:
+            for outcome in run_action(self._runner(), configured, batch):
+                self._log(outcome)
+                self.services.progress(outcome)
+        except TdxError as error:
+            raise failure(str(error)) from error
+
+    def stop_if_failed(self, batch: Batch, action: Action) -> None:
+        """Turn this op red where a ticket has failed, after the other tickets have had their later actions."""
+        if not batch.failed:
+            return
+        labels = [one.label for one in self.pipeline.actions]
+        later = self.pipeline.actions[labels.index(action.label) + 1 :]
+        for one in later:
+            self.perform(batch, one)
+        self.finish(batch)
+        raise self._failure(batch, action.label, has_later=bool(later))
+
+    def _failure(self, batch: Batch, where: str, *, has_later: bool) -> dg.Failure:
+        failed = batch.failed
+        first = next(ticket.failure.message for ticket in failed if ticket.failure)
+        go_on = " The other tickets have had their later actions." if has_later else ""
+        said = (
+            f"{where} failed on {len(failed)} of {len(batch.tickets)} tickets: {_named(failed)}. "
+            f"{first}{go_on if len(failed) < len(batch.tickets) else ''} "
+            "`tdx-dagster failed` says what comes back by itself; materialise a ticket to try it now."
+        )
+        return failure(said, self._shown_of_run(batch))
+
+    def finish(self, batch: Batch) -> None:
+        """Show on each ticket where it stands, on the asset what the run cost, and judge what is stuck."""
+        try:
+            finish_batch(self._runner(), batch)
+            shown = [
+                (ticket, ticket_metadata(ticket, batch, self.services)) for ticket in batch.tickets
+            ]
+        except StoreUnavailable as error:
+            raise failure(str(error)) from error
+        for ticket, metadata in shown:
+            self._show(ticket, metadata, is_done=ticket.is_done and not batch.is_dry_run)
+        self.context.log_event(
+            dg.AssetObservation(self._key, metadata=run_totals(batch, self.services))
+        )
+        self._judge_stuck()
+
+    def fail_if_unfinished(self, batch: Batch) -> None:
+        """Fail where tickets wait or are blocked: such a run is no success."""
+        if batch.failed:
+            raise self._failure(batch, "An action", has_later=False)
+        unfinished = [ticket for ticket in batch.tickets if not ticket.is_done]
+        if unfinished and not batch.is_dry_run:
+            raise failure(
+                f"{len(unfinished)} of {len(batch.tickets)} tickets failed, wait or are blocked: "
+                f"{_named(unfinished)}; the others are done. See `tdx-dagster failed`; materialise a ticket "
+                "to try it now.",
+                self._shown_of_run(batch),
+            )
+
+    def _shown_of_run(self, batch: Batch) -> Mapping[str, Any]:
+        return {"tickets": whole_run_table(batch), **run_totals(batch, self.services)}
+
+    def _show(self, ticket: TicketRun, metadata: Mapping[str, Any], *, is_done: bool) -> None:
+        """Materialise a ticket that is done; another stays as it was (case C29).
+
+        Each ticket has an event of its own: an output would count for every partition of the run's range,
+        whichever tickets the run was asked for (case F17).
+        """
+        kind = dg.AssetMaterialization if is_done else dg.AssetObservation
+        self.context.log_event(kind(self._key, partition=key_of(ticket.id), metadata=metadata))
+
+    def _judge_stuck(self) -> None:
+        if self.is_dry_run:
+            return
+        verdict = check_stuck_tickets(self.context.resources.database.engine(), self.pipeline.name)
+        said = dg.AssetCheckEvaluation(
+            asset_key=self._key,
+            check_name=STUCK,
+            passed=verdict.passed,
+            severity=severity_of(verdict),
+            description=verdict.text,
+            metadata={name: dg.MetadataValue.int(int(n)) for name, n in verdict.numbers.items()},
+        )
+        # Dagster takes it here, and its annotation leaves it out.
+        self.context.log_event(cast("Any", said))
+
+    @property
+    def _key(self) -> dg.AssetKey:
+        return dg.AssetKey(list(self.pipeline.asset_key))
+
+    def _tag(self, tags: Mapping[str, str]) -> None:
+        if tags:
+            self.context.instance.add_run_tags(self.context.run_id, dict(tags))
+
+    def _log(self, outcome: Outcome) -> None:
+        log, ticket = self.context.log, outcome.ticket_id
+        say = log.error if outcome.result is Result.FAILED else log.info
+        say(f"Ticket {ticket}: {outcome.action_name}: {outcome.result.value}: {outcome.message}")
+        for effect in outcome.planned:
+            log.info(f"Ticket {ticket}: would write {effect.name}: {dict(effect.detail)}")
+
+
+def _named(tickets: Sequence[TicketRun]) -> str:
+    named = ", ".join(str(ticket.id) for ticket in tickets[:NAMED_TICKETS])
+    more = len(tickets) - NAMED_TICKETS
+    return f"{named} and {more} more" if more > 0 else named
+
+
+def _tickets_of(context: dg.OpExecutionContext) -> Sequence[int]:
+    """Give the tickets the run was asked for: those its tags name, else its partitions."""
+    asked = tickets_asked_for(context.run.tags)
+    if asked:
+        return asked
+    keys = context.partition_keys
+    refused = [key for key in keys if not KEY.match(key)]
+    if refused:
+        context.log.warning(f"Partitions that are no ticket id, left out: {', '.join(refused)}")
+    tickets = [ticket_of(key) for key in keys if KEY.match(key)]
+    if not tickets:
+        raise failure("None of the partitions of this run is a ticket id: there is nothing to do.")
+    return tickets
