@@ -23,6 +23,11 @@ from tdx_dagster.settings import (
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.state.rate_limit import PostgresLimiter, ShareLimiter
 from tdx_dagster.state.store import ActionStore
+from tdx_dagster.state.tdx_environment import (
+    EnvironmentStore,
+    record_environment,
+    refuse_other_environment,
+)
 from tdx_dagster.tdx.call import SENSOR_LIMITS, CallLimits
 from tdx_dagster.tdx.client import Connection, Tdx
 from tdx_dagster.tdx.models import Report
@@ -59,8 +64,19 @@ class TdxProvider:
         self._database = database
         self._client: Tdx | None = None
 
-    def client(self) -> Tdx:
-        """Give the client for runs; one for all ops of a run, so that its count of calls is the run's."""
+    def client(self, *, records: bool = True) -> Tdx:
+        """Give the client for runs; one for all ops of a run, so that its count of calls is the run's.
+
+        Args:
+            records: Record the environment in the database, for who stores what TDX says. Who acts on tickets
+                has an action log that does so with its first write.
+
+        Raises:
+            OtherEnvironment: The database belongs to another TDX.
+        """
+        (record_environment if records else refuse_other_environment)(
+            self._database.engine(), load_settings().connection().base_url
+        )
         if self._client is None:
             settings = load_settings()
             limits = CallLimits(
@@ -73,8 +89,13 @@ class TdxProvider:
         """Give a client that never waits, for sensor ticks and checks (case C04).
 
         All ticks of a process share it, so that a tick is one call and not also a sign-in.
+
+        Raises:
+            OtherEnvironment: The database belongs to another TDX.
         """
-        return _non_waiting_client(load_settings().connection(), self._database.engine())
+        connection, engine = load_settings().connection(), self._database.engine()
+        refuse_other_environment(engine, connection.base_url)
+        return _non_waiting_client(connection, engine)
 
 
 def _client(connection: Connection, engine: Engine, patience: CallLimits) -> Tdx:
@@ -128,13 +149,13 @@ def ticket_tools(
     """
     database = database or DatabaseProvider()
     tdx = tdx or TdxProvider(database)
-    engine = database.engine()
+    engine, client = database.engine(), tdx.client(records=False)
     return RunServices(
-        tdx=tdx.client(),
-        store=PostgresStore(engine),
+        tdx=client,
+        store=EnvironmentStore(engine, load_settings().connection().base_url),
         inventory=RememberingInventory(
             CurrentInventory(engine, load_inventory_settings()),
-            ask_statuses=tdx.client().asset_statuses,
+            ask_statuses=client.asset_statuses,
         ),
         times=load_settings().times(),
     )

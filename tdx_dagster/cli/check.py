@@ -30,6 +30,7 @@ from tdx_dagster.settings import (
     require_settings,
 )
 from tdx_dagster.state.older_daemon import writing_now
+from tdx_dagster.state.tdx_environment import recorded_environment, refuse_other_environment
 from tdx_dagster.tdx.address import is_sandbox, normalise_base_url
 from tdx_dagster.tdx.client import Tdx
 from tdx_dagster.tdx.errors import TdxRefused, TdxRetryLater, TdxSettingError
@@ -98,12 +99,16 @@ def run_checks() -> Iterator[Finding]:
     if schema.verdict is Verdict.OK:
         yield _finding("inventory", _inventory)
         yield _finding("action log", _action_log)
+    environment = schema
+    if Verdict.WRONG not in {settings.verdict, schema.verdict}:
+        environment = _finding("TDX environment", _environment)
+        yield environment
     yield _finding("dagster.yaml", lambda: str(dagster_home()))
     folder = load_defs_folder()
     yield _finding("pipelines", lambda: _pipelines(folder))
     for name, text in folder.broken.items():
         yield Finding(f"pipeline {name}", Verdict.WRONG, text)
-    if Verdict.WRONG in {settings.verdict, schema.verdict}:
+    if Verdict.WRONG in {settings.verdict, schema.verdict, environment.verdict}:
         return
     tdx = TdxProvider(DatabaseProvider()).non_waiting_client()
     yield _finding("sign-in", lambda: f"as {tdx.account().full_name or 'a service account'}")
@@ -203,6 +208,15 @@ def _action_log() -> str:
     if running:
         raise _Warning(running)
     return "nobody else writes it"
+
+
+def _environment() -> str:
+    engine = DatabaseProvider().engine()
+    refuse_other_environment(engine, load_settings().connection().base_url)
+    recorded = recorded_environment(engine)
+    return (
+        f"the database belongs to {recorded}" if recorded else "recorded with the first load or run"
+    )
 
 
 def _ago(age: timedelta | None) -> str:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 from sqlalchemy import Engine
 
+from tdx_dagster.environment import SettingsError
 from tdx_dagster.failures import failure
 from tdx_dagster.inventory.asset_checks import inventory_checks
 from tdx_dagster.inventory.automation import follow_bronze, load_jobs
@@ -123,10 +124,10 @@ def _load_asset(
     """A bronze asset that we fill ourselves."""
 
     def load_from_tdx(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
-        database, tdx = context.resources.database.engine(), context.resources.tdx.client()
         try:
+            database, tdx = context.resources.database.engine(), context.resources.tdx.client()
             result = load(context, database, tdx)
-        except (LoadRunning, ForeignBronze) as error:
+        except (LoadRunning, ForeignBronze, SettingsError) as error:
             raise failure(str(error)) from error
         return dg.MaterializeResult(metadata=load_metadata(result))
 
