@@ -168,23 +168,26 @@ def database_resource(_: dg.InitResourceContext) -> DatabaseProvider:
 
 
 @dg.resource(
-    description="The TeamDynamix client, from TDX_* settings.", required_resource_keys={"database"}
+    description="The TeamDynamix client, from TDX_* settings.",
+    required_resource_keys={"tdx_dagster_database"},
 )
 def tdx_resource(context: dg.InitResourceContext) -> TdxProvider:
     """Make a `TdxProvider`."""
-    return TdxProvider(context.resources.database)
+    return TdxProvider(context.resources.tdx_dagster_database)
 
 
 @dg.resource(
     description="What runs on tickets need: TDX, the action log, the inventory.",
-    required_resource_keys={"tdx", "database"},
+    required_resource_keys={"tdx_dagster_client", "tdx_dagster_database"},
 )
 def ticket_tools_resource(context: dg.InitResourceContext) -> RunServices:
     """Make a `RunServices`, or fail the run with the name of what is missing."""
     if context.instance is not None:
         keep_connections(context.instance)
     try:
-        return ticket_tools(context.resources.tdx, context.resources.database)
+        return ticket_tools(
+            context.resources.tdx_dagster_client, context.resources.tdx_dagster_database
+        )
     except (SettingsError, DatabaseError) as error:
         raise failure(str(error)) from error
 
@@ -203,17 +206,19 @@ def keep_connections(instance: dg.DagsterInstance) -> None:
 
 @dg.resource(
     description="What sensors need: the report, without waiting, and the action log.",
-    required_resource_keys={"tdx", "database"},
+    required_resource_keys={"tdx_dagster_client", "tdx_dagster_database"},
 )
 def polling_resource(context: dg.InitResourceContext) -> SettingsSensorServices:
     """Make a `SettingsSensorServices`."""
-    return SettingsSensorServices(context.resources.tdx, context.resources.database)
+    return SettingsSensorServices(
+        context.resources.tdx_dagster_client, context.resources.tdx_dagster_database
+    )
 
 
 DEFAULT_RESOURCES = {
-    "database": database_resource,
-    "tdx": tdx_resource,
-    "ticket_tools": ticket_tools_resource,
-    "polling": polling_resource,
-    "batch_io": batch_io_manager,
+    "tdx_dagster_database": database_resource,
+    "tdx_dagster_client": tdx_resource,
+    "tdx_dagster_tools": ticket_tools_resource,
+    "tdx_dagster_polling": polling_resource,
+    "tdx_dagster_batch_io": batch_io_manager,
 }

@@ -13,7 +13,7 @@ from rich.table import Table
 from tdx_dagster.cli.errors import exit_code_and_text
 from tdx_dagster.cli.output import out, print_json
 from tdx_dagster.cli.runtime import dagster_home, prepare
-from tdx_dagster.component import DefsFolder, load_defs_folder
+from tdx_dagster.component import DefsFolder, defs_module, load_defs_folder
 from tdx_dagster.inventory.checks import InventoryNames, check_current
 from tdx_dagster.inventory.freshness import Freshness, inventory_age
 from tdx_dagster.inventory.ownership import check_ownership
@@ -174,7 +174,7 @@ def _pipelines(folder: DefsFolder) -> str:
     load_sensor_settings()  # read wherever pipelines become definitions
     if not folder.pipelines and not folder.broken:
         raise SettingsError(
-            "There is none: write tdx_dagster/defs/<name>/defs.yaml, as README shows."
+            f"There is none: write {' or '.join(defs_module().__path__)}/<name>/defs.yaml, as README shows."
         )
     return ", ".join(folder.pipelines) or "none that can be read"
 

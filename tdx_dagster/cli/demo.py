@@ -21,6 +21,7 @@ from tdx_dagster.postgres import server
 from tdx_dagster.postgres.database import connect, ensure_database, libpq_url
 from tdx_dagster.postgres.database import engine as make_engine
 from tdx_dagster.postgres.migrations import migrate
+from tdx_dagster.project import select_own_project
 from tdx_dagster.settings import embedded_folder
 from tdx_dagster.simulator import Simulator, State, sample_state, settings_for
 from tdx_dagster.state.tdx_environment import move_environment
@@ -48,6 +49,7 @@ def sample(name: str, state: State, *, port: int = 0, keep: bool = False) -> Ite
         port: The simulator's; 0 takes a free one.
         keep: Use databases that are there; otherwise they are made anew.
     """
+    select_own_project()
     with ExitStack() as stack:
         url = stack.enter_context(_own_server(name))
         simulator = stack.enter_context(Simulator(state, port=port))

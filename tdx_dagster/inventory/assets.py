@@ -1,8 +1,8 @@
 """The inventory's assets in Dagster: bronze as we load or observe it, and silver.
 
 Belongs here: what an asset does and what it shows of a run. Does not: keys and columns (`columns`), triggers
-(`automation`), checks (`asset_checks`), nor anything that could be a plain function. Resources used: `tdx` with
-`client()`, `database` with `engine()`.
+(`automation`), checks (`asset_checks`), nor anything that could be a plain function. Resources used:
+`tdx_dagster_client` with `client()`, `tdx_dagster_database` with `engine()`.
 """
 
 from collections.abc import Callable
@@ -36,12 +36,12 @@ from tdx_dagster.inventory.settings import InventorySettings
 from tdx_dagster.inventory.source import TdxClient, TdxSource
 
 OWNERS = ["team:inventory"]
-DATABASE = {"database"}
-BOTH = {"tdx", "database"}
+DATABASE = {"tdx_dagster_database"}
+BOTH = {"tdx_dagster_client", "tdx_dagster_database"}
 
 
 def inventory_definitions(settings: InventorySettings | None = None) -> dg.Definitions:
-    """Make all definitions of the inventory; they need the resources `tdx` and `database`.
+    """Make all definitions of the inventory; they need the resources of this module's heading.
 
     Args:
         settings: Defaults where left out.
@@ -125,7 +125,10 @@ def _load_asset(
 
     def load_from_tdx(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         try:
-            database, tdx = context.resources.database.engine(), context.resources.tdx.client()
+            database, tdx = (
+                context.resources.tdx_dagster_database.engine(),
+                context.resources.tdx_dagster_client.client(),
+            )
             result = load(context, database, tdx)
         except (LoadRunning, ForeignBronze, SettingsError) as error:
             raise failure(str(error)) from error
@@ -241,7 +244,7 @@ def _computers(settings: InventorySettings) -> dg.AssetsDefinition:
 
         try:
             result = rebuild_computers(
-                context.resources.database.engine(),
+                context.resources.tdx_dagster_database.engine(),
                 source_system=settings.source_system,
                 entity_types=settings.entity_types,
                 zone=ZoneInfo(settings.tdx_time_zone),

@@ -23,7 +23,7 @@ from tdx_dagster.tickets.services import RunServices
 
 COMPUTERS_KEY = dg.AssetKey(["silver", "computers"])
 LOAD, RECORD = "load_tickets", "record"
-RESOURCES = {"ticket_tools"}
+RESOURCES = {"tdx_dagster_tools"}
 
 # A message names so many tickets; the table has them all.
 NAMED_TICKETS = 10
@@ -123,7 +123,7 @@ def _load_op(pipeline: Pipeline) -> dg.OpDefinition:
         name=f"{pipeline.name}__{LOAD}",
         description="Plans the tickets of this run and reads those with something to do.",
         ins={"computers": dg.In(dg.Nothing)},
-        out=dg.Out(io_manager_key="batch_io"),
+        out=dg.Out(io_manager_key="tdx_dagster_batch_io"),
         config_schema=_op_schema(None),
         required_resource_keys=RESOURCES,
     )
@@ -137,13 +137,13 @@ def _action_op(pipeline: Pipeline, action: Action) -> dg.OpDefinition:
     @dg.op(
         name=f"{pipeline.name}__{action.label}",
         description=(type(action).__doc__ or action.label).strip().splitlines()[0],
-        out=dg.Out(io_manager_key="batch_io"),
+        out=dg.Out(io_manager_key="tdx_dagster_batch_io"),
         config_schema=_op_schema(action),
         required_resource_keys=RESOURCES,
     )
     def act(context: dg.OpExecutionContext, batch: Any) -> Batch:  # noqa: ANN401  None when alone
         going: Batch = batch or _fresh_batch(context, pipeline)
-        services: RunServices = context.resources.ticket_tools
+        services: RunServices = context.resources.tdx_dagster_tools
         going.pipeline = _configured(going.pipeline, action, context.op_config)
         configured = going.pipeline.action(action.label)
         runner = services.runner(pipeline, context.run_id, context.log.warning)
@@ -175,7 +175,7 @@ def _record_op(pipeline: Pipeline) -> dg.OpDefinition:
         required_resource_keys=RESOURCES,
     )
     def record(context: dg.AssetExecutionContext, batch: Any) -> Iterator[Any]:  # noqa: ANN401  as above
-        services: RunServices = context.resources.ticket_tools
+        services: RunServices = context.resources.tdx_dagster_tools
         batch = batch or _fresh_batch(context.op_execution_context, pipeline)
         runner = services.runner(pipeline, context.run.run_id, context.log.warning)
         try:
@@ -213,7 +213,7 @@ def _show(
 
 
 def _fresh_batch(context: dg.OpExecutionContext, pipeline: Pipeline) -> Batch:
-    services: RunServices = context.resources.ticket_tools
+    services: RunServices = context.resources.tdx_dagster_tools
     try:
         return load_batch(
             services.runner(pipeline, context.run_id, context.log.warning),
