@@ -22,7 +22,7 @@ from pydantic import Field
 
 import tdx_dagster.defs
 from tdx_dagster.component_errors import causes, component_fault
-from tdx_dagster.component_schema import ActionEntries, PipelineScaffolder
+from tdx_dagster.component_schema import PipelineScaffolder, describe_actions
 from tdx_dagster.failures import failure
 from tdx_dagster.inventory.assets import inventory_definitions
 from tdx_dagster.inventory.columns import InventoryKeys
@@ -86,8 +86,10 @@ class TicketPipeline(dg.Component, dg.Model, dg.Resolvable):
     )
     actions: Annotated[
         Sequence[Mapping[str, Any]],
-        dg.Resolver(_plain_mappings, model_field_type=ActionEntries),
-    ]
+        dg.Resolver(_plain_mappings, model_field_type=list[dict[str, Any]]),
+    ] = Field(
+        description="What is done on each ticket, in order.", json_schema_extra=describe_actions
+    )
 
     def spec(self, name: str, place: str) -> Pipeline:
         """Give the pipeline in plain Python.
@@ -124,8 +126,8 @@ class TicketPipeline(dg.Component, dg.Model, dg.Resolvable):
 class Inventory(dg.Component, dg.Model, dg.Resolvable):
     """The computers that pipelines know: assets, loads and checks.
 
-    What discovery and the commands read too (source, thresholds, keys) is in the variables INVENTORY_*, one place
-    for all processes.
+    What discovery and the commands read too (source, thresholds, keys) is in the variables INVENTORY_*, one
+    place for all processes.
     """
 
     full_cron: str | None = Field(None, description="When everything is loaded.")

@@ -4,14 +4,17 @@ Belongs here: schema and scaffolding. Does not: reading actions (`tickets.action
 wrong with one in its own words.
 """
 
-from typing import Annotated, Any
+from typing import Any
 
 import dagster as dg
 import yaml
-from pydantic import BaseModel, Field, WithJsonSchema
+from pydantic import BaseModel, Field
 
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.registry import action_types
+
+TEMPLATE = {"type": "string", "pattern": r"\{\{.*\}\}"}
+"""A value that Dagster fills in."""
 
 DEFAULT_ACTIONS = ("add_asset", "summary_comment")
 
@@ -42,15 +45,21 @@ def actions_schema() -> dict[str, Any]:
 
 def _if_of(name: str, kind: type[Action]) -> dict[str, Any]:
     schema = kind.model_json_schema()
+    settings = {
+        setting: {"anyOf": [allowed, TEMPLATE]} for setting, allowed in schema["properties"].items()
+    }
     about = (kind.__doc__ or name).strip().splitlines()[0]
     named = {"type": {"const": name, "description": about}}
     return {
         "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
-        "then": {**schema, "properties": {**named, **schema["properties"]}, "description": about},
+        "then": {**schema, "properties": {**named, **settings}, "description": about},
     }
 
 
-ActionEntries = Annotated[list[dict[str, Any]], WithJsonSchema(actions_schema())]
+def describe_actions(schema: dict[str, Any]) -> None:
+    """Put the schema of actions in the place of Dagster's, which takes a text as well and names no setting."""
+    schema.pop("anyOf", None)
+    schema.update(actions_schema())
 
 
 class ScaffoldOptions(BaseModel):

@@ -1,4 +1,4 @@
-"""The built wheel in a Dagster project of somebody's own: components, `dg`, and the command line from inside it."""
+"""The built wheel in a Dagster project of somebody's own: components, `dg`, and the command line inside it."""
 
 import os
 import subprocess

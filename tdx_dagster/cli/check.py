@@ -10,6 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
+from tdx_dagster.cli.asset_forms import check_form
 from tdx_dagster.cli.errors import exit_code_and_text
 from tdx_dagster.cli.output import out, print_json
 from tdx_dagster.cli.runtime import dagster_home, prepare
@@ -119,6 +120,7 @@ def run_checks() -> Iterator[Finding]:
         yield _finding(f"report of {pipeline.name}", lambda it=pipeline: _report(tdx, it))  # type: ignore[misc]
         yield _finding(f"a ticket of {pipeline.name}", lambda it=pipeline: _ticket(tdx, it))  # type: ignore[misc]
         yield check_statuses(tdx, pipeline)
+        yield check_forms(tdx, pipeline)
 
 
 def check_statuses(tdx: Tdx, pipeline: Pipeline) -> Finding:
@@ -138,6 +140,17 @@ def check_statuses(tdx: Tdx, pipeline: Pipeline) -> Finding:
         return "; ".join(counted) or "not used"
 
     return _finding(f"active statuses of {pipeline.name}", find)
+
+
+def check_forms(tdx: Tdx, pipeline: Pipeline) -> Finding:
+    """Check that TDX has computers of the form that a pipeline asks for."""
+
+    def find() -> str:
+        actions = [action for action in pipeline.actions if isinstance(action, AddAsset)]
+        listed = listed_by_tdx(tdx.asset_statuses()) if actions else {}
+        return "; ".join(check_form(tdx, action, listed) for action in actions) or "not used"
+
+    return _finding(f"computers of {pipeline.name}", find)
 
 
 class _Warning(Exception):
