@@ -57,7 +57,8 @@ def read_tickets(report: Report, column: str | None = None) -> ReportTickets:
             f"Report {report.id} ({report.name}): no row has a ticket id in column {key!r}; "
             f"columns seen: {', '.join(_columns_seen(report))}. Name the right one as ticket_column."
         )
-    may_be_cut = 0 < report.max_results <= len(report.rows)
+    # With more rows than its maximum, the maximum does not apply.
+    may_be_cut = 0 < report.max_results == len(report.rows)
     return ReportTickets(tuple(ids), tuple(rejected), key, may_be_cut)
 
 

@@ -70,4 +70,5 @@ def test_a21_a_report_at_its_cap_is_flagged() -> None:
     rows = [{"TicketID": ticket} for ticket in (31, 32)]
     assert read_tickets(report(*rows, cap=2)).may_be_cut
     assert not read_tickets(report(*rows, cap=50)).may_be_cut
+    assert not read_tickets(report(*rows, cap=1)).may_be_cut, "the cap does not apply"
     assert not read_tickets(report(cap=50)).may_be_cut

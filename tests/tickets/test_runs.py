@@ -1,12 +1,14 @@
 """Partition keys and the ranges of keys that runs take."""
 
 import re
+from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tdx_dagster.state.records import LogRow, LogStatus
 from tdx_dagster.tdx.parse import parse_id
 from tdx_dagster.tickets import runs
 from tdx_dagster.tickets.runs import (
@@ -80,3 +82,30 @@ def test_the_order_reaches_back_to_the_oldest_key_there_is(
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("p", ["1", "2", "3", "4", "5"])
         assert order_back_to(instance, "p", wanted) == expected
+
+
+def held(run: str, *, lapsed: bool) -> LogRow:
+    """Make a row that a run has claimed."""
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    return LogRow(
+        31,
+        "comment",
+        "comment",
+        "comment:0:v1",
+        LogStatus.IN_PROGRESS,
+        at,
+        run_id=run,
+        is_due=lapsed,
+    )
+
+
+def test_one_lapsed_lease_does_not_declare_a_run_dead_that_renews_others() -> None:
+    """A run of thirty tickets, one of them slow: its other 29 tickets would be launched twice."""
+    log = {
+        31: [held("slow", lapsed=True)],
+        32: [held("slow", lapsed=False)],
+        33: [held("gone", lapsed=True)],
+    }
+    liveness = runs.RunLiveness.of(log)
+    assert liveness.living == {"slow"}
+    assert liveness.dead == {"gone"}
