@@ -22,6 +22,7 @@ from tdx_dagster.settings import (
 )
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.state.rate_limit import PostgresLimiter, ShareLimiter
+from tdx_dagster.state.records import StoreUnavailable
 from tdx_dagster.state.store import ActionStore
 from tdx_dagster.state.tdx_environment import (
     EnvironmentStore,
@@ -188,7 +189,7 @@ def ticket_tools_resource(context: dg.InitResourceContext) -> RunServices:
         return ticket_tools(
             context.resources.tdx_dagster_client, context.resources.tdx_dagster_database
         )
-    except (SettingsError, DatabaseError) as error:
+    except (SettingsError, DatabaseError, StoreUnavailable) as error:
         raise failure(str(error)) from error
 
 

@@ -14,6 +14,8 @@ import pytest
 from tdx_dagster.simulator import REPORT_ID, Simulator, sample_state, settings_for
 from tests.cli.conftest import Shell, dagster_database, shell  # noqa: F401  fixtures
 
+pytest.importorskip("dagster_dg_cli", reason="dg is not installed")
+
 ROOT = Path(__file__).resolve().parents[1]
 PYPROJECT = """
 [project]

@@ -34,6 +34,7 @@ from tdx_dagster.inventory.ownership import ForeignBronze
 from tdx_dagster.inventory.rebuilds import BronzeEmpty, RebuildResult
 from tdx_dagster.inventory.settings import InventorySettings
 from tdx_dagster.inventory.source import TdxClient, TdxSource
+from tdx_dagster.state.records import StoreUnavailable
 
 OWNERS = ["team:inventory"]
 DATABASE = {"tdx_dagster_database"}
@@ -130,7 +131,7 @@ def _load_asset(
                 context.resources.tdx_dagster_client.client(),
             )
             result = load(context, database, tdx)
-        except (LoadRunning, ForeignBronze, SettingsError) as error:
+        except (LoadRunning, ForeignBronze, SettingsError, StoreUnavailable) as error:
             raise failure(str(error)) from error
         return dg.MaterializeResult(metadata=load_metadata(result))
 

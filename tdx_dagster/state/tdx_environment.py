@@ -4,7 +4,7 @@ Belongs here: recording the environment with the first write, and refusing anoth
 equal ticket ids and action ids, so that nothing else in the log tells the two apart.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -121,28 +121,17 @@ class EnvironmentStore(PostgresStore):
         self._record()
         super().open_tickets(pipeline, ticket_ids)
 
-    def mark_completed(
-        self,
-        ticket_id: int,
-        identity: ActionIdentity,
-        *,
-        pipeline: str,
-        metadata: Mapping[str, Any],
-    ) -> bool:
+    def mark_completed(self, ticket_id: int, identity: ActionIdentity, **how: Any) -> bool:  # noqa: ANN401  as declared
         """See `ActionStore.mark_completed`."""
         self._record()
-        return super().mark_completed(ticket_id, identity, pipeline=pipeline, metadata=metadata)
+        return super().mark_completed(ticket_id, identity, **how)
 
     def mark_all_completed(
         self,
         ticket_ids: Collection[int],
         identities: Sequence[ActionIdentity],
-        *,
-        pipeline: str,
-        metadata: Mapping[str, Any],
+        **how: Any,  # noqa: ANN401  as declared
     ) -> int:
         """See `ActionStore.mark_all_completed`."""
         self._record()
-        return super().mark_all_completed(
-            ticket_ids, identities, pipeline=pipeline, metadata=metadata
-        )
+        return super().mark_all_completed(ticket_ids, identities, **how)
