@@ -37,7 +37,7 @@ def actions_schema() -> dict[str, Any]:
                     "description": "A built-in action, or a class of one's own like my_module.MyAction.",
                 }
             },
-            # One error is told for each setting, where a union would only say that no member fits.
+            # One fault is reported for each setting, where a union would only say that no member fits.
             "allOf": [_if_of(name, kind) for name, kind in known.items()],
         },
     }

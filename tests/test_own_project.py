@@ -151,7 +151,7 @@ def test_a_wrong_setting_of_an_action_is_named_with_file_and_line(project: Proje
         file.write_text(right)
     assert done.returncode != 0
     assert "max_asset" in done.stdout + done.stderr
-    assert "defs.yaml:5" in done.stdout + done.stderr
+    assert "defs.yaml:6" in done.stdout + done.stderr
 
 
 @pytest.mark.slow
