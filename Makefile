@@ -65,7 +65,9 @@ check: $(STAMP) ## Format, lint, types, import rules, definitions
 
 # The baseline holds what is no secret: addresses in examples, the simulator's own sign-in.
 scan: $(STAMP) ## Look for secrets in the files under version control, and lint the SQL
-	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --baseline .secrets.baseline
+	@# The hook ends with 3 where only the lines of known findings have moved.
+	@baseline=$$(mktemp) && trap 'rm -f "$$baseline"' EXIT && cp .secrets.baseline "$$baseline" && \
+	  git ls-files -z ':!.secrets.baseline' ':!*.lock' | xargs -0 sh -c '$(BIN)/detect-secrets-hook --baseline "$$0" "$$@" || [ $$? -eq 3 ]' "$$baseline"
 	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar sql tdx_dagster
 
 format: $(STAMP) ## Format, and fix what can be fixed

@@ -21,8 +21,9 @@ SELECT action_id FROM (
     SELECT action_id, row_number() OVER (PARTITION BY ticket_id ORDER BY executed_at, action_id) AS place
     FROM meta.daemon_action_log
     WHERE pipeline IS NULL AND run_id IS NULL AND ticket_id IN (
-        SELECT ticket_id FROM meta.daemon_action_log WHERE pipeline IS NULL AND run_id IS NULL
-        ORDER BY executed_at DESC NULLS LAST LIMIT 200)
+        SELECT recent.ticket_id FROM meta.daemon_action_log AS recent
+        WHERE recent.pipeline IS NULL AND recent.run_id IS NULL
+        ORDER BY recent.executed_at DESC NULLS LAST LIMIT 200)
 ) AS placed GROUP BY action_id ORDER BY avg(place), action_id;
 
 -- name: partial
