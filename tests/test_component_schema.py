@@ -7,7 +7,6 @@ import pytest
 from tdx_dagster.component import TicketPipeline
 from tdx_dagster.tickets.actions.registry import action_types
 
-
 jsonschema = pytest.importorskip("jsonschema", reason="comes with dagster-dg-cli")
 
 
