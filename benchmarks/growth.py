@@ -219,7 +219,7 @@ class Installation:
     def _tick(self, tickets: range) -> object:
         polling = Reports(tickets, self._store)
         with dg.build_sensor_context(
-            instance=self._instance, resources={"polling": polling}
+            instance=self._instance, resources={"tdx_dagster_polling": polling}
         ) as context:
             return self._sensor(context)
 

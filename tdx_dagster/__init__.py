@@ -6,21 +6,34 @@ thing done to a ticket, once; the *action log* is the table that says what was d
 write to TDX; the *inventory* is what we know of computers; *discovery* finds those a ticket is about.
 
 Nothing but names lives here: importing the package must stay cheap, so that `--help` and the simulator
-start at once. `TicketPipeline` is loaded on first use.
+start at once. What needs Dagster is loaded on first use.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tdx_dagster.component import TicketPipeline
+    from tdx_dagster.assembly import definitions_for
+    from tdx_dagster.component import Inventory, TicketPipeline
+    from tdx_dagster.tickets.pipeline import Pipeline
 
-__all__ = ["TicketPipeline"]
+__all__ = ["Inventory", "Pipeline", "TicketPipeline", "definitions_for"]
+
+_PLACES = {
+    "Inventory": "tdx_dagster.component",
+    "Pipeline": "tdx_dagster.tickets.pipeline",
+    "TicketPipeline": "tdx_dagster.component",
+    "definitions_for": "tdx_dagster.assembly",
+}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  the type is that of the attribute asked for
-    """Load `TicketPipeline` when a defs.yaml asks for it; Dagster takes a second to import."""
-    if name == "TicketPipeline":
-        from tdx_dagster.component import TicketPipeline  # noqa: PLC0415  see above
-
-        return TicketPipeline
+    """Load a name when it is asked for; Dagster takes a second to import."""
+    if name in _PLACES:
+        return getattr(importlib.import_module(_PLACES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Name what is loaded on first use too: `dg` finds components by it."""
+    return sorted({*globals(), *__all__})

@@ -22,8 +22,13 @@ from pydantic import Field
 
 import tdx_dagster.defs
 from tdx_dagster.component_errors import causes, component_fault
+from tdx_dagster.component_schema import PipelineScaffolder, describe_actions
 from tdx_dagster.failures import failure
+from tdx_dagster.inventory.assets import inventory_definitions
 from tdx_dagster.inventory.columns import InventoryKeys
+from tdx_dagster.inventory.settings import InventorySettings
+from tdx_dagster.project import selected_project
+from tdx_dagster.resources import DEFAULT_RESOURCES
 from tdx_dagster.settings import SettingsError, load_inventory_settings, load_sensor_settings
 from tdx_dagster.tickets.actions.registry import BadAction, read_actions
 from tdx_dagster.tickets.job import build_rehearsal_job, build_ticket_asset, build_ticket_job
@@ -60,6 +65,11 @@ def _moment(_: dg.ResolutionContext, given: Any) -> datetime | None:  # noqa: AN
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+# The same objects for each component, so that Dagster merges them however many there are.
+CARRIED = dg.Definitions(resources=DEFAULT_RESOURCES)
+
+
+@dg.scaffold_with(PipelineScaffolder)
 class TicketPipeline(dg.Component, dg.Model, dg.Resolvable):
     """One TDX report with its actions; the folder's name is the pipeline's."""
 
@@ -77,7 +87,9 @@ class TicketPipeline(dg.Component, dg.Model, dg.Resolvable):
     actions: Annotated[
         Sequence[Mapping[str, Any]],
         dg.Resolver(_plain_mappings, model_field_type=list[dict[str, Any]]),
-    ]
+    ] = Field(
+        description="What is done on each ticket, in order.", json_schema_extra=describe_actions
+    )
 
     def spec(self, name: str, place: str) -> Pipeline:
         """Give the pipeline in plain Python.
@@ -107,7 +119,34 @@ class TicketPipeline(dg.Component, dg.Model, dg.Resolvable):
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Make the definitions of the pipeline."""
-        return pipeline_definitions(self.spec(context.path.name, place_of(context.path)))
+        made = pipeline_definitions(self.spec(context.path.name, place_of(context.path)))
+        return dg.Definitions.merge(made, CARRIED)
+
+
+class Inventory(dg.Component, dg.Model, dg.Resolvable):
+    """The computers that pipelines know: assets, loads and checks.
+
+    What discovery and the commands read too (source, thresholds, keys) is in the variables INVENTORY_*, one
+    place for all processes.
+    """
+
+    full_cron: str | None = Field(None, description="When everything is loaded.")
+    incremental_cron: str | None = Field(None, description="When changes are loaded.")
+    group: str | None = Field(None, description="Group of the assets in Dagster.")
+
+    def settings(self) -> InventorySettings:
+        """Give the settings: attributes first, then the environment.
+
+        Raises:
+            SettingsError: One cannot be read.
+        """
+        load_inventory_settings()  # refuses names that are almost ours
+        return InventorySettings.load(**self.model_dump(exclude_none=True))
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        """Make the definitions of the inventory."""
+        del context
+        return dg.Definitions.merge(inventory_definitions(self.settings()), CARRIED)
 
 
 def pipeline_definitions(pipeline: Pipeline) -> dg.Definitions:
@@ -134,11 +173,13 @@ class DefsFolder:
         pipelines: The pipelines that can be read, by name.
         broken: Why others cannot be read, by the name of their folder.
         trees: What Dagster builds definitions from.
+        has_inventory: Whether one of its components is an `Inventory`.
     """
 
     pipelines: dict[str, Pipeline]
     broken: dict[str, str]
     trees: list[tuple[ComponentTree, str | None]]
+    has_inventory: bool = False
 
     def build_defs(self) -> dg.Definitions:
         """Make the definitions of all that can be read; a sensor of each broken pipeline says why it fails."""
@@ -152,8 +193,11 @@ def load_defs_folder() -> DefsFolder:
     """Read all pipelines; one that is broken stops none of the others."""
     with suppress_preview_warnings():
         try:
-            tree = _tree(DEFS_MODULE)
-            return DefsFolder(_pipelines(tree, tree.defs_module_path), {}, [(tree, None)])
+            tree = _tree(defs_module())
+            root = tree.defs_module_path
+            return DefsFolder(
+                _pipelines(tree, root), {}, [(tree, None)], has_inventory=_has_inventory(tree, root)
+            )
         except Exception:
             found = _load_one_by_one()
             if not found.broken:
@@ -169,10 +213,10 @@ def load_pipelines() -> Mapping[str, Pipeline]:
 def _load_one_by_one() -> DefsFolder:
     """Read each pipeline as if it were alone, which leaves out what is in Python files of the folder."""
     found = DefsFolder({}, {}, [])
-    root = _tree(DEFS_MODULE).defs_module_path
+    root = _tree(defs_module()).defs_module_path
     for file in _files(root):
         folder = file.parent
-        name = ".".join([DEFS_MODULE.__name__, *folder.relative_to(root).parts])
+        name = ".".join([defs_module().__name__, *folder.relative_to(root).parts])
         tree = _tree(importlib.import_module(name))
         try:
             found.pipelines.update(_pipelines(tree, folder))
@@ -188,8 +232,20 @@ def _load_one_by_one() -> DefsFolder:
     return found
 
 
+def defs_module() -> ModuleType:
+    """Give the package that holds the components: that of the selected project, else of this package."""
+    project = selected_project()
+    return project.import_defs() if project else DEFS_MODULE
+
+
 def _tree(module: ModuleType) -> ComponentTree:
-    return ComponentTree.from_module(module, Path(__file__).parents[1])
+    project = selected_project()
+    return ComponentTree.from_module(module, project.root if project else Path(__file__).parents[1])
+
+
+def _has_inventory(tree: ComponentTree, root: Path) -> bool:
+    components = (tree.load_component(file.parent.relative_to(root)) for file in _files(root))
+    return any(isinstance(component, Inventory) for component in components)
 
 
 def _pipelines(tree: ComponentTree, root: Path) -> dict[str, Pipeline]:

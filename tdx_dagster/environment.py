@@ -55,14 +55,17 @@ class EnvironmentSettings(BaseSettings):
         return init_settings, env_settings, _DotenvSource(settings_cls)
 
     @classmethod
-    def load(cls) -> Self:
+    def load(cls, **given: Any) -> Self:  # noqa: ANN401  values of any setting
         """Read the settings.
+
+        Args:
+            given: Values that go before the environment's.
 
         Raises:
             SettingsError: A value is malformed; the variable is named, its value is not.
         """
         try:
-            return cls()
+            return cls(**given)
         except ValidationError as error:
             faults = "; ".join(_fault(cls, one) for one in error.errors())
             raise SettingsError(f"Settings that cannot be read: {faults}.") from None

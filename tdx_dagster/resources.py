@@ -22,7 +22,13 @@ from tdx_dagster.settings import (
 )
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.state.rate_limit import PostgresLimiter, ShareLimiter
+from tdx_dagster.state.records import StoreUnavailable
 from tdx_dagster.state.store import ActionStore
+from tdx_dagster.state.tdx_environment import (
+    EnvironmentStore,
+    record_environment,
+    refuse_other_environment,
+)
 from tdx_dagster.tdx.call import SENSOR_LIMITS, CallLimits
 from tdx_dagster.tdx.client import Connection, Tdx
 from tdx_dagster.tdx.models import Report
@@ -59,8 +65,19 @@ class TdxProvider:
         self._database = database
         self._client: Tdx | None = None
 
-    def client(self) -> Tdx:
-        """Give the client for runs; one for all ops of a run, so that its count of calls is the run's."""
+    def client(self, *, records: bool = True) -> Tdx:
+        """Give the client for runs; one for all ops of a run, so that its count of calls is the run's.
+
+        Args:
+            records: Record the environment in the database, for who stores what TDX says. Who acts on tickets
+                has an action log that does so with its first write.
+
+        Raises:
+            OtherEnvironment: The database belongs to another TDX.
+        """
+        (record_environment if records else refuse_other_environment)(
+            self._database.engine(), load_settings().connection().base_url
+        )
         if self._client is None:
             settings = load_settings()
             limits = CallLimits(
@@ -73,8 +90,13 @@ class TdxProvider:
         """Give a client that never waits, for sensor ticks and checks (case C04).
 
         All ticks of a process share it, so that a tick is one call and not also a sign-in.
+
+        Raises:
+            OtherEnvironment: The database belongs to another TDX.
         """
-        return _non_waiting_client(load_settings().connection(), self._database.engine())
+        connection, engine = load_settings().connection(), self._database.engine()
+        refuse_other_environment(engine, connection.base_url)
+        return _non_waiting_client(connection, engine)
 
 
 def _client(connection: Connection, engine: Engine, patience: CallLimits) -> Tdx:
@@ -128,13 +150,13 @@ def ticket_tools(
     """
     database = database or DatabaseProvider()
     tdx = tdx or TdxProvider(database)
-    engine = database.engine()
+    engine, client = database.engine(), tdx.client(records=False)
     return RunServices(
-        tdx=tdx.client(),
-        store=PostgresStore(engine),
+        tdx=client,
+        store=EnvironmentStore(engine, load_settings().connection().base_url),
         inventory=RememberingInventory(
             CurrentInventory(engine, load_inventory_settings()),
-            ask_statuses=tdx.client().asset_statuses,
+            ask_statuses=client.asset_statuses,
         ),
         times=load_settings().times(),
     )
@@ -147,24 +169,27 @@ def database_resource(_: dg.InitResourceContext) -> DatabaseProvider:
 
 
 @dg.resource(
-    description="The TeamDynamix client, from TDX_* settings.", required_resource_keys={"database"}
+    description="The TeamDynamix client, from TDX_* settings.",
+    required_resource_keys={"tdx_dagster_database"},
 )
 def tdx_resource(context: dg.InitResourceContext) -> TdxProvider:
     """Make a `TdxProvider`."""
-    return TdxProvider(context.resources.database)
+    return TdxProvider(context.resources.tdx_dagster_database)
 
 
 @dg.resource(
     description="What runs on tickets need: TDX, the action log, the inventory.",
-    required_resource_keys={"tdx", "database"},
+    required_resource_keys={"tdx_dagster_client", "tdx_dagster_database"},
 )
 def ticket_tools_resource(context: dg.InitResourceContext) -> RunServices:
     """Make a `RunServices`, or fail the run with the name of what is missing."""
     if context.instance is not None:
         keep_connections(context.instance)
     try:
-        return ticket_tools(context.resources.tdx, context.resources.database)
-    except (SettingsError, DatabaseError) as error:
+        return ticket_tools(
+            context.resources.tdx_dagster_client, context.resources.tdx_dagster_database
+        )
+    except (SettingsError, DatabaseError, StoreUnavailable) as error:
         raise failure(str(error)) from error
 
 
@@ -182,17 +207,19 @@ def keep_connections(instance: dg.DagsterInstance) -> None:
 
 @dg.resource(
     description="What sensors need: the report, without waiting, and the action log.",
-    required_resource_keys={"tdx", "database"},
+    required_resource_keys={"tdx_dagster_client", "tdx_dagster_database"},
 )
 def polling_resource(context: dg.InitResourceContext) -> SettingsSensorServices:
     """Make a `SettingsSensorServices`."""
-    return SettingsSensorServices(context.resources.tdx, context.resources.database)
+    return SettingsSensorServices(
+        context.resources.tdx_dagster_client, context.resources.tdx_dagster_database
+    )
 
 
 DEFAULT_RESOURCES = {
-    "database": database_resource,
-    "tdx": tdx_resource,
-    "ticket_tools": ticket_tools_resource,
-    "polling": polling_resource,
-    "batch_io": batch_io_manager,
+    "tdx_dagster_database": database_resource,
+    "tdx_dagster_client": tdx_resource,
+    "tdx_dagster_tools": ticket_tools_resource,
+    "tdx_dagster_polling": polling_resource,
+    "tdx_dagster_batch_io": batch_io_manager,
 }

@@ -7,9 +7,12 @@ in `CommandsByName.places`. Exit codes: 0 all well, 1 something failed, 2 a sett
 
 import importlib
 import sys
+from pathlib import Path
 from typing import Any, ClassVar
 
 import click
+
+from tdx_dagster.project import select_project
 
 
 class CommandsByName(click.Group):
@@ -74,8 +77,14 @@ class CommandsByName(click.Group):
 
 @click.group(cls=CommandsByName, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="tdx-dagster")
-def cli() -> None:
+@click.option(
+    "--project",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of a Dagster project made with dg, instead of the one you stand in.",
+)
+def cli(*, project: Path | None) -> None:
     """Work through the tickets of a TeamDynamix report: each action once, seen in Dagster."""
+    select_project(project or Path.cwd(), is_required=project is not None)
 
 
 def main() -> None:

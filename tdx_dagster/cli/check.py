@@ -10,10 +10,11 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
+from tdx_dagster.cli.asset_forms import check_form
 from tdx_dagster.cli.errors import exit_code_and_text
 from tdx_dagster.cli.output import out, print_json
 from tdx_dagster.cli.runtime import dagster_home, prepare
-from tdx_dagster.component import DefsFolder, load_defs_folder
+from tdx_dagster.component import DefsFolder, defs_module, load_defs_folder
 from tdx_dagster.inventory.checks import InventoryNames, check_current
 from tdx_dagster.inventory.freshness import Freshness, inventory_age
 from tdx_dagster.inventory.ownership import check_ownership
@@ -30,6 +31,7 @@ from tdx_dagster.settings import (
     require_settings,
 )
 from tdx_dagster.state.older_daemon import writing_now
+from tdx_dagster.state.tdx_environment import recorded_environment, refuse_other_environment
 from tdx_dagster.tdx.address import is_sandbox, normalise_base_url
 from tdx_dagster.tdx.client import Tdx
 from tdx_dagster.tdx.errors import TdxRefused, TdxRetryLater, TdxSettingError
@@ -98,12 +100,16 @@ def run_checks() -> Iterator[Finding]:
     if schema.verdict is Verdict.OK:
         yield _finding("inventory", _inventory)
         yield _finding("action log", _action_log)
+    environment = schema
+    if Verdict.WRONG not in {settings.verdict, schema.verdict}:
+        environment = _finding("TDX environment", _environment)
+        yield environment
     yield _finding("dagster.yaml", lambda: str(dagster_home()))
     folder = load_defs_folder()
     yield _finding("pipelines", lambda: _pipelines(folder))
     for name, text in folder.broken.items():
         yield Finding(f"pipeline {name}", Verdict.WRONG, text)
-    if Verdict.WRONG in {settings.verdict, schema.verdict}:
+    if Verdict.WRONG in {settings.verdict, schema.verdict, environment.verdict}:
         return
     tdx = TdxProvider(DatabaseProvider()).non_waiting_client()
     yield _finding("sign-in", lambda: f"as {tdx.account().full_name or 'a service account'}")
@@ -114,6 +120,7 @@ def run_checks() -> Iterator[Finding]:
         yield _finding(f"report of {pipeline.name}", lambda it=pipeline: _report(tdx, it))  # type: ignore[misc]
         yield _finding(f"a ticket of {pipeline.name}", lambda it=pipeline: _ticket(tdx, it))  # type: ignore[misc]
         yield check_statuses(tdx, pipeline)
+        yield check_forms(tdx, pipeline)
 
 
 def check_statuses(tdx: Tdx, pipeline: Pipeline) -> Finding:
@@ -133,6 +140,17 @@ def check_statuses(tdx: Tdx, pipeline: Pipeline) -> Finding:
         return "; ".join(counted) or "not used"
 
     return _finding(f"active statuses of {pipeline.name}", find)
+
+
+def check_forms(tdx: Tdx, pipeline: Pipeline) -> Finding:
+    """Check that TDX has computers of the form that a pipeline asks for."""
+
+    def find() -> str:
+        actions = [action for action in pipeline.actions if isinstance(action, AddAsset)]
+        listed = listed_by_tdx(tdx.asset_statuses()) if actions else {}
+        return "; ".join(check_form(tdx, action, listed) for action in actions) or "not used"
+
+    return _finding(f"computers of {pipeline.name}", find)
 
 
 class _Warning(Exception):
@@ -169,7 +187,7 @@ def _pipelines(folder: DefsFolder) -> str:
     load_sensor_settings()  # read wherever pipelines become definitions
     if not folder.pipelines and not folder.broken:
         raise SettingsError(
-            "There is none: write tdx_dagster/defs/<name>/defs.yaml, as README shows."
+            f"There is none: write {' or '.join(defs_module().__path__)}/<name>/defs.yaml, as README shows."
         )
     return ", ".join(folder.pipelines) or "none that can be read"
 
@@ -203,6 +221,15 @@ def _action_log() -> str:
     if running:
         raise _Warning(running)
     return "nobody else writes it"
+
+
+def _environment() -> str:
+    engine = DatabaseProvider().engine()
+    refuse_other_environment(engine, load_settings().connection().base_url)
+    recorded = recorded_environment(engine)
+    return (
+        f"the database belongs to {recorded}" if recorded else "recorded with the first load or run"
+    )
 
 
 def _ago(age: timedelta | None) -> str:

@@ -19,9 +19,12 @@ from tdx_dagster.cli.process import PassResult, outcome_table, run_with_progress
 from tdx_dagster.cli.runtime import Runtime, dagster_home, dagster_instance
 from tdx_dagster.postgres import server
 from tdx_dagster.postgres.database import connect, ensure_database, libpq_url
+from tdx_dagster.postgres.database import engine as make_engine
 from tdx_dagster.postgres.migrations import migrate
+from tdx_dagster.project import select_own_project
 from tdx_dagster.settings import embedded_folder
 from tdx_dagster.simulator import Simulator, State, sample_state, settings_for
+from tdx_dagster.state.tdx_environment import move_environment
 
 # Whatever a .env says of somebody else's loads: the sample loads its own.
 _OWN_INVENTORY = {"INVENTORY_SOURCE": "tdx", "INVENTORY_SOURCE_SYSTEM": "tdx"}
@@ -46,6 +49,7 @@ def sample(name: str, state: State, *, port: int = 0, keep: bool = False) -> Ite
         port: The simulator's; 0 takes a free one.
         keep: Use databases that are there; otherwise they are made anew.
     """
+    select_own_project()
     with ExitStack() as stack:
         url = stack.enter_context(_own_server(name))
         simulator = stack.enter_context(Simulator(state, port=port))
@@ -53,6 +57,8 @@ def sample(name: str, state: State, *, port: int = 0, keep: bool = False) -> Ite
         runtime = Runtime(databases[0], databases[1], dagster_home(), is_embedded=True)
         os.environ.update(settings_for(simulator) | runtime.exports() | _OWN_INVENTORY)
         migrate(runtime.database)
+        # The sample's TDX goes on under another port where its own is taken.
+        move_environment(make_engine(runtime.database), simulator.url)
         yield Sample(simulator, runtime)
 
 

@@ -6,12 +6,14 @@ import click
 
 from tdx_dagster.cli.output import err, out, print_json
 from tdx_dagster.cli.runtime import QUIET, dagster_instance, failure_text, prepare
+from tdx_dagster.component import load_defs_folder
 from tdx_dagster.definitions import build_defs
 from tdx_dagster.inventory.columns import InventoryKeys
 from tdx_dagster.inventory.load_result import Mode
 from tdx_dagster.inventory.ownership import check_ownership
+from tdx_dagster.project import selected_project
 from tdx_dagster.resources import DatabaseProvider
-from tdx_dagster.settings import load_inventory_settings
+from tdx_dagster.settings import SettingsError, load_inventory_settings
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -30,6 +32,7 @@ def ingest(ctx: click.Context, *, incremental: bool, as_json: bool) -> None:
     runtime = prepare(needs_tdx=not settings.is_external)
     if not settings.is_external:
         check_ownership(DatabaseProvider().engine(), settings.source_system)
+    _require_inventory()
     mode = Mode.INCREMENTAL if incremental else Mode.FULL
     with dagster_instance(runtime) as instance, err.status(f"Loading ({mode.value}) …"):
         loaded = load_inventory(instance, mode)
@@ -39,6 +42,15 @@ def ingest(ctx: click.Context, *, incremental: bool, as_json: bool) -> None:
         for what, count in loaded.items():
             out.print(f"{count:>8} {what}", highlight=False)
     ctx.exit(0)
+
+
+def _require_inventory() -> None:
+    project = selected_project()
+    if project is not None and not load_defs_folder().has_inventory:
+        raise SettingsError(
+            f"The project {project.root_module} has no inventory to load: run `dg scaffold defs "
+            "tdx_dagster.Inventory inventory` in it."
+        )
 
 
 def load_inventory(instance: "dg.DagsterInstance", mode: Mode = Mode.FULL) -> dict[str, int]:

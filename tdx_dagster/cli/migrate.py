@@ -2,6 +2,7 @@
 
 import click
 from rich.table import Table
+from sqlalchemy import Engine
 
 from tdx_dagster.cli.output import out, print_json
 from tdx_dagster.cli.runtime import prepare
@@ -11,26 +12,47 @@ from tdx_dagster.postgres.database import shown_url
 from tdx_dagster.postgres.migrations import grant as grant_roles
 from tdx_dagster.postgres.migrations import migrate as run_migrations
 from tdx_dagster.postgres.migrations import schema_state
-from tdx_dagster.settings import load_inventory_settings
+from tdx_dagster.settings import load_inventory_settings, load_settings
+from tdx_dagster.state.tdx_environment import (
+    has_history,
+    move_environment,
+    record_environment,
+    recorded_environment,
+)
+from tdx_dagster.tdx.address import environment_of
 
 
 @click.command()
 @click.option(
     "--grants", is_flag=True, help="Make the roles of deploy/grants.sql and give them their rights."
 )
+@click.option(
+    "--environment",
+    metavar="ADDRESS",
+    help="Make the database belong to this address of TDX: the same TDX has moved.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask before --environment changes something.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def migrate(*, grants: bool, as_json: bool) -> None:
+def migrate(*, grants: bool, environment: str | None, yes: bool, as_json: bool) -> None:
     """Bring the database's schema up to date, and show what was done."""
     runtime = prepare(must_be_current=False)
     applied = run_migrations(runtime.database)
     place_table(make_engine(runtime.database), load_inventory_settings().schema_name)
     if grants:
         grant_roles(runtime.database)
+    engine = make_engine(runtime.database)
+    if environment:
+        _move(engine, environment, is_confirmed=yes)
+    belongs_to = _belongs_to(engine)
     total = len(schema_state(runtime.database).applied)
     if as_json:
-        print_json({"applied": [one.name for one in applied], "in_all": total})
+        print_json({"applied": [one.name for one in applied], "in_all": total, "tdx": belongs_to})
         return
     where = shown_url(runtime.database)
+    if belongs_to:
+        out.print(
+            f"The action log and the inventory on {where} belong to {belongs_to}.", highlight=False
+        )
     if not applied:
         out.print(f"Nothing to do: all {total} migrations are applied on {where}.", highlight=False)
         return
@@ -38,3 +60,28 @@ def migrate(*, grants: bool, as_json: bool) -> None:
     for one in applied:
         table.add_row(one.name, f"{one.seconds:.2f}")
     out.print(table)
+
+
+def _belongs_to(engine: Engine) -> str | None:
+    """Give the TDX of a database; a log without a recorded one is that of TDX_BASE_URL."""
+    base_url = load_settings().tdx_base_url
+    recorded = recorded_environment(engine)
+    if recorded is None and base_url and has_history(engine):
+        record_environment(engine, base_url)
+        return recorded_environment(engine)
+    return recorded
+
+
+def _move(engine: Engine, address: str, *, is_confirmed: bool) -> None:
+    """Make a database belong to another address of TDX, after a person has confirmed it."""
+    base_url = address if "://" in address else f"https://{address}"
+    wanted, recorded = environment_of(base_url), recorded_environment(engine)
+    if recorded not in {None, wanted} and not is_confirmed:
+        click.confirm(
+            f"What was done on tickets of {recorded} will count as done on the tickets of {wanted} that have "
+            "the same ids. Do so only where it is the same TDX under a new address, never between a sandbox "
+            "and production. Go on?",
+            abort=True,
+            err=True,
+        )
+    move_environment(engine, base_url)

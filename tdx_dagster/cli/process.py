@@ -218,7 +218,7 @@ def _warn_of_empty_inventory(planned: PlannedPass) -> None:
 
 def _run_all(made: PassResult, instance: dg.DagsterInstance) -> None:
     pipeline = made.planned.pipeline
-    job = build_defs({"ticket_tools": made.planned.services}).resolve_job_def(pipeline.name)
+    job = build_defs({"tdx_dagster_tools": made.planned.services}).resolve_job_def(pipeline.name)
     keys = [key_of(ticket) for ticket in made.chosen]
     known = order_back_to(instance, pipeline.partitions_name, keys)
     runs = ranges(keys, known, pipeline.tickets_per_run)

@@ -24,6 +24,7 @@ from tdx_dagster.settings import (
     load_settings,
     require_settings,
 )
+from tdx_dagster.state.tdx_environment import refuse_other_environment
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, ExecuteInProcessResult
@@ -83,9 +84,24 @@ def prepare(*, must_be_current: bool = True, needs_tdx: bool = False) -> Runtime
     )
     if must_be_current:
         bring_up_to_date(runtime)
+    if must_be_current and needs_tdx:
+        refuse_other_tdx(runtime.database)
     os.environ.update(runtime.exports())
     remember_environment()
     return runtime
+
+
+def refuse_other_tdx(database: str) -> None:
+    """Refuse a database whose action log and inventory belong to another TDX than settings name.
+
+    Raises:
+        OtherEnvironment: Naming both and the remedy.
+    """
+    opened = engine(database)
+    try:
+        refuse_other_environment(opened, load_settings().connection().base_url)
+    finally:
+        opened.dispose()
 
 
 def bring_up_to_date(runtime: Runtime) -> None:

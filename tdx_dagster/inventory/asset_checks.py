@@ -79,10 +79,13 @@ def build_check(
     """
 
     @dg.asset_check(
-        asset=key, name=name, description=description, required_resource_keys={"database"}
+        asset=key,
+        name=name,
+        description=description,
+        required_resource_keys={"tdx_dagster_database"},
     )
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        verdict = look(context.resources.database.engine())
+        verdict = look(context.resources.tdx_dagster_database.engine())
         return dg.AssetCheckResult(
             passed=verdict.passed,
             severity=severity_of(verdict),

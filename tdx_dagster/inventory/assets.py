@@ -1,8 +1,8 @@
 """The inventory's assets in Dagster: bronze as we load or observe it, and silver.
 
 Belongs here: what an asset does and what it shows of a run. Does not: keys and columns (`columns`), triggers
-(`automation`), checks (`asset_checks`), nor anything that could be a plain function. Resources used: `tdx` with
-`client()`, `database` with `engine()`.
+(`automation`), checks (`asset_checks`), nor anything that could be a plain function. Resources used:
+`tdx_dagster_client` with `client()`, `tdx_dagster_database` with `engine()`.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 from sqlalchemy import Engine
 
+from tdx_dagster.environment import SettingsError
 from tdx_dagster.failures import failure
 from tdx_dagster.inventory.asset_checks import inventory_checks
 from tdx_dagster.inventory.automation import follow_bronze, load_jobs
@@ -33,14 +34,15 @@ from tdx_dagster.inventory.ownership import ForeignBronze
 from tdx_dagster.inventory.rebuilds import BronzeEmpty, RebuildResult
 from tdx_dagster.inventory.settings import InventorySettings
 from tdx_dagster.inventory.source import TdxClient, TdxSource
+from tdx_dagster.state.records import StoreUnavailable
 
 OWNERS = ["team:inventory"]
-DATABASE = {"database"}
-BOTH = {"tdx", "database"}
+DATABASE = {"tdx_dagster_database"}
+BOTH = {"tdx_dagster_client", "tdx_dagster_database"}
 
 
 def inventory_definitions(settings: InventorySettings | None = None) -> dg.Definitions:
-    """Make all definitions of the inventory; they need the resources `tdx` and `database`.
+    """Make all definitions of the inventory; they need the resources of this module's heading.
 
     Args:
         settings: Defaults where left out.
@@ -123,10 +125,13 @@ def _load_asset(
     """A bronze asset that we fill ourselves."""
 
     def load_from_tdx(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
-        database, tdx = context.resources.database.engine(), context.resources.tdx.client()
         try:
+            database, tdx = (
+                context.resources.tdx_dagster_database.engine(),
+                context.resources.tdx_dagster_client.client(),
+            )
             result = load(context, database, tdx)
-        except (LoadRunning, ForeignBronze) as error:
+        except (LoadRunning, ForeignBronze, SettingsError, StoreUnavailable) as error:
             raise failure(str(error)) from error
         return dg.MaterializeResult(metadata=load_metadata(result))
 
@@ -240,7 +245,7 @@ def _computers(settings: InventorySettings) -> dg.AssetsDefinition:
 
         try:
             result = rebuild_computers(
-                context.resources.database.engine(),
+                context.resources.tdx_dagster_database.engine(),
                 source_system=settings.source_system,
                 entity_types=settings.entity_types,
                 zone=ZoneInfo(settings.tdx_time_zone),

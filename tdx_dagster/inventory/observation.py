@@ -41,7 +41,7 @@ def observed_bronze(settings: InventorySettings, bronze_specs: Specs) -> dg.Asse
     def observed(context: dg.AssetExecutionContext) -> Iterator[dg.ObserveResult]:
         for key, entity_types in kinds.items():
             age, _ = inventory_age(
-                context.resources.database.engine(),
+                context.resources.tdx_dagster_database.engine(),
                 source_system=settings.source_system,
                 entity_types=entity_types,
             )
@@ -52,7 +52,9 @@ def observed_bronze(settings: InventorySettings, bronze_specs: Specs) -> dg.Asse
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)  # the alternative observes nothing
         decorated: dg.AssetsDefinition = dg.multi_observable_source_asset(
-            name="bronze_of_another_job", specs=specs, required_resource_keys={"database"}
+            name="bronze_of_another_job",
+            specs=specs,
+            required_resource_keys={"tdx_dagster_database"},
         )(observed)
     return decorated
 

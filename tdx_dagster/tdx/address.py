@@ -74,6 +74,13 @@ def _malformed(why: str) -> TdxSettingError:
     return TdxSettingError(f"{SETTING} is malformed: {why}. It should look like {EXAMPLE}.")
 
 
+def environment_of(base_url: str) -> str:
+    """Give the environment of an address: host and path, the same however the address is written."""
+    root = urlsplit(normalise_base_url(base_url, allow_http=True))
+    port = root.port if root.port != {"http": 80, "https": 443}[root.scheme] else None
+    return f"{root.hostname}{f':{port}' if port else ''}{root.path}"
+
+
 def is_sandbox(base_url: str) -> bool:
     """Whether a normalised address is a sandbox: by its path segment alone (case A48)."""
     return base_url.rpartition("/")[2] == _SANDBOX

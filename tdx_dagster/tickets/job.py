@@ -18,7 +18,7 @@ from tdx_dagster.tickets.run_config import LOAD, RECORD, config_mapping, op_sche
 from tdx_dagster.tickets.run_in_dagster import RunInDagster, rehearsal_job
 
 COMPUTERS_KEY = dg.AssetKey(["silver", "computers"])
-RESOURCES = {"ticket_tools", "database"}
+RESOURCES = {"tdx_dagster_tools", "tdx_dagster_database"}
 
 
 class BatchIOManager(dg.IOManager):
@@ -126,7 +126,7 @@ def _load_op(pipeline: Pipeline) -> dg.OpDefinition:
         name=f"{pipeline.name}__{LOAD}",
         description="Plans the tickets of this run and reads those with something to do.",
         ins={"computers": dg.In(dg.Nothing)},
-        out=dg.Out(io_manager_key="batch_io"),
+        out=dg.Out(io_manager_key="tdx_dagster_batch_io"),
         config_schema=op_schema(),
         required_resource_keys=RESOURCES,
     )
@@ -140,7 +140,7 @@ def _action_op(pipeline: Pipeline, action: Action) -> dg.OpDefinition:
     @dg.op(
         name=f"{pipeline.name}__{action.label}",
         description=(type(action).__doc__ or action.label).strip().splitlines()[0],
-        out=dg.Out(io_manager_key="batch_io"),
+        out=dg.Out(io_manager_key="tdx_dagster_batch_io"),
         config_schema=op_schema(action),
         required_resource_keys=RESOURCES,
     )

@@ -57,7 +57,7 @@ class RunInDagster:
     @property
     def services(self) -> RunServices:
         """What the run works with; in a dry run without any way to write."""
-        given: RunServices = self.context.resources.ticket_tools
+        given: RunServices = self.context.resources.tdx_dagster_tools
         return given.without_writes if self.is_dry_run else given
 
     def _runner(self) -> ActionRunner:
@@ -173,7 +173,9 @@ class RunInDagster:
     def _judge_stuck(self) -> None:
         if self.is_dry_run:
             return
-        verdict = check_stuck_tickets(self.context.resources.database.engine(), self.pipeline.name)
+        verdict = check_stuck_tickets(
+            self.context.resources.tdx_dagster_database.engine(), self.pipeline.name
+        )
         said = dg.AssetCheckEvaluation(
             asset_key=self._key,
             check_name=STUCK,

@@ -67,10 +67,12 @@ def build_sensor(
         description=f"Polls the report of {pipeline.name} and launches the tickets that are due.",
     )
     def report_sensor(
-        context: dg.SensorEvaluationContext, polling: dg.ResourceParam[SensorServices]
+        context: dg.SensorEvaluationContext, tdx_dagster_polling: dg.ResourceParam[SensorServices]
     ) -> dg.SensorResult | dg.SkipReason:
         try:
-            return _answer(context, pipeline, _read_report(pipeline, polling), polling)
+            return _answer(
+                context, pipeline, _read_report(pipeline, tdx_dagster_polling), tdx_dagster_polling
+            )
         except NotConfigured as error:
             return dg.SkipReason(str(error))
         except (TdxError, StoreUnavailable) as error:

@@ -23,7 +23,7 @@ def test_keys_and_group_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     keys = InventoryKeys.of(settings)
     nothing = dg.ResourceDefinition.none_resource()
     defs = dg.Definitions.merge(
-        inventory_definitions(settings), dg.Definitions(resources={"database": nothing})
+        inventory_definitions(settings), dg.Definitions(resources={"tdx_dagster_database": nothing})
     )
     graph = defs.resolve_asset_graph()
     assert keys.bronze == (dg.AssetKey(["bronze", "tdx_statuses"]), dg.AssetKey(["hub", "raw"]))
@@ -51,7 +51,7 @@ def test_an_observation_feeds_the_freshness_of_dagster(database: Engine) -> None
     resource = dg.ResourceDefinition.hardcoded_resource(_Port(database))
     defs = dg.Definitions.merge(
         inventory_definitions(InventorySettings(source="external")),
-        dg.Definitions(resources={"database": resource}),
+        dg.Definitions(resources={"tdx_dagster_database": resource}),
     )
     job = defs.resolve_implicit_global_asset_job_def()
 

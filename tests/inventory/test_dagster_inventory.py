@@ -77,7 +77,9 @@ def definitions(port: Port, settings: InventorySettings | None = None) -> dg.Def
     return dg.Definitions.merge(
         inventory_definitions(settings),
         morning_checks([], settings or InventorySettings()),
-        dg.Definitions(resources={"tdx": resource, "database": resource}),
+        dg.Definitions(
+            resources={"tdx_dagster_client": resource, "tdx_dagster_database": resource}
+        ),
     )
 
 

@@ -93,10 +93,10 @@ def definitions(desk: Desk, error: Exception | None = None) -> dg.Definitions:
         dg.Definitions(
             assets=[dg.AssetSpec(["silver", "computers"])],
             resources={
-                "ticket_tools": desk.tools(),
-                "polling": SensorServices(desk, error),
-                "batch_io": batch_io_manager,
-                "database": Port(desk),
+                "tdx_dagster_tools": desk.tools(),
+                "tdx_dagster_polling": SensorServices(desk, error),
+                "tdx_dagster_batch_io": batch_io_manager,
+                "tdx_dagster_database": Port(desk),
             },
             executor=dg.in_process_executor,
         ),
@@ -147,7 +147,7 @@ def tick(desk: Desk, instance: dg.DagsterInstance, error: Exception | None = Non
     sensor = made.resolve_sensor_def(name)
     with dg.build_sensor_context(
         instance=instance,
-        resources={"polling": SensorServices(desk, error)},
+        resources={"tdx_dagster_polling": SensorServices(desk, error)},
         sensor_name=name,
     ) as context:
         return sensor(context)
@@ -367,7 +367,9 @@ def test_c03_a_ticket_listed_twice_is_launched_once(
         twice.id, twice.name, 0, twice.columns, ({"TicketID": 31}, {"TicketID": "31"})
     )
     sensor = definitions(working).resolve_sensor_def("p_report")
-    with dg.build_sensor_context(instance=instance, resources={"polling": polling}) as context:
+    with dg.build_sensor_context(
+        instance=instance, resources={"tdx_dagster_polling": polling}
+    ) as context:
         answer = sensor(context)
     assert [request.partition_key for request in answer.run_requests] == ["31"]
 

@@ -38,11 +38,11 @@ def definitions(simulator: Simulator, database: Engine) -> dg.Definitions:
     """A pipeline and the inventory, as `build_defs` puts them together."""
     desk = Desk.over(simulator, database, AddAsset(), SummaryComment())
     resources = {
-        "ticket_tools": desk.tools(),
-        "polling": None,
-        "tdx": None,
-        "database": Port(database),
-        "batch_io": batch_io_manager,
+        "tdx_dagster_tools": desk.tools(),
+        "tdx_dagster_polling": None,
+        "tdx_dagster_client": None,
+        "tdx_dagster_database": Port(database),
+        "tdx_dagster_batch_io": batch_io_manager,
     }
     return dg.Definitions.merge(
         pipeline_definitions(desk.pipeline),

@@ -87,7 +87,7 @@ def test_an_idle_tick_over_1000_finished_tickets_is_one_call_and_two_queries(
     desk = Desk.over(simulator, database, *LINE)
     sensor = definitions(desk).resolve_sensor_def(desk.pipeline.sensor_name)
     monkeypatch.setattr(Action, "identity", counted)
-    resources = {"polling": SensorServices(desk)}
+    resources = {"tdx_dagster_polling": SensorServices(desk)}
     with (
         dg.build_sensor_context(instance=instance, resources=resources) as context,
         statements() as sent,

@@ -31,15 +31,18 @@ class Action(BaseModel, ABC):
     those in `legacy_settings` always are, as the older daemon did.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     action_type: ClassVar[str] = ""
     legacy_settings: ClassVar[tuple[str, ...]] = ()
     unhashed_settings: ClassVar[tuple[str, ...]] = ("name", "version", "continue_on_failure")
 
     name: str = Field(default="", max_length=MAX_PART, pattern=rf"^$|{NAME_PATTERN}")
+    """Its name in the pipeline; empty: its type."""
     version: str = Field(default="v1", min_length=1, max_length=50, pattern=r"^[^:\s]+$")
+    """Another version runs only on tickets that no earlier one has completed."""
     continue_on_failure: bool = False
+    """Run the next actions although this one has failed."""
 
     @abstractmethod
     def perform(self, context: ActionContext) -> Performed:

@@ -53,17 +53,29 @@ class AddAsset(Action):
     )
 
     add_summary_comment: bool = True
+    """Name the result in the summary."""
     max_assets_to_add: int = Field(default=10, ge=1)
+    """At most so many; the summary names the rest."""
     skip_if_requestor_asset_exists: bool = True
+    """Do not fall back to the requestor's computer where the ticket has assets."""
     active_status_only: bool = True
+    """Attach active computers alone."""
     computer_form_id: int | None = 2448
+    """The asset form of computers; null: any form."""
     has_database: bool = True
+    """Part of the action id only: false for a daemon that ran without a database."""
     max_api_searches: int = Field(default=5, ge=0)
+    """Searches of TDX a ticket, for identifiers the inventory does not know."""
     fallback_excluded_accounts: tuple[str, ...] = ()
+    """Requestors whose only computer says nothing: monitors, shared accounts."""
     active_status_ids: tuple[int, ...] | None = None
+    """Statuses that count as active, in place of the names."""
     active_status_names: tuple[str, ...] = ACTIVE
+    """Names of the statuses that count as active."""
     identifier_patterns: tuple[str, ...] = ()
+    """Regular expressions of further identifiers."""
     ignore_identifiers: tuple[str, ...] = ()
+    """Identifiers that name no computer."""
 
     @model_validator(mode="after")
     def _patterns_compile(self) -> Self:

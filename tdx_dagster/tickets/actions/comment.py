@@ -36,13 +36,21 @@ class Comment(Action):
     )
 
     comment_text: str
+    """The comment; empty: only the status changes."""
     is_private: bool = False
+    """Not seen by the requestor."""
     is_rich_html: bool = False
+    """The text is HTML."""
     is_communication: bool = False
+    """Count as a communication with the requestor."""
     notify: tuple[str, ...] = ("null",)
+    """Mail addresses to notify; null: nobody."""
     new_status_id: int = Field(default=0, ge=0)
+    """The status to set; 0: unchanged."""
     cascade_status: bool = False
+    """Set the status of child tickets too."""
     from_status_ids: tuple[int, ...] = ()
+    """Set the status only where it is one of these; empty: any."""
 
     @model_validator(mode="after")
     def _does_something(self) -> Self:

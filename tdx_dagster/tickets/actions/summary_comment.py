@@ -39,10 +39,15 @@ class SummaryComment(Action):
     )
 
     comment_prefix: str = "🤖 Automated Actions Summary"
+    """The first line."""
     is_private: bool = True
+    """Not seen by the requestor."""
     is_rich_html: bool = False
+    """Post HTML."""
     skip_if_empty: bool = True
+    """Post nothing where there is nothing to summarise."""
     separator: str = "\n"
+    """Stands between two lines."""
 
     def posted_texts(self) -> Sequence[str]:
         """See `Action.posted_texts`."""

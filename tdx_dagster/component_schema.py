@@ -1,0 +1,97 @@
+"""What editors and `dg` are told of a pipeline: the JSON schema of its actions, and how a new file looks.
+
+Belongs here: schema and scaffolding. Does not: reading actions (`tickets.actions.registry`), which says what is
+wrong with one in its own words.
+"""
+
+from typing import Any
+
+import dagster as dg
+import yaml
+from pydantic import BaseModel, Field
+
+from tdx_dagster.tickets.actions.action import Action
+from tdx_dagster.tickets.actions.registry import action_types
+
+TEMPLATE = {"type": "string", "pattern": r"\{\{.*\}\}"}
+"""A value that Dagster fills in."""
+
+DEFAULT_ACTIONS = ("add_asset", "summary_comment")
+
+
+def actions_schema() -> dict[str, Any]:
+    """Give the JSON schema of `actions`: what an entry may have follows from its `type`."""
+    known = action_types()
+    return {
+        "type": "array",
+        "minItems": 1,
+        "items": {
+            "type": "object",
+            "required": ["type"],
+            "properties": {
+                "type": {
+                    "anyOf": [
+                        {"enum": list(known)},
+                        {"type": "string", "pattern": r"^\w+(\.\w+)+$"},
+                    ],
+                    "description": "A built-in action, or a class of one's own like my_module.MyAction.",
+                }
+            },
+            # One fault is reported for each setting, where a union would only say that no member fits.
+            "allOf": [_if_of(name, kind) for name, kind in known.items()],
+        },
+    }
+
+
+def _if_of(name: str, kind: type[Action]) -> dict[str, Any]:
+    schema = kind.model_json_schema()
+    settings = {
+        setting: {"anyOf": [allowed, TEMPLATE]} for setting, allowed in schema["properties"].items()
+    }
+    about = (kind.__doc__ or name).strip().splitlines()[0]
+    named = {"type": {"const": name, "description": about}}
+    return {
+        "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
+        "then": {**schema, "properties": {**named, **settings}, "description": about},
+    }
+
+
+def describe_actions(schema: dict[str, Any]) -> None:
+    """Put the schema of actions in the place of Dagster's, which takes a text as well and names no setting."""
+    schema.pop("anyOf", None)
+    schema.update(actions_schema())
+
+
+class ScaffoldOptions(BaseModel):
+    """What `dg scaffold defs tdx_dagster.TicketPipeline` takes."""
+
+    report_id: int | None = Field(None, ge=1)
+    action: list[str] = Field(default_factory=list)
+
+
+class PipelineScaffolder(dg.Scaffolder[ScaffoldOptions]):
+    """Writes a pipeline that loads as it is."""
+
+    @classmethod
+    def get_scaffold_params(cls) -> type[ScaffoldOptions]:
+        """Give the options."""
+        return ScaffoldOptions
+
+    def scaffold(self, request: dg.ScaffoldRequest[ScaffoldOptions]) -> None:
+        """Write `defs.yaml`."""
+        report = request.params.report_id
+        actions = request.params.action or DEFAULT_ACTIONS
+        attributes = {
+            **({"report_id": report} if report else {}),
+            "actions": [_entry(name) for name in actions],
+        }
+        content = yaml.safe_dump(
+            {"type": request.type_name, "attributes": attributes}, sort_keys=False
+        )
+        (request.target_path / "defs.yaml").write_text(content, encoding="utf-8")
+
+
+def _entry(name: str) -> dict[str, Any]:
+    """Give an action with what it cannot do without."""
+    needed = {"comment": {"comment_text": "We are looking into it."}}
+    return {"type": name, **needed.get(name, {}), "version": "v1"}
