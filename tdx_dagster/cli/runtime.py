@@ -5,6 +5,7 @@ Belongs here: resolving the environment once and exporting it, so that child pro
 """
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from sqlalchemy import make_url
 from tdx_dagster.environment import remember_environment
 from tdx_dagster.inventory.schema import place_table
 from tdx_dagster.postgres.database import engine, ensure_database, libpq_url
-from tdx_dagster.postgres.errors import MissingRight
+from tdx_dagster.postgres.errors import DatabaseError, MissingRight
 from tdx_dagster.postgres.migrations import migrate, pending
 from tdx_dagster.postgres.rights import require_home
 from tdx_dagster.settings import (
@@ -125,11 +126,21 @@ def dagster_url(url: str) -> str:
     """Give Dagster's database: as set, or `<ours>_dagster` on the same server, made where missing."""
     given = load_settings().dagster_database_url
     if given:
-        found, setting = libpq_url(given.get_secret_value()), "DAGSTER_DATABASE_URL"
-    else:
-        name = (make_url(url).database or "tdx").removesuffix("_dagster") + "_dagster"
-        found, setting = libpq_url(ensure_database(url, name)), "DATABASE_URL"
-    require_home(make_url(found), setting)
+        return _given_dagster_url(given.get_secret_value())
+    name = (make_url(url).database or "tdx").removesuffix("_dagster") + "_dagster"
+    found = libpq_url(ensure_database(url, name))
+    require_home(make_url(found), "DATABASE_URL")
+    return found
+
+
+def _given_dagster_url(given: str) -> str:
+    try:
+        found = libpq_url(given)
+        require_home(make_url(found), "DAGSTER_DATABASE_URL")
+    except DatabaseError as error:
+        # What refuses an address knows the other setting alone.
+        text = re.sub("(?<!DAGSTER_)DATABASE_URL", "DAGSTER_DATABASE_URL", str(error))
+        raise type(error)(text) from None
     return found
 
 

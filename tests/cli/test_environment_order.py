@@ -48,7 +48,7 @@ def test_dagsters_services_and_their_runs_take_the_environment_before_a_dotenv_o
             until("record", lambda: _rows(shell.environment["DATABASE_URL"]) == 2)
         assert len(other_tdx.calls) == 0
         assert _rows(libpq_url(other_database)) == 0
-    assert shell.json("plan")["tickets"]["pending"] == 0
+        assert shell.json("plan")["tickets"]["pending"] == 0
 
 
 def _rows(url: str) -> int:

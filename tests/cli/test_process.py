@@ -140,3 +140,18 @@ def test_failed_shows_a_page_and_counts_all_by_reason(terminal: Terminal, databa
     code, all_of_them = terminal.json("failed")
     assert (code, len(all_of_them["failed"]), all_of_them["in_all"]) == (0, many, many)
     assert len(terminal.json("failed", "--limit", "2")[1]["failed"]) == 2
+
+
+@pytest.mark.parametrize(
+    "given", ["postgresql://u:geheim@127.0.0.1:1/x", "geheim", "mysql://u@h/x"]
+)
+def test_a_wrong_database_of_dagster_is_told_by_its_own_setting(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    """People corrected DATABASE_URL, which was right."""
+    monkeypatch.setenv("DAGSTER_DATABASE_URL", given)
+    done = terminal.run("plan")
+    assert done.exit_code == 2
+    assert "DAGSTER_DATABASE_URL" in done.stderr
+    assert " DATABASE_URL" not in done.stderr
+    assert "geheim" not in done.stderr
