@@ -99,7 +99,10 @@ def test_a_run_killed_between_the_posts_effect_and_its_record_leaves_one_comment
             ["TDX_WEB_SERVICES_KEY"],
         ),
         ({"DATABASE_URL": "mysql://x:geheim@127.0.0.1/x"}, ["DATABASE_URL", "postgresql://"]),
-        ({"DATABASE_URL": "postgresql://x:geheim@127.0.0.1:1/x"}, ["PostgreSQL cannot be asked"]),
+        (
+            {"DATABASE_URL": "postgresql://x:geheim@127.0.0.1:1/x"},
+            ["PostgreSQL cannot be reached now"],
+        ),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_fix_and_exit_code_2_and_no_traceback(

@@ -59,7 +59,13 @@ def test_commands_without_createdb_end_with_a_sentence_and_exit_2(
     words: tuple[str, ...],
 ) -> None:
     """They ended with a traceback and exit 1."""
-    done = shell.run(*words, DATABASE_URL=make_role("plain"), DAGSTER_DATABASE_URL=None)
+    settings = {
+        "TDX_BASE_URL": "https://tdx.example.edu/TDWebApi",
+        "TDX_APP_ID": "46",
+        "TDX_BEID": "00000000-0000-0000-0000-000000000001",
+        "TDX_WEB_SERVICES_KEY": "00000000-0000-0000-0000-000000000002",
+    }
+    done = shell.run(*words, DATABASE_URL=make_role("plain"), DAGSTER_DATABASE_URL=None, **settings)
     said = " ".join((done.stdout + done.stderr).split())
     assert done.returncode == 2, said
     assert "CREATE DATABASE" in said

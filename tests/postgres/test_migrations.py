@@ -215,7 +215,6 @@ def test_our_migrations_make_every_table_on_a_fresh_database(each_database_url: 
         "meta.tdx_environment",
         "meta.unfinished_ticket",
         "silver.computers",
-        "meta.unfinished_ticket",
         "silver.tdx_computers",
     ]
 
