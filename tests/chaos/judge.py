@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tdx_dagster.state.records import FailureKind, LogRow, LogStatus
+from tdx_dagster.state.records import EffectState, FailureKind, LogRow, LogStatus
 from tdx_dagster.state.store import ActionStore
 from tdx_dagster.tdx.html import normalised, visible_text
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.comment import Comment
+from tdx_dagster.tickets.actions.effects import ATTACH
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
 from tdx_dagster.tickets.pipeline import Pipeline
 from tests.chaos.actions import Blind, Marked
@@ -123,7 +124,28 @@ def judge(evidence: Evidence) -> Sequence[str]:
             findings += (f"{where}: {it}" for it in _posted(evidence, ticket, action, row))
         if row is not None or not evidence.needs_no_row(ticket, pipeline, action):
             findings += (f"{where}: {it}" for it in _ended(row))
-    return [*findings, *_unexplained(evidence)]
+    return [*findings, *_unexplained(evidence), *_untrue(evidence)]
+
+
+def _untrue(evidence: Evidence) -> Iterator[str]:
+    """Compare what rows and notes say with what the robot has done on the ticket."""
+    for ticket in evidence.schedule.tickets:
+        effects = evidence.store.effects(ticket)
+        rows = evidence.rows(ticket).values()
+        for row in (row for row in rows if row.status is LogStatus.COMPLETED):
+            mine = {name: one for name, one in effects.items() if one.action_id == row.action_id}
+            where = f"ticket {ticket}, {row.name}"
+            if any(one.state is EffectState.OPEN for one in mine.values()):
+                yield f"{where}: untrue: completed over an open effect"
+            if row.action_type != AddAsset.action_type:
+                continue
+            made = {one.detail["asset_id"] for name, one in mine.items() if name.startswith(ATTACH)}
+            said = {one["asset_id"] for one in row.metadata["details"]["attached"]}
+            if made != said:
+                yield f"{where}: untrue: attached {sorted(made)}, the record says {sorted(said)}"
+            line = str(row.metadata["message"])
+            if line.startswith("Added ") is not bool(made):
+                yield f"{where}: untrue: attached {sorted(made)}, the note says {line!r}"
 
 
 def _ended(row: LogRow | None) -> Iterator[str]:

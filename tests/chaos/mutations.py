@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from tdx_dagster.state.records import Claim, EffectRecord, EffectState, StaleClaim
+from tdx_dagster.tickets.actions import add_asset
 from tdx_dagster.tickets.once import writer
 from tdx_dagster.tickets.once.writer import LiveWriter
 
@@ -72,7 +73,11 @@ def _without_intent(tools: "RunServices", _: str) -> None:
             return known  # type: ignore[no-any-return]
         return EffectRecord(EffectState.BEGUN, 0, 0.0, detail)
 
-    store.begin_effect = begin_effect
+    def confirm_intent(claim: Claim, *_: Any, **how: Any) -> int:
+        store.renew(claim, lease_seconds=how["lease_seconds"])
+        return int(how["intent_event"])
+
+    store.begin_effect, store.confirm_intent = begin_effect, confirm_intent
 
 
 def _without_look(_: "RunServices", __: str) -> None:
@@ -100,22 +105,30 @@ def _without_outbox(tools: "RunServices", run_id: str) -> None:
     store.results = of_this_run
 
 
+def _without_recovery(_: "RunServices", __: str) -> None:
+    """An action judges the ticket before it has settled what its own earlier attempts have left open."""
+    add_asset._recover = lambda *_: {}
+    add_asset.attached_by_robot = lambda _: frozenset()  # type: ignore[assignment]
+
+
 MUTATIONS: dict[str, Callable[["RunServices", str], None]] = {
     "claim": _without_claim,
     "fence": _without_fence,
     "intent": _without_intent,
     "look before repeating": _without_look,
     "outbox": _without_outbox,
+    "recovery": _without_recovery,
 }
 
 
-# Seeds of the CI that are known to tell, so that they come first.
+# Seeds that are known to tell, so that they come first.
 TELLING = {
     "claim": (11,),
-    "fence": (17,),
+    "fence": (44, 37),
     "intent": (1,),
     "look before repeating": (10,),
     "outbox": (3,),
+    "recovery": (22,),
 }
 
 

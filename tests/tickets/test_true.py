@@ -406,3 +406,47 @@ def test_a_raised_summary_version_posts_nothing_anew(
     desk(AddAsset(), SummaryComment()).run(31)
     desk(AddAsset(), SummaryComment(comment_prefix="What was done", version="v2")).run(31)
     assert len(comments(simulator)) == 1
+
+
+# The last word
+
+
+def test_a_computer_that_a_person_removed_does_not_come_back(
+    desk: Callable[..., Desk], simulator: Simulator
+) -> None:
+    """Neither with another setting nor with another version; the summary says who removed it."""
+    desk(AddAsset(), SummaryComment()).run(31)
+    assert simulator.state.asset_ids_of(31) == [1002]
+    simulator.technician("tess.tech").remove_asset(31, 1002)
+    for again in (AddAsset(max_assets_to_add=5), AddAsset(max_assets_to_add=6, version="v2")):
+        desk(again, SummaryComment()).run(31)
+    assert simulator.state.asset_ids_of(31) == []
+    assert "left off: Tess Tech removed it on" in comments(simulator)[-1]
+
+
+def test_a_computer_that_people_attached_and_removed_is_left_off_too(
+    desk: Callable[..., Desk], simulator: Simulator
+) -> None:
+    """The feed says so; one who only quotes the line decides nothing."""
+    tess = simulator.technician("tess.tech", at="2030-01-01T00:00:00Z")
+    tess.add_asset(31, 1002)
+    tess.remove_asset(31, 1002)
+    tess.comment(32, 'He wrote: Removed the "MAC-WARD04" asset from this incident.', private=False)
+    desk(AddAsset()).run(31, 32)
+    assert simulator.state.asset_ids_of(31) == []
+    assert simulator.state.asset_ids_of(32) == [1001]
+
+
+def test_a_status_that_a_person_changed_is_left_alone(
+    desk: Callable[..., Desk], simulator: Simulator
+) -> None:
+    """A ticket that has moved on is not moved back: a result, not a failure."""
+    desk(Comment(comment_text="On it.", new_status_id=IN_PROCESS)).run(31)
+    simulator.technician().change_status(31, "On Hold", goes_off_hold="2030-01-01T00:00:00Z")
+    on_hold = simulator.state.tickets[31]["StatusID"]
+    [outcome] = desk(Comment(comment_text="Again.", new_status_id=IN_PROCESS)).outcomes(31)
+    assert outcome.result is Result.COMPLETED
+    assert "left alone: now On Hold" in outcome.message
+    assert simulator.state.tickets[31]["StatusID"] == on_hold
+    elsewhere = Comment(comment_text="Third.", new_status_id=IN_PROCESS, from_status_ids=(999,))
+    assert "left alone" in desk(elsewhere).outcomes(32)[0].message

@@ -17,9 +17,11 @@ from tdx_dagster.tickets.actions.context import ActionContext
 from tdx_dagster.tickets.actions.effects import ATTACH
 from tdx_dagster.tickets.ticket_view import TicketView
 
-# TDX's own lines about linked assets, by whoever linked or removed them.
+# TDX's own line about a linked asset, by whoever linked or removed it. It is the whole entry: who quotes it
+# writes more.
 _LINK_LINE = re.compile(
-    r"\b(?P<verb>added|removed) the \"(?P<name>[^\"]+)\" asset (?:to|from) this\b", re.IGNORECASE
+    r"(?P<verb>added|removed) the \"(?P<name>[^\"]+)\" asset (?:to|from) this [\w -]+\.?",
+    re.IGNORECASE,
 )
 
 # TDX sets both dates of a new ticket within moments of each other.
@@ -87,10 +89,10 @@ def last_removal(feed: Iterable[FeedEntry], computer: Computer) -> Removal | Non
     }
     found: Removal | None = None
     for entry in feed:
-        for line in _LINK_LINE.finditer(visible_text(entry.body)):
-            if line["name"].strip().casefold() in names:
-                removed = line["verb"].casefold() == "removed"
-                found = Removal(entry.created_name, entry.created_at) if removed else None
+        line = _LINK_LINE.fullmatch(visible_text(entry.body).strip())
+        if line and line["name"].strip().casefold() in names:
+            removed = line["verb"].casefold() == "removed"
+            found = Removal(entry.created_name, entry.created_at) if removed else None
     return found
 
 
