@@ -126,7 +126,7 @@ TELLING = {
     "claim": (11,),
     "fence": (44, 37),
     "intent": (1,),
-    "look before repeating": (10,),
+    "look before repeating": (15,),
     "outbox": (3,),
     "recovery": (22,),
 }
