@@ -80,9 +80,7 @@ class TdxProvider:
         )
         if self._client is None:
             settings = load_settings()
-            limits = CallLimits(
-                max_wait_seconds=settings.longest_wait, answer_seconds=settings.longest_answer
-            )
+            limits = CallLimits(max_wait_seconds=settings.longest_wait)
             self._client = _client(settings.connection(), self._database.engine(), limits)
         return self._client
 

@@ -21,9 +21,8 @@ __all__ = ["InventorySettings", "Settings", "SettingsError", "embedded_folder", 
 
 # A call may wait for a rate limit and then for its answer; a claim must outlive both.
 LONGEST_WAIT_SECONDS = 120.0
-LONGEST_ANSWER_SECONDS = 60.0
 
-# With less, the absence of a write would be trusted while its request may still be under way.
+# With less, the absence of a write would be trusted at once.
 SHORTEST_SETTLE_SECONDS = 1.0
 
 # TDX's ids are 32-bit integers above 0.
@@ -71,14 +70,6 @@ class Settings(EnvironmentSettings):
     def longest_wait(self) -> float:
         """Seconds a call may wait for a rate limit: well within a claim's lease."""
         return min(LONGEST_WAIT_SECONDS, self.tdx_lease_seconds / 2)
-
-    @property
-    def longest_answer(self) -> float:
-        """Seconds a request may take: a write has ended before its absence is trusted.
-
-        The intent is stored anew right before a request is sent, so the wait for its turn does not count.
-        """
-        return min(LONGEST_ANSWER_SECONDS, self.tdx_settle_seconds)
 
     def connection(self) -> Connection:
         """Give what the TDX client needs.
