@@ -85,8 +85,8 @@ def whole_run_table(batch: Batch) -> dg.MarkdownMetadataValue:
         for ticket in sorted(batch.tickets, key=lambda one: (not one.failure, one.id))
         for outcome in ticket.outcomes
     ]
-    table = [(ticket_id, *_said(outcome)) for ticket_id, outcome in rows]
-    return dg.MetadataValue.md(table(("ticket", "action", "outcome", "what happened"), table))
+    cells = [(ticket_id, *_said(outcome)) for ticket_id, outcome in rows]
+    return dg.MetadataValue.md(table(("ticket", "action", "outcome", "what happened"), cells))
 
 
 def _actions(ticket: TicketRun, batch: Batch) -> str:
