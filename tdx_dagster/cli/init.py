@@ -287,8 +287,8 @@ def _notes(report: TicketReport, computers: Computers | None) -> list[str]:
     app = computers.assets.app
     notes += [
         (
-            f"Computers: form {computers.form.id} ({computers.form.name}) of application {app.id} ({app.name}), "
-            f"{computers.active} active of {computers.form.total}."
+            f"Computers: form {computers.form.id} ({computers.form.name}) of application {app.id} "
+            f"({app.name}), {computers.active} active of {computers.form.total}."
         ),
         f"Active statuses: {statuses}.",
     ]
