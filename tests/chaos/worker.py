@@ -108,7 +108,9 @@ def work(order: Order) -> None:
 def _client(order: Order, steps: "Steps") -> Any:
     credentials = Credentials(beid=BEID, web_services_key=WEB_SERVICES_KEY)
     connection = Connection(order.tdx_url, TICKET_APP_ID, ASSET_APP_ID, credentials)
-    tdx = Tdx.create(connection, patience=CALM if order.is_calm else HASTY)
+    # Who sleeps would find its time over, and send nothing.
+    is_patient = order.is_calm or order.plan.sleeps
+    tdx = Tdx.create(connection, patience=CALM if is_patient else HASTY)
     return WatchedTdx(tdx, steps)
 
 
