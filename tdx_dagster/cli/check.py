@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tdx_dagster.cli.asset_forms import check_form
-from tdx_dagster.cli.errors import exit_code_and_text
+from tdx_dagster.cli.errors import exit_code_and_text, wrong_database_setting
 from tdx_dagster.cli.output import out, print_json
 from tdx_dagster.cli.runtime import dagster_home, prepare
 from tdx_dagster.component import DefsFolder, defs_module, load_defs_folder
@@ -162,13 +162,12 @@ def _finding(about: str, find: Callable[[], str]) -> Finding:
         return Finding(about, Verdict.OK, find())
     except _Warning as warning:
         return Finding(about, Verdict.WARNING, str(warning))
-    except TdxRetryLater as error:
-        return Finding(about, Verdict.WRONG, f"{error} Try again later.")
     except Exception as error:
         known = exit_code_and_text(error)
         if known is None:
             raise
-        return Finding(about, Verdict.WRONG, known[1])
+        comes_back = isinstance(error, TdxRetryLater) and not wrong_database_setting(error)
+        return Finding(about, Verdict.WRONG, known[1] + (" Try again later." if comes_back else ""))
 
 
 def _settings() -> str:

@@ -39,8 +39,9 @@ _DATABASE_FAULTS = (DatabaseError, SQLAlchemyError)
 class PostgresLimiter:
     """A limiter for all processes and machines that share a database.
 
-    Its statements commit by themselves, on connections of its own: inside a caller's transaction a
-    grant would hold up everybody else until that one ends.
+    Each statement is a transaction of its own, on connections of its own: inside a caller's transaction a
+    grant would hold up everybody else until that one ends. Without a BEGIN the database's own defaults of
+    isolation and read-only would apply.
 
     Args:
         engine: The installation's database, migrated.
@@ -48,7 +49,7 @@ class PostgresLimiter:
     """
 
     def __init__(self, engine: Engine, clock: Clock = REAL_CLOCK) -> None:
-        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._engine = engine
         self._clock = clock
 
     def acquire(self, key: str, calls: int, period_seconds: float, max_wait: float) -> None:
@@ -91,7 +92,7 @@ class PostgresLimiter:
             log.warning("The rate limiter's database cannot be updated (%s).", type(error).__name__)
 
     def _ask(self, query: str, **values: str | float | None) -> Any:  # noqa: ANN401  a scalar
-        with self._engine.connect() as connection:
+        with self._engine.begin() as connection:
             return connection.execute(QUERIES[query], values).scalar_one()
 
 
