@@ -45,6 +45,12 @@ _SETTING_FAULTS = {
 }
 
 
+class WrongSetting(click.ClickException):
+    """A run failed for a setting, a right or an installation that a person changes first."""
+
+    exit_code = 2
+
+
 @dataclass(frozen=True)
 class Runtime:
     """Where this installation keeps things.
@@ -200,9 +206,8 @@ def dagster_instance(runtime: Runtime) -> "DagsterInstance":
 
 def failed_run(result: "ExecuteInProcessResult") -> click.ClickException:
     """Give the error of a command whose run has failed; exit code 2 where a setting is at fault."""
-    said = click.ClickException(failure_text(result))
-    said.exit_code = 2 if _SETTING_FAULTS.intersection(_error_kinds(result)) else 1
-    return said
+    is_setting = _SETTING_FAULTS.intersection(_error_kinds(result))
+    return (WrongSetting if is_setting else click.ClickException)(failure_text(result))
 
 
 def _error_kinds(result: "ExecuteInProcessResult") -> Iterator[str]:

@@ -32,6 +32,13 @@ PERIOD_NEWS = 3.0
 # A window shorter or longer than any known one comes from a wrong clock and is not learned.
 SHORTEST_PERIOD, LONGEST_PERIOD = 1.0, 120.0
 
+# Waiting for the disk would cost every call; a process that is suspended between a statement and its COMMIT
+# must not hold up all others.
+_BOUNDS = (
+    "SET LOCAL synchronous_commit TO off; SET LOCAL lock_timeout TO '10s'; "
+    "SET LOCAL idle_in_transaction_session_timeout TO '10s'"
+)
+
 # The engine of `postgres.database` raises the first for a server that is away, SQLAlchemy's own for the rest.
 _DATABASE_FAULTS = (DatabaseError, SQLAlchemyError)
 
@@ -93,6 +100,7 @@ class PostgresLimiter:
 
     def _ask(self, query: str, **values: str | float | None) -> Any:  # noqa: ANN401  a scalar
         with self._engine.begin() as connection:
+            connection.exec_driver_sql(_BOUNDS)
             return connection.execute(QUERIES[query], values).scalar_one()
 
 
