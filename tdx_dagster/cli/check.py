@@ -6,15 +6,17 @@ from datetime import timedelta
 from enum import StrEnum
 
 import click
+import yaml
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
 from tdx_dagster.cli.asset_forms import check_form
-from tdx_dagster.cli.errors import exit_code_and_text
+from tdx_dagster.cli.errors import exit_code_and_text, wrong_database_setting
 from tdx_dagster.cli.output import out, print_json
 from tdx_dagster.cli.runtime import dagster_home, prepare
 from tdx_dagster.component import DefsFolder, defs_module, load_defs_folder
+from tdx_dagster.environment_first import EnvironmentFirst
 from tdx_dagster.inventory.checks import InventoryNames, check_current
 from tdx_dagster.inventory.freshness import Freshness, inventory_age
 from tdx_dagster.inventory.ownership import check_ownership
@@ -107,7 +109,7 @@ def run_checks() -> Iterator[Finding]:
     if Verdict.WRONG not in {settings.verdict, schema.verdict}:
         environment = _finding("TDX environment", _environment)
         yield environment
-    yield _finding("dagster.yaml", lambda: str(dagster_home()))
+    yield _finding("dagster.yaml", _instance_file)
     folder = load_defs_folder()
     yield _finding("pipelines", lambda: _pipelines(folder))
     if schema.verdict is Verdict.OK:
@@ -178,13 +180,12 @@ def _finding(about: str, find: Callable[[], str]) -> Finding:
         return Finding(about, Verdict.OK, find())
     except _Warning as warning:
         return Finding(about, Verdict.WARNING, str(warning))
-    except TdxRetryLater as error:
-        return Finding(about, Verdict.WRONG, f"{error} Try again later.")
     except Exception as error:
         known = exit_code_and_text(error)
         if known is None:
             raise
-        return Finding(about, Verdict.WRONG, known[1])
+        comes_back = isinstance(error, TdxRetryLater) and not wrong_database_setting(error)
+        return Finding(about, Verdict.WRONG, known[1] + (" Try again later." if comes_back else ""))
 
 
 def _settings() -> str:
@@ -192,6 +193,23 @@ def _settings() -> str:
     connection = load_settings().connection()
     address = normalise_base_url(connection.base_url, allow_http=connection.allow_http)
     return f"complete, for the {'sandbox' if is_sandbox(address) else 'production system'} at {address}"
+
+
+def _instance_file() -> str:
+    """Warn of a dagster.yaml of somebody's own whose processes would put `.env` before the environment."""
+    home = dagster_home()
+    file = home / "dagster.yaml"
+    try:
+        found = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"DAGSTER_HOME leads to {file}, which is no YAML: {error}") from None
+    if EnvironmentFirst.__name__ not in str(found.get("secrets")):
+        raise _Warning(
+            f"{file} lacks the block `secrets:` of the dagster.yaml that comes with this package "
+            f"({EnvironmentFirst.__module__}.{EnvironmentFirst.__name__}): without it Dagster's processes take "
+            "a setting from .env where the environment has another."
+        )
+    return str(home)
 
 
 def _schema() -> str:

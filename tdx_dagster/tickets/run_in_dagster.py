@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import dagster as dg
 
+from tdx_dagster.environment import SettingsError
 from tdx_dagster.failures import failure
 from tdx_dagster.inventory.asset_checks import severity_of
 from tdx_dagster.state.records import StoreUnavailable
@@ -78,7 +79,7 @@ class RunInDagster:
             batch = load_batch(
                 self._runner(), pipeline, tickets, self.services.view, dry_run=self.is_dry_run
             )
-        except (TdxError, StoreUnavailable, BadAction) as error:
+        except (TdxError, StoreUnavailable, BadAction, SettingsError) as error:
             raise failure(str(error)) from error
         if not any(ticket.is_pending for ticket in batch.tickets):
             self._tag({NOTHING_TO_DO: "true"})
@@ -106,7 +107,7 @@ class RunInDagster:
             for outcome in run_action(self._runner(), configured, batch):
                 self._log(outcome)
                 self.services.progress(outcome)
-        except TdxError as error:
+        except (TdxError, SettingsError) as error:
             raise failure(str(error)) from error
 
     def stop_if_failed(self, batch: Batch, action: Action) -> None:
