@@ -18,7 +18,8 @@ from tdx_dagster.tickets.actions.action import Action
 HEAD = """# Actions and their settings
 
 Made from the code with `tdx-dagster actions --markdown`; [using it](using.md) says more of each. Every
-action has the settings of the first table and its own. What `when` and templates may name: [conditions](conditions.md).
+action has the settings of the first table and its own. What `when` and templates may name:
+[conditions](conditions.md).
 """
 
 
