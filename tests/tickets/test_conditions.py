@@ -132,6 +132,19 @@ def test_a_condition_that_cannot_be_evaluated_is_a_failure_that_says_why(
     assert outcome.message.startswith("when: \"values.colour == 'red'\" cannot be evaluated")
 
 
+def test_a_condition_whose_answer_came_late_and_is_no_leaves_the_action_out(
+    desk: Callable[..., Desk], simulator: Simulator
+) -> None:
+    """The first read failed and the second did not: an answer that came at all is heeded."""
+    asked = Comment(comment_text="You wrote.", when="people_wrote")
+    simulator.faults.add("GET", FEED, status=400, on=(1,))
+    working = desk(asked)
+    [outcome] = working.outcomes(31)
+    assert (outcome.result, outcome.message) == (Result.SKIPPED, "left out: when people_wrote")
+    assert comments(simulator) == []
+    assert due(working, 31)["comment"] is Due.LEFT_OUT
+
+
 def test_the_line_of_an_action_in_the_summary_is_that_of_its_settings(
     desk: Callable[..., Desk], simulator: Simulator
 ) -> None:

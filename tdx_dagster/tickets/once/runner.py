@@ -265,9 +265,10 @@ class ActionRunner:
                 self.taken_over_at,
             )
             context = self._context(ticket, writer)
-            if action.when and not self._has_open_effect(action, ticket):
-                # Where it was not met, it has become so since: what prevented an answer is raised here.
-                context.holds(action.when)
+            # What prevented an answer before the claim is raised here.
+            is_asked = action.when and not self._has_open_effect(action, ticket)
+            if is_asked and not context.holds(action.when):
+                return self._end_left_out(action, ticket, claim)
             with self._renewed(claim):
                 performed = with_line(action, context, action.perform(context))
             self._check_settled(action, ticket)
@@ -329,6 +330,13 @@ class ActionRunner:
         finally:
             ended.set()
             keeper.join()
+
+    def _end_left_out(self, action: Action, ticket: TicketView, claim: Claim) -> Outcome:
+        why = f"{LEFT_OUT}{action.when}"
+        self.store.finish(
+            claim, LogStatus.SKIPPED, message=why, retry_in_seconds=CONDITION_PAUSE_SECONDS
+        )
+        return outcome_of(action, ticket, Result.SKIPPED, why)
 
     def _end_closed(self, action: Action, ticket: TicketView, claim: Claim, why: str) -> Outcome:
         self.store.finish(
