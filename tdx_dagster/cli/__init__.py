@@ -36,6 +36,7 @@ class CommandsByName(click.Group):
         "baseline": ("baseline", "Record all tickets now in a report as done."),
         "stats": ("log", "Count what was done, by action and outcome."),
         "history": ("log", "Show everything that was done to a ticket, and every attempt."),
+        "quality": ("quality", "Show how often discovery is right, by what people did."),
         "failed": ("log", "List failed actions; --clear lets them run again."),
     }
 

@@ -248,3 +248,18 @@ class AssetSearch:
     modified_from: datetime | None = None
     created_from: datetime | None = None
     max_results: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TicketSearch:
+    """A search for tickets by when they were last changed.
+
+    Args:
+        modified_from: Changed then or later.
+        modified_to: Changed then or before.
+        classes: Classes of their status; empty means any.
+    """
+
+    modified_from: datetime
+    modified_to: datetime
+    classes: tuple[StatusClass, ...] = ()
