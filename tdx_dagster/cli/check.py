@@ -44,6 +44,8 @@ from tdx_dagster.tickets.report import read_tickets
 
 # One may be gone since the report was made; several of them show that the application is wrong.
 TICKETS_TRIED = 3
+# Clocks of machines that are kept in time differ by less.
+CLOCK_TOLERANCE_SECONDS = 120
 
 
 class Verdict(StrEnum):
@@ -120,15 +122,33 @@ def run_checks() -> Iterator[Finding]:
         return
     tdx = TdxProvider(DatabaseProvider()).non_waiting_client()
     yield _finding("sign-in", lambda: f"as {tdx.account().full_name or 'a service account'}")
+    clock = check_clock(tdx.clock_offset)
+    if clock is not None:
+        yield clock
     yield _finding("TDX_TICKET_APP_ID", lambda: f"{len(tdx.ticket_statuses())} ticket statuses")
     yield _finding("TDX_ASSET_APP_ID", lambda: f"{len(tdx.asset_statuses())} asset statuses")
     yield _finding("an asset", lambda: _asset(tdx))
     for pipeline in folder.pipelines.values():
         yield _finding(f"report of {pipeline.name}", lambda it=pipeline: _report(tdx, it))  # type: ignore[misc]
-        yield _finding(f"a ticket of {pipeline.name}", lambda it=pipeline: _ticket(tdx, it))  # type: ignore[misc]
+        yield check_ticket(tdx, pipeline)
         yield check_statuses(tdx, pipeline)
         yield check_forms(tdx, pipeline)
         yield check_values(tdx, pipeline)
+
+
+def check_clock(offset: float | None) -> Finding | None:
+    """Compare this machine's clock with that of TDX; None where they agree.
+
+    Args:
+        offset: Seconds by which TDX's is ahead.
+    """
+    if offset is None or abs(offset) <= CLOCK_TOLERANCE_SECONDS:
+        return None
+    text = (
+        f"This machine's clock is {abs(offset) / 60:.0f} minutes {'behind' if offset > 0 else 'ahead of'} "
+        "TDX's: ages of the inventory, of tickets and of tokens are wrong by as much. Set it by NTP."
+    )
+    return Finding("clock", Verdict.WARNING, text)
 
 
 def check_statuses(tdx: Tdx, pipeline: Pipeline) -> Finding:
@@ -148,6 +168,11 @@ def check_statuses(tdx: Tdx, pipeline: Pipeline) -> Finding:
         return "; ".join(counted) or "not used"
 
     return _finding(f"active statuses of {pipeline.name}", find)
+
+
+def check_ticket(tdx: Tdx, pipeline: Pipeline) -> Finding:
+    """Check that the first tickets of a report can be read in the ticket application."""
+    return _finding(f"a ticket of {pipeline.name}", lambda: _ticket(tdx, pipeline))
 
 
 def check_forms(tdx: Tdx, pipeline: Pipeline) -> Finding:
@@ -279,14 +304,19 @@ def _ticket(tdx: Tdx, pipeline: Pipeline) -> str:
     """Read a ticket of the report, since only that shows that the application is the tickets' own."""
     report = tdx.report(load_settings().report_id(pipeline.report_id))
     ticket_ids = read_tickets(report, pipeline.ticket_column).ticket_ids[:TICKETS_TRIED]
-    refusals = []
+    read, refusals = [], []
     for ticket_id in ticket_ids:
         try:
-            return f"ticket {tdx.ticket(ticket_id).id} can be read"
+            read.append(tdx.ticket(ticket_id).id)
         except TdxRefused as error:
             refusals.append(str(error))
+    if read and refusals:
+        raise _Warning(
+            f"{len(refusals)} of the report's first {len(ticket_ids)} tickets cannot be read, so nothing is "
+            f"done on them: they are deleted, or in another application. {refusals[0]}"
+        )
     if not refusals:
-        return "the report is empty"
+        return f"ticket {read[0]} can be read" if read else "the report is empty"
     tdx.check_ticket_app()
     raise TdxSettingError(
         f"TDX_TICKET_APP_ID (or TDX_APP_ID): none of the report's first tickets can be read. {refusals[0]}"
