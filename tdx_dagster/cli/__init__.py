@@ -19,6 +19,7 @@ class CommandsByName(click.Group):
     """A group that imports a command's module when the command is used."""
 
     places: ClassVar[dict[str, tuple[str, str]]] = {
+        "init": ("init", "Set up a pipeline: asks little, reads the rest from TDX."),
         "demo": ("demo", "Do the main job on sample data, and end."),
         "dev": ("dev", "Serve the sample in the Dagster UI until Ctrl-C."),
         "simulate": ("simulate", "Run the TDX simulator alone."),
