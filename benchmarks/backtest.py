@@ -1,8 +1,8 @@
 """Compare a backtest with a real run on the same desk later, over 1,000 closed tickets of the simulator.
 
 Run with `python -m benchmarks.backtest [--tickets N]`. People want another computer than the text says on 5 of
-100 tickets. The first desk has worked without a robot; a backtest reads it, twice. On the second, the robot runs
-and people correct it; precision and recall are those of its verdicts. Prints both, the calls and the writes.
+100 tickets. The first desk has worked without a robot; a backtest reads it, twice. On the second the robot runs
+and people correct it; its verdicts give precision and recall. Prints both, the calls and the writes.
 """
 
 import argparse

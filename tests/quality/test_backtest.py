@@ -19,8 +19,8 @@ from tdx_dagster.quality.backtest import (
     ended_with,
 )
 from tdx_dagster.quality.past_tickets import PastTicket, PastTickets
-from tdx_dagster.simulator import Simulator
-from tdx_dagster.tdx.models import StatusClass, Ticket
+from tdx_dagster.simulator import Simulator, blank_state
+from tdx_dagster.tdx.models import StatusClass, Ticket, TicketSearch
 from tdx_dagster.testing import Desk, client, inventory_of
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tests.quality.people import ASKER, ROBOT, TECH, Feed, acted, find
@@ -131,3 +131,12 @@ def test_what_people_took_off_is_wrong_and_names_of_two_are_unclear() -> None:
     assert ended.is_handled
     assert Compared(7, State.COMPARED, frozenset({1}), ended).wrong == {1}
     assert not ended_with(past(Feed().add(TECH, "TWIN")), find).is_clear
+
+
+def test_a_search_gives_more_tickets_than_tdx_does_unasked() -> None:
+    state = blank_state()
+    at = (NOW - timedelta(days=1)).isoformat()
+    for number in range(1, 302):
+        state.add_ticket(ID=number, Title="x", ModifiedDate=at)
+    with Simulator(state) as simulator:
+        assert len(client(simulator).search_tickets(TicketSearch(SINCE, NOW))) == 301
