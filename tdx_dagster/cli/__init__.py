@@ -39,6 +39,7 @@ class CommandsByName(click.Group):
         "stats": ("log", "Count what was done, by action and outcome."),
         "history": ("log", "Show everything that was done to a ticket, and every attempt."),
         "quality": ("quality", "Show how often discovery is right, by what people did."),
+        "backtest": ("backtest", "Try a configuration on closed tickets; nothing is written."),
         "failed": ("log", "List failed actions; --clear lets them run again."),
     }
 
