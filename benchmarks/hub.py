@@ -175,8 +175,10 @@ def measure_questions(made: Engine) -> list[Row]:
     def plan() -> object:
         return plan_tickets(PIPELINE, list(REPORT), store.rows(REPORT)).counts()
 
+    with suppress_preview_warnings():
+        [sensor] = pipeline_definitions(PIPELINE).sensors or ()
     with dg.DagsterInstance.ephemeral() as instance:
-        tick = timed(lambda: _idle_tick(made, store, instance))
+        tick = timed(lambda: _idle_tick(sensor, Reports(REPORT, store, made), instance))
     limited = {
         f"idle tick, {len(REPORT)} tickets": tick,
         f"plan, {len(REPORT)} tickets": timed(plan),
@@ -198,10 +200,7 @@ def measure_questions(made: Engine) -> list[Row]:
     ]
 
 
-def _idle_tick(made: Engine, store: PostgresStore, instance: dg.DagsterInstance) -> None:
-    with suppress_preview_warnings():
-        [sensor] = pipeline_definitions(PIPELINE).sensors or ()
-    polling = Reports(REPORT, store, made)
+def _idle_tick(sensor: dg.SensorDefinition, polling: Reports, instance: dg.DagsterInstance) -> None:
     with dg.build_sensor_context(
         instance=instance, resources={"tdx_dagster_polling": polling}
     ) as context:

@@ -22,17 +22,33 @@ GRANT USAGE ON SCHEMA meta, bronze, silver TO tdx_viewer, tdx_runner, tdx_loader
 GRANT SELECT ON ALL TABLES IN SCHEMA meta, bronze, silver TO tdx_viewer, tdx_runner, tdx_loader;
 GRANT SELECT ON public.schema_migrations TO tdx_viewer, tdx_runner, tdx_loader;
 
-GRANT INSERT, UPDATE ON meta.daemon_action_log TO tdx_runner;
+-- A claim that was given back leaves no row behind.
+GRANT INSERT, UPDATE, DELETE ON meta.daemon_action_log TO tdx_runner;
 GRANT INSERT ON meta.action_attempt TO tdx_runner;
 GRANT INSERT, UPDATE, DELETE ON meta.unfinished_ticket TO tdx_runner;
 GRANT INSERT, UPDATE, DELETE ON meta.discovery_ticket, meta.discovery_verdict, meta.discovery_sweep,
     meta.discovery_sample TO tdx_runner;
 GRANT INSERT, UPDATE, DELETE, TRUNCATE ON meta.backtest_ticket, meta.backtest_search TO tdx_runner;
 GRANT INSERT ON meta.tdx_environment TO tdx_runner, tdx_loader;
+-- Whoever calls TDX counts in the rate limit, also to look.
+GRANT INSERT, UPDATE ON meta.rate_window TO tdx_viewer;
 GRANT INSERT, UPDATE ON meta.ingestion_runs, bronze.raw_entities TO tdx_loader;
-GRANT INSERT, UPDATE, DELETE ON silver.tdx_computers TO tdx_loader;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA meta TO tdx_runner, tdx_loader;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA bronze, silver TO tdx_loader;
+
+-- The table of computers, in silver or in the schema of INVENTORY_SCHEMA.
+DO $$
+DECLARE
+    place text;
+BEGIN
+    SELECT c.relnamespace::regnamespace::text INTO place
+    FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'serial_key'
+    WHERE c.relname = 'tdx_computers' AND c.relkind = 'r'
+    ORDER BY c.relnamespace::regnamespace::text = 'silver' LIMIT 1;
+    EXECUTE format('GRANT USAGE ON SCHEMA %s TO tdx_viewer, tdx_runner, tdx_loader', place);
+    EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %s TO tdx_viewer, tdx_runner, tdx_loader', place);
+    EXECUTE format('GRANT INSERT, UPDATE, DELETE ON %s.tdx_computers TO tdx_loader', place);
+END $$;
 
 -- What the processes of an installation share; a table that a version does not have is left out.
 DO $$

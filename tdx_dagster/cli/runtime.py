@@ -15,7 +15,7 @@ import click
 from sqlalchemy import make_url
 
 from tdx_dagster.environment import remember_environment
-from tdx_dagster.inventory.schema import place_table
+from tdx_dagster.inventory.schema import place_table, require_table
 from tdx_dagster.postgres.database import engine, ensure_database, libpq_url
 from tdx_dagster.postgres.errors import DatabaseError, DatabaseSettingError, MissingRight
 from tdx_dagster.postgres.migrations import migrate, pending
@@ -127,6 +127,7 @@ def bring_up_to_date(runtime: Runtime) -> None:
 
     Raises:
         SettingsError: Naming the command that migrates.
+        DatabaseSettingError: INVENTORY_SCHEMA was changed since the last `migrate`.
     """
     waiting = pending(runtime.database)
     if waiting and not runtime.is_embedded:
@@ -135,8 +136,11 @@ def bring_up_to_date(runtime: Runtime) -> None:
         )
     if waiting:
         migrate(runtime.database)
+    schema = load_inventory_settings().schema_name
     if runtime.is_embedded:
-        place_table(engine(runtime.database), load_inventory_settings().schema_name)
+        place_table(engine(runtime.database), schema)
+    else:
+        require_table(engine(runtime.database), schema)
 
 
 def dagster_url(url: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, TextClause, text
 
+from tdx_dagster.postgres.errors import DatabaseSettingError
 from tdx_dagster.postgres.queries import Queries
 
 DEFAULT_SCHEMA = "silver"
@@ -30,6 +31,21 @@ def in_schema(queries: Queries, name: str, schema: str) -> TextClause:
 @cache
 def _pointed(statement: str, schema: str) -> TextClause:
     return text(statement.replace("silver.tdx_computers", f'"{schema}".tdx_computers'))
+
+
+def require_table(engine: Engine, schema: str) -> None:
+    """Refuse a setting that names another schema than the table is in.
+
+    Raises:
+        DatabaseSettingError: Naming both, and the command that moves the table.
+    """
+    with engine.connect() as connection:
+        now: str | None = connection.execute(SQL["schema_of_table"]).scalar_one_or_none()
+    if now not in {None, schema}:
+        raise DatabaseSettingError(
+            f"INVENTORY_SCHEMA is {schema!r}, but tdx_computers is in the schema {now!r}: run `tdx-dagster "
+            f"migrate`, which moves it, or set INVENTORY_SCHEMA={now}."
+        )
 
 
 def place_table(engine: Engine, schema: str) -> bool:

@@ -17,6 +17,10 @@ SETTING_CLASSES = ("28", "3D", "3F")
 READ_ONLY = "25006"
 NOT_SUPPORTED = "0A000"
 LOCK_TIMEOUT = "55P03"
+NO_TABLE = "42P01"
+NO_TABLE_TEXT = (
+    "A table is missing; run `tdx-dagster migrate`, also after a change of INVENTORY_SCHEMA"
+)
 CONFLICTS = ("40001", "40P01")
 
 
@@ -82,6 +86,7 @@ def _by_state(state: str, text: str) -> DatabaseError | None:
         (state in CONFLICTS, TransactionConflict, "Another transaction got in the way"),
         (state == READ_ONLY, ReadOnlyServer, "The PostgreSQL server takes no writes now"),
         (state == LOCK_TIMEOUT, DatabaseUnavailable, "Another session holds a lock for too long"),
+        (state == NO_TABLE, DatabaseSettingError, NO_TABLE_TEXT),
         (state == "42501", MissingRight, "The user of DATABASE_URL lacks a right"),
         (state[:2] in SETTING_CLASSES, DatabaseSettingError, "PostgreSQL refuses DATABASE_URL"),
         (state[:2] in UNAVAILABLE_CLASSES, DatabaseUnavailable, "PostgreSQL does not answer now"),

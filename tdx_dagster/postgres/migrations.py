@@ -282,7 +282,8 @@ def _transaction(cursor: Cursor, name: str) -> Iterator[None]:
     except BaseException as error:
         if not cursor.connection.closed:
             cursor.execute("ROLLBACK")
-        if isinstance(error, psycopg2.Error) and translated(error) is None:
+        is_fault = isinstance(error, psycopg2.errors.UndefinedTable) or translated(error) is None
+        if isinstance(error, psycopg2.Error) and is_fault:
             raise MigrationRefused(f"{name}: {_with_hint(error)}") from error
         raise
 

@@ -10,12 +10,15 @@ from sqlalchemy import Engine, text
 from tdx_dagster.discovery.remembered import RememberingInventory
 from tdx_dagster.inventory.bronze import ingest_assets
 from tdx_dagster.inventory.checks import InventoryNames, check_current
+from tdx_dagster.inventory.computers import InventoryUnavailable
 from tdx_dagster.inventory.current import CurrentInventory
 from tdx_dagster.inventory.freshness import is_silver_behind
 from tdx_dagster.inventory.lookup import PostgresInventory
+from tdx_dagster.inventory.schema import place_table, require_table
 from tdx_dagster.inventory.settings import InventorySettings
 from tdx_dagster.inventory.silver import rebuild_computers, rebuild_if_behind
 from tdx_dagster.inventory.source import TdxSource
+from tdx_dagster.postgres.errors import DatabaseSettingError
 from tdx_dagster.postgres.migrations import migrate
 from tdx_dagster.simulator import Simulator
 from tdx_dagster.tickets.actions.add_asset import AddAsset
@@ -178,10 +181,17 @@ def test_the_check_of_silver_says_what_to_do(hub: Engine) -> None:
 
 def test_our_table_lives_in_a_schema_of_ours_where_that_is_wanted(hub: Engine) -> None:
     """The owner of the hub may not want a table of ours in silver."""
-    from tdx_dagster.inventory.schema import place_table  # noqa: PLC0415  this test alone
-
     assert place_table(migrated(hub), "tdx_robot")
     assert not place_table(hub, "tdx_robot")
+    with pytest.raises(
+        DatabaseSettingError, match=r"INVENTORY_SCHEMA is 'silver'.*'tdx_robot'.*migrate"
+    ):
+        require_table(hub, "silver")
+    with pytest.raises(
+        InventoryUnavailable, match=r"run `tdx-dagster migrate`.*silver\.tdx_computers"
+    ):
+        PostgresInventory(hub, EXTERNAL).find({"MAC-WARD04"})
+    require_table(hub, "tdx_robot")
     settings = InventorySettings(source="external", schema_name="tdx_robot")
     inventory = CurrentInventory(hub, settings)
     assert [one.asset_id for one in inventory.find({"MAC-WARD04"})["MAC-WARD04"]] == [1001]
