@@ -223,7 +223,11 @@ def _pipelines(folder: DefsFolder) -> str:
         raise SettingsError(
             f"There is none: write {' or '.join(defs_module().__path__)}/<name>/defs.yaml, as README shows."
         )
-    return ", ".join(folder.pipelines) or "none that can be read"
+    named = (
+        f"{name} (observe mode: writes nothing)" if one.observes else name
+        for name, one in folder.pipelines.items()
+    )
+    return ", ".join(named) or "none that can be read"
 
 
 def _inventory() -> str:

@@ -21,6 +21,7 @@ from tdx_dagster.tickets.actions.registry import BadAction
 from tdx_dagster.tickets.batch import Batch, TicketRun, finish_batch, load_batch, run_action
 from tdx_dagster.tickets.checks import STUCK, check_stuck_tickets
 from tdx_dagster.tickets.metadata import run_totals, ticket_metadata, whole_run_table
+from tdx_dagster.tickets.observe import gather
 from tdx_dagster.tickets.once.outcomes import Outcome, Result
 from tdx_dagster.tickets.once.runner import ActionRunner
 from tdx_dagster.tickets.pipeline import Pipeline
@@ -52,9 +53,9 @@ class RunInDagster:
 
     @property
     def is_dry_run(self) -> bool:
-        """Whether the config says so, or the job, which no config overrules."""
+        """Whether the config says so, or the job or the pipeline's mode, which no config overrules."""
         is_rehearsal = self.context.run.job_name == rehearsal_job(self.pipeline)
-        return is_rehearsal or bool(self.context.op_config["dry_run"])
+        return self.pipeline.observes or is_rehearsal or bool(self.context.op_config["dry_run"])
 
     @property
     def services(self) -> RunServices:
@@ -142,8 +143,11 @@ class RunInDagster:
             raise failure(str(error)) from error
         for ticket, metadata in shown:
             self._show(ticket, metadata, is_done=ticket.is_done and not batch.is_dry_run)
+        gathered = gather(self.context.instance, self._key, shown) if batch.is_dry_run else {}
         self.context.log_event(
-            dg.AssetObservation(self._key, metadata=run_totals(batch, self.services))
+            dg.AssetObservation(
+                self._key, metadata={**run_totals(batch, self.services), **gathered}
+            )
         )
         self._judge_stuck()
 
