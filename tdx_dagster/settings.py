@@ -50,6 +50,9 @@ class Settings(EnvironmentSettings):
     dagster_home: Path | None = None
     tdx_celery_url: SecretStr | None = Field(None, description="the broker of Celery workers")
     daemon_report_id: TdxId | None = None
+    tdx_alert_urls: SecretStr | None = Field(
+        None, description="where problems are sent: addresses of apprise, separated by blanks"
+    )
 
     tdx_settle_seconds: float = Field(120.0, ge=SHORTEST_SETTLE_SECONDS)
     tdx_lease_seconds: float = Field(300.0, gt=0)

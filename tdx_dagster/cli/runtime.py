@@ -15,7 +15,7 @@ from sqlalchemy import make_url
 from tdx_dagster.environment import remember_environment
 from tdx_dagster.inventory.schema import place_table
 from tdx_dagster.postgres.database import engine, ensure_database, libpq_url
-from tdx_dagster.postgres.errors import DatabaseError, MissingRight
+from tdx_dagster.postgres.errors import DatabaseError
 from tdx_dagster.postgres.migrations import migrate, pending
 from tdx_dagster.postgres.rights import require_home
 from tdx_dagster.settings import (
@@ -189,12 +189,9 @@ def dagster_instance(runtime: Runtime) -> "DagsterInstance":
 
 def failure_text(result: "ExecuteInProcessResult") -> str:
     """Give the sentence of the first step that failed."""
+    from tdx_dagster.failures import failure_sentence  # noqa: PLC0415  imports Dagster
+
     for event in result.all_events:
-        if event.is_step_failure and event.step_failure_data.error:
-            error = event.step_failure_data.error
-            data = event.step_failure_data.user_failure_data
-            # The driver's error below this one of ours says less.
-            while error.cause and error.cls_name != MissingRight.__name__:
-                error = error.cause
-            return (data.description if data and data.description else error.message).strip()
+        if event.is_step_failure and (said := failure_sentence(event)):
+            return said
     return "the run failed before its first step; see the Dagster UI"

@@ -13,13 +13,26 @@ import dagster as dg
 
 from tdx_dagster.failures import failure
 from tdx_dagster.inventory.asset_checks import severity_of
+from tdx_dagster.inventory.checks import Verdict
 from tdx_dagster.state.records import StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.registry import BadAction
 from tdx_dagster.tickets.batch import Batch, TicketRun, finish_batch, load_batch, run_action
-from tdx_dagster.tickets.checks import STUCK, check_stuck_tickets
-from tdx_dagster.tickets.metadata import run_totals, ticket_metadata, whole_run_table
+from tdx_dagster.tickets.checks import (
+    NOBODY_NEEDED,
+    STUCK,
+    WAITING_KEY,
+    check_people_needed,
+    check_stuck_tickets,
+)
+from tdx_dagster.tickets.metadata import (
+    PLANNED,
+    planned_table,
+    run_totals,
+    ticket_metadata,
+    whole_run_table,
+)
 from tdx_dagster.tickets.once.runner import ActionRunner, Outcome, Result
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.run_config import refuse_unread_ops, settings_given
@@ -140,9 +153,10 @@ class RunInDagster:
             raise failure(str(error)) from error
         for ticket, metadata in shown:
             self._show(ticket, metadata, is_done=ticket.is_done and not batch.is_dry_run)
-        self.context.log_event(
-            dg.AssetObservation(self._key, metadata=run_totals(batch, self.services))
-        )
+        shown_of_run = run_totals(batch, self.services)
+        if batch.is_dry_run:
+            shown_of_run[PLANNED] = planned_table(batch, self.services)
+        self.context.log_event(dg.AssetObservation(self._key, metadata=shown_of_run))
         self._judge_stuck()
 
     def fail_if_unfinished(self, batch: Batch) -> None:
@@ -173,12 +187,14 @@ class RunInDagster:
     def _judge_stuck(self) -> None:
         if self.is_dry_run:
             return
-        verdict = check_stuck_tickets(
-            self.context.resources.tdx_dagster_database.engine(), self.pipeline.name
-        )
+        engine = self.context.resources.tdx_dagster_database.engine()
+        self._log_verdict(self._key, STUCK, check_stuck_tickets(engine, self.pipeline.name))
+        self._log_verdict(WAITING_KEY, NOBODY_NEEDED, check_people_needed(engine))
+
+    def _log_verdict(self, key: dg.AssetKey, check: str, verdict: Verdict) -> None:
         said = dg.AssetCheckEvaluation(
-            asset_key=self._key,
-            check_name=STUCK,
+            asset_key=key,
+            check_name=check,
             passed=verdict.passed,
             severity=severity_of(verdict),
             description=verdict.text,
