@@ -188,7 +188,7 @@ def ticket_tools_resource(context: dg.InitResourceContext) -> RunServices:
             context.resources.tdx_dagster_client, context.resources.tdx_dagster_database
         )
     except (SettingsError, DatabaseError, StoreUnavailable) as error:
-        raise failure(str(error)) from error
+        raise failure(str(error)) from None
 
 
 def keep_connections(instance: dg.DagsterInstance) -> None:

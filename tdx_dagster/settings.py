@@ -14,8 +14,10 @@ from tdx_dagster.inventory.settings import InventorySettings, TimeZoneName
 from tdx_dagster.postgres.database import database_url
 from tdx_dagster.tdx.address import normalise_base_url
 from tdx_dagster.tdx.client import Connection
+from tdx_dagster.tdx.errors import TdxSettingError
 from tdx_dagster.tdx.sign_in import Credentials
 from tdx_dagster.tickets.once.writer import Times
+from tdx_dagster.tickets.site import Site
 
 __all__ = ["InventorySettings", "Settings", "SettingsError", "embedded_folder", "find_database"]
 
@@ -180,6 +182,19 @@ def load_inventory_settings() -> InventorySettings:
     """
     refuse_unknown("INVENTORY_", InventorySettings.variables())
     return InventorySettings.load()
+
+
+def find_site() -> Site | None:
+    """Give the TDX that settings name, for people to see; None where they name none."""
+    try:
+        settings = load_settings()
+        connection = settings.connection()
+        address = normalise_base_url(connection.base_url, allow_http=connection.allow_http)
+    except (SettingsError, TdxSettingError):
+        return None
+    return Site(
+        address, connection.ticket_app_id, connection.asset_app_id, settings.daemon_report_id
+    )
 
 
 def require_settings(*, needs_tdx: bool) -> None:

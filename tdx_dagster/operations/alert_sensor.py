@@ -11,12 +11,12 @@ import dagster as dg
 
 from tdx_dagster.failures import failure
 from tdx_dagster.operations.alerts import SETTING, NotSent, sender, tell_changes
-from tdx_dagster.operations.page import Site, find_site
 from tdx_dagster.operations.problems import Watch, find_problems
 from tdx_dagster.postgres.errors import DatabaseError
-from tdx_dagster.settings import SettingsError, load_settings
+from tdx_dagster.settings import SettingsError, find_site, load_settings
 from tdx_dagster.tdx.address import environment_of
 from tdx_dagster.tickets.pipeline import Pipeline
+from tdx_dagster.tickets.site import Site
 
 INTERVAL_SECONDS = 60
 
@@ -53,7 +53,7 @@ def build_alert_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
             problems, name = find_problems(watch), installation(watch.site)
             sent = tell_changes(watch.engine, watch.source, problems, name, send)
         except (SettingsError, DatabaseError, NotSent) as error:
-            raise failure(str(error)) from error
+            raise failure(str(error)) from None
         said = f"Sent: {sent} changes." if sent else "No problem has begun or ended."
         cursor = f"{since.isoformat()} {now.isoformat()}"
         return dg.SensorResult(skip_reason=dg.SkipReason(said), cursor=cursor)

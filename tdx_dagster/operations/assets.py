@@ -18,17 +18,19 @@ from tdx_dagster.inventory.asset_checks import severity_of
 from tdx_dagster.inventory.settings import InventorySettings
 from tdx_dagster.operations.activity import activity_page
 from tdx_dagster.operations.alert_sensor import build_alert_sensor
-from tdx_dagster.operations.page import SQL, Page, Site, find_site
+from tdx_dagster.operations.page import SQL, Page
 from tdx_dagster.operations.people import no_computer_page, waiting_page
 from tdx_dagster.operations.runs import dry_run_page, is_under_way, last_dry_run, sensor_lags
 from tdx_dagster.operations.tdx_side import budget_page, connection_page
 from tdx_dagster.postgres.errors import DatabaseError
-from tdx_dagster.settings import SettingsError
+from tdx_dagster.settings import SettingsError, find_site
 from tdx_dagster.state.records import StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError
 from tdx_dagster.tickets.checks import NOBODY_NEEDED, WAITING_KEY, check_people_needed
+from tdx_dagster.tickets.job import OWNERS
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.run_in_dagster import rehearsal_job
+from tdx_dagster.tickets.site import Site
 
 GROUP = "operations"
 RESOURCES = {"tdx_dagster_database", "tdx_dagster_client"}
@@ -94,6 +96,7 @@ def operations_definitions(
         selection=dg.AssetSelection.groups(GROUP),
         executor_def=dg.in_process_executor,
         tags=NO_RUN_RETRIES,
+        owners=OWNERS,
         description="Makes the pages of the group operations. It reads; it writes nothing to TDX.",
     )
     schedule = dg.ScheduleDefinition(
@@ -117,7 +120,7 @@ def _page_asset(
     @dg.asset(
         key=[GROUP, name],
         group_name=GROUP,
-        owners=["team:service-desk"],
+        owners=OWNERS,
         kinds={"postgres", "table"},
         description=description,
         check_specs=[_waiting_spec()] if is_waiting else [],
@@ -129,7 +132,7 @@ def _page_asset(
             made = make(_Making(context, engine, find_site(), pipelines, settings))
             checks = [waiting_result(engine)] if is_waiting else []
         except (SettingsError, DatabaseError, StoreUnavailable) as error:
-            raise failure(str(error)) from error
+            raise failure(str(error)) from None
         return dg.MaterializeResult(metadata=page_metadata(made), check_results=checks)
 
     return page

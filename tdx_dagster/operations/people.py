@@ -11,10 +11,11 @@ from typing import Any
 from sqlalchemy import Engine
 
 from tdx_dagster.discovery.results import Reason
-from tdx_dagster.operations.page import MOST_ROWS, SQL, Page, Site, shown_of, ticket_cell
+from tdx_dagster.operations.page import MOST_ROWS, SQL, Page, shown_of, ticket_cell
 from tdx_dagster.state.records import FailureKind
 from tdx_dagster.tickets.markdown import moment, one_line, table
 from tdx_dagster.tickets.metadata import REMEDIES
+from tdx_dagster.tickets.site import Site
 
 DAYS_WITHOUT = 30
 # The newest so many are counted by reason.

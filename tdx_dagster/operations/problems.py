@@ -15,12 +15,12 @@ from sqlalchemy import Engine
 
 from tdx_dagster.failures import failure_sentence
 from tdx_dagster.operations.alerts import SQL, Problem
-from tdx_dagster.operations.page import Site
 from tdx_dagster.operations.runs import ENDED, sensor_lags
 from tdx_dagster.state.records import FailureKind
 from tdx_dagster.tickets.checks import NOBODY_NEEDED, STUCK
 from tdx_dagster.tickets.metadata import REMEDIES
 from tdx_dagster.tickets.pipeline import Pipeline
+from tdx_dagster.tickets.site import Site
 
 MOST_TICKETS = 10_000
 MOST_FAILED_RUNS = 200

@@ -59,9 +59,9 @@ SELECT key, COALESCE(learned, cardinality(slots)) AS allowed, COALESCE(learned_p
        learned = 0 AS is_unlimited,
        (SELECT count(*) FROM unnest(slots) AS granted
         WHERE granted > clock_timestamp() - make_interval(secs => COALESCE(learned_period, period))) AS used,
-       CASE WHEN is_today THEN calls ELSE 0 END AS calls, CASE WHEN is_today THEN waits ELSE 0 END AS waits,
-       CASE WHEN is_today THEN waited ELSE 0 END AS waited,
-       CASE WHEN is_today THEN penalties ELSE 0 END AS penalties
+       CASE WHEN is_today THEN counted_calls ELSE 0 END AS calls, CASE WHEN is_today THEN counted_waits ELSE 0 END AS waits,
+       CASE WHEN is_today THEN counted_seconds ELSE 0 END AS waited,
+       CASE WHEN is_today THEN counted_penalties ELSE 0 END AS penalties
 FROM meta.rate_window,
      LATERAL (SELECT counted_on IS NOT DISTINCT FROM (clock_timestamp() AT TIME ZONE 'UTC')::date) AS day (is_today)
 ORDER BY calls DESC, key;

@@ -13,9 +13,11 @@ from sqlalchemy import Engine
 
 from tdx_dagster.inventory.freshness import inventory_age
 from tdx_dagster.inventory.settings import InventorySettings
-from tdx_dagster.operations.page import SQL, Page, Site
+from tdx_dagster.operations.page import SQL, Page
+from tdx_dagster.tickets.job import report_of
 from tdx_dagster.tickets.markdown import table
 from tdx_dagster.tickets.pipeline import Pipeline
+from tdx_dagster.tickets.site import Site
 
 BUDGET_HEAD = (
     "call",
@@ -116,7 +118,7 @@ def connection_page(
         ("ticketing application", site.ticket_app if site else ""),
         ("asset application", site.asset_app if site else ""),
         ("account", account),
-        ("reports", ", ".join(f"{one.name}: {report_of(one)}" for one in pipelines)),
+        ("reports", ", ".join(f"{one.name}: {report_of(one, site)}" for one in pipelines)),
         ("inventory", f"{computers:,} computers, {_age(age)}"),
         ("action log", f"{database.actions:,} actions, database of {database.size}"),
         ("tdx-dagster", version("tdx-dagster")),
@@ -126,11 +128,6 @@ def connection_page(
     ]
     hours = {} if age is None else {"inventory: hours old": round(age / timedelta(hours=1), 1)}
     return Page(table(("", ""), facts), {"inventory: computers": computers, **hours})
-
-
-def report_of(pipeline: Pipeline) -> str:
-    """Give the report of a pipeline for people."""
-    return str(pipeline.report_id or "named by DAEMON_REPORT_ID")
 
 
 def _age(age: timedelta | None) -> str:

@@ -90,7 +90,7 @@ class RunInDagster:
                 self._runner(), pipeline, tickets, self.services.view, dry_run=self.is_dry_run
             )
         except (TdxError, StoreUnavailable, BadAction) as error:
-            raise failure(str(error)) from error
+            raise failure(str(error)) from None
         if not any(ticket.is_pending for ticket in batch.tickets):
             self._tag({NOTHING_TO_DO: "true"})
         for action in actions_before:
@@ -118,7 +118,7 @@ class RunInDagster:
                 self._log(outcome)
                 self.services.progress(outcome)
         except TdxError as error:
-            raise failure(str(error)) from error
+            raise failure(str(error)) from None
 
     def stop_if_failed(self, batch: Batch, action: Action) -> None:
         """Turn this op red where a ticket has failed, after the other tickets have had their later actions."""
@@ -150,7 +150,7 @@ class RunInDagster:
                 (ticket, ticket_metadata(ticket, batch, self.services)) for ticket in batch.tickets
             ]
         except StoreUnavailable as error:
-            raise failure(str(error)) from error
+            raise failure(str(error)) from None
         for ticket, metadata in shown:
             self._show(ticket, metadata, is_done=ticket.is_done and not batch.is_dry_run)
         shown_of_run = run_totals(batch, self.services)

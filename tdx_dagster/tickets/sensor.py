@@ -16,7 +16,7 @@ from tdx_dagster.state.records import LogRow, LogStatus, StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError, TdxRetryLater
 from tdx_dagster.tickets.actions.due import Due
 from tdx_dagster.tickets.batch import MOST_UNFINISHED
-from tdx_dagster.tickets.job import partitions_of
+from tdx_dagster.tickets.job import OWNERS, partitions_of, report_of
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.plan import Plan, TicketPlan, plan_tickets, tickets_to_plan
 from tdx_dagster.tickets.report import ReportTickets, read_tickets
@@ -33,6 +33,7 @@ from tdx_dagster.tickets.runs import (
     tags_in_flight,
 )
 from tdx_dagster.tickets.services import NotConfigured, SensorServices
+from tdx_dagster.tickets.site import Site, described, tags_of_site
 
 Log = Mapping[int, Sequence[LogRow]]
 
@@ -48,7 +49,11 @@ _homes_warned_of: set[Path] = set()
 
 
 def build_sensor(
-    pipeline: Pipeline, job: dg.JobDefinition, status: dg.DefaultSensorStatus, seconds: int
+    pipeline: Pipeline,
+    job: dg.JobDefinition,
+    status: dg.DefaultSensorStatus,
+    seconds: int,
+    site: Site | None = None,
 ) -> dg.SensorDefinition:
     """Make the sensor of a pipeline.
 
@@ -57,6 +62,7 @@ def build_sensor(
         job: What it launches.
         status: Whether it runs without being switched on.
         seconds: Least time between two ticks.
+        site: The TDX, for people to see.
     """
 
     @dg.sensor(
@@ -64,7 +70,12 @@ def build_sensor(
         job=job,
         minimum_interval_seconds=seconds,
         default_status=status,
-        description=f"Polls the report of {pipeline.name} and launches the tickets that are due.",
+        owners=OWNERS,
+        tags=tags_of_site(site),
+        description=(
+            f"Polls TDX report {report_of(pipeline, site)} of {pipeline.name} and launches the tickets that "
+            f"are due. {described(site)}"
+        ),
     )
     def report_sensor(
         context: dg.SensorEvaluationContext, tdx_dagster_polling: dg.ResourceParam[SensorServices]
@@ -76,7 +87,7 @@ def build_sensor(
         except NotConfigured as error:
             return dg.SkipReason(str(error))
         except (TdxError, StoreUnavailable) as error:
-            raise failure(str(error)) from error
+            raise failure(str(error)) from None
 
     return report_sensor
 

@@ -9,7 +9,6 @@ from sqlalchemy import Engine, text
 
 from tdx_dagster.inventory.settings import InventorySettings
 from tdx_dagster.operations.activity import activity_page, read_activity
-from tdx_dagster.operations.page import Site
 from tdx_dagster.operations.people import no_computer_page, waiting_page
 from tdx_dagster.operations.tdx_side import SensorLag, budget_page, connection_page
 from tdx_dagster.simulator import Simulator
@@ -22,6 +21,7 @@ from tdx_dagster.tickets.actions.outcome import GiveUp, Performed
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
 from tdx_dagster.tickets.checks import check_people_needed
 from tdx_dagster.tickets.pipeline import Pipeline
+from tdx_dagster.tickets.site import Site
 
 SITE = Site("https://example.teamdynamix.com/SBTDWebApi", 31, 40)
 UTC_ZONE = ZoneInfo("UTC")

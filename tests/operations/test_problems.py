@@ -24,9 +24,9 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._utils.error import SerializableErrorInfo
 from sqlalchemy import Engine
 
-from tdx_dagster.operations.page import Site
 from tdx_dagster.operations.problems import Watch, find_problems
 from tdx_dagster.tickets.pipeline import Pipeline
+from tdx_dagster.tickets.site import Site
 
 from .test_in_dagster import Refuses, definitions, run
 
