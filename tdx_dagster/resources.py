@@ -80,7 +80,9 @@ class TdxProvider:
         )
         if self._client is None:
             settings = load_settings()
-            limits = CallLimits(max_wait_seconds=settings.longest_wait)
+            limits = CallLimits(
+                max_wait_seconds=settings.longest_wait, write_seconds=settings.tdx_write_seconds
+            )
             self._client = _client(settings.connection(), self._database.engine(), limits)
         return self._client
 

@@ -5,9 +5,9 @@ them. No value is ever printed.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
 from tdx_dagster.environment import EnvironmentSettings, SettingsError, refuse_unknown
 from tdx_dagster.inventory.settings import InventorySettings, TimeZoneName
@@ -23,9 +23,6 @@ __all__ = ["InventorySettings", "Settings", "SettingsError", "embedded_folder", 
 
 # A call may wait for a rate limit and then for its answer; a claim must outlive both.
 LONGEST_WAIT_SECONDS = 120.0
-
-# With less, the absence of a write would be trusted at once.
-SHORTEST_SETTLE_SECONDS = 1.0
 
 # TDX's ids are 32-bit integers above 0.
 TdxId = Annotated[int, Field(ge=1, le=2**31 - 1)]
@@ -56,11 +53,22 @@ class Settings(EnvironmentSettings):
         None, description="where problems are sent: addresses of apprise, separated by blanks"
     )
 
-    tdx_settle_seconds: float = Field(120.0, ge=SHORTEST_SETTLE_SECONDS)
+    tdx_write_seconds: float = Field(60.0, ge=1)
+    tdx_settle_seconds: float = Field(120.0, ge=1)
     tdx_lease_seconds: float = Field(300.0, gt=0)
     tdx_retry_pause_seconds: float = Field(60.0, ge=0)
     tdx_max_attempts: int = Field(8, ge=1)
     tdx_rate_share: float = Field(1.0, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _settles_after_every_write(self) -> Self:
+        """Refuse a settle time in which a write may still be on its way: it would be made twice."""
+        if self.tdx_settle_seconds < self.tdx_write_seconds:
+            raise ValueError(
+                f"TDX_SETTLE_SECONDS ({self.tdx_settle_seconds:g}) is shorter than TDX_WRITE_SECONDS "
+                f"({self.tdx_write_seconds:g}), the time a write may take: raise the one or lower the other"
+            )
+        return self
 
     def times(self) -> Times:
         """Give how long leases, pauses and unclear writes last."""

@@ -17,11 +17,12 @@ from tdx_dagster.cli.runtime import prepare
 from tdx_dagster.component import load_defs_folder
 from tdx_dagster.resources import ticket_tools
 from tdx_dagster.settings import SettingsError, load_settings
+from tdx_dagster.tdx.errors import TdxError
 from tdx_dagster.tickets.actions.due import Due
 from tdx_dagster.tickets.batch import MOST_UNFINISHED
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.plan import Plan, plan_tickets, tickets_to_plan
-from tdx_dagster.tickets.report import ReportTickets, read_tickets
+from tdx_dagster.tickets.report import NO_TICKETS, ReportTickets, read_tickets
 from tdx_dagster.tickets.services import RunServices
 
 DUE_WORDS = {
@@ -49,6 +50,7 @@ class PassRequest:
         tickets: These and no others, whether in the report or not; empty means the report's.
         limit: At most so many tickets.
         dry_run: Write nothing.
+        without_report: Where the report cannot be read, go on with the tickets that runs have begun.
     """
 
     pipeline: str | None = None
@@ -56,17 +58,23 @@ class PassRequest:
     tickets: Sequence[int] = ()
     limit: int | None = None
     dry_run: bool = False
+    without_report: bool = False
 
 
 @dataclass(frozen=True)
 class PlannedPass:
-    """What was read before anything is done: the report, the log, the plan."""
+    """What was read before anything is done: the report, the log, the plan.
+
+    Args:
+        report_error: Why the report could not be read; only tickets that runs have begun are planned then.
+    """
 
     pipeline: Pipeline
     report_id: int | None
     report: ReportTickets
     plan: Plan
     services: RunServices
+    report_error: TdxError | None = None
 
 
 @click.command()
@@ -104,20 +112,30 @@ def choose_pipeline(name: str | None) -> Pipeline:
 
 
 def plan_pass(request: PassRequest) -> PlannedPass:
-    """Read the report (one call) and the log, and plan what is in either: a ticket may leave unfinished."""
+    """Read the report (one call) and the log, and plan what is in either: a ticket may leave unfinished.
+
+    Raises:
+        TdxError: The report cannot be read, and there is nothing else to do or to be done without it.
+    """
     pipeline = choose_pipeline(request.pipeline)
     services = ticket_tools()
+    report_error = None
     if request.tickets:
         report_id = request.report_id or pipeline.report_id
         tickets: Sequence[int] = tuple(dict.fromkeys(request.tickets))
         report = ReportTickets(tuple(tickets), (), "--ticket", may_be_cut=False)
     else:
         report_id = load_settings().report_id(request.report_id or pipeline.report_id)
-        report = read_tickets(services.tdx.report(report_id), pipeline.ticket_column)
         unfinished = services.store.unfinished(pipeline.name, limit=MOST_UNFINISHED)
+        try:
+            report = read_tickets(services.tdx.report(report_id), pipeline.ticket_column)
+        except TdxError as error:
+            if not (unfinished and request.without_report):
+                raise
+            report, report_error = NO_TICKETS, error
         tickets = tickets_to_plan(report.ticket_ids, unfinished)
     made = plan_tickets(pipeline, tickets, services.store.rows(tickets))
-    return PlannedPass(pipeline, report_id, report, made, services)
+    return PlannedPass(pipeline, report_id, report, made, services, report_error)
 
 
 def _as_json(planned: PlannedPass) -> dict[str, Any]:

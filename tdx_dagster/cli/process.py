@@ -88,6 +88,7 @@ class PassResult:
                 "rejected": len(self.planned.report.rejected),
             },
             "actions": self._counts(),
+            "report_error": str(self.planned.report_error or "") or None,
             "failed_tickets": sorted(self.failed),
             "errors": {str(ticket): text for ticket, text in self.errors.items()},
             "calls": self.calls,
@@ -135,7 +136,7 @@ def process(
     """Make one pass over a report now, through the same job as the sensor's runs."""
     _set_up_log(log_file, log_level)
     runtime = prepare(needs_tdx=True)
-    request = PassRequest(pipeline, report_id, tickets, limit, dry_run)
+    request = PassRequest(pipeline, report_id, tickets, limit, dry_run, without_report=True)
     with dagster_instance(runtime) as instance:
         made = run_with_progress(request, instance, label="dry run" if dry_run else "tickets")
     if as_json:
@@ -144,6 +145,9 @@ def process(
         _show(made)
     if made.failed:
         err.print(_failure(made), highlight=False, markup=False)
+    if report_error := made.planned.report_error:
+        err.print("Only tickets that an earlier run had begun were worked on.", highlight=False)
+        raise report_error
     ctx.exit(1 if made.failed else 0)
 
 

@@ -7,6 +7,7 @@ search of TDX. Does not: where tokens stand and what surrounds them (`identifier
 # ruff: noqa: E501  the expressions list words
 
 import re
+from functools import lru_cache
 
 from tdx_dagster.discovery.candidates import Reading
 from tdx_dagster.discovery.labels import EITHER, NAME, SERIAL, Labelled
@@ -42,11 +43,14 @@ _FULL_NAME = re.compile(
     r"|[a-z][a-z0-9-]*+\.(?:local|lan|internal|intern)",
     re.IGNORECASE,
 )
+# Mails repeat their words, and so do tickets.
+_REMEMBERED = 4096
 _SERVICE_NAMES = frozenset(
     "WWW MAIL SMTP IMAP POP FTP NS DNS WEB API AUTODISCOVER LOGIN SSO VPN PORTAL CDN STATIC M HELP SUPPORT DOCS CANVAS WEBMAIL".split()  # noqa: SIM905
 )
 
 
+@lru_cache(_REMEMBERED)
 def readings_of(
     token: str,
     says: Labelled | None,

@@ -19,7 +19,8 @@ class CallLimits:
         max_wait_seconds: For all waiting between requests: rate limit, 429, pauses. With 0 a call
             never sleeps and is never repeated, which is what a sensor wants.
         connect_seconds: For a connection to each address of the host.
-        answer_seconds: For the whole answer of one request.
+        answer_seconds: For the whole answer of one request that reads.
+        write_seconds: For the whole answer of one request that writes; after it the outcome is unclear.
         slow_answer_seconds: The same for reports (TDX allows their SQL 90 s) and searches that
         return
             an inventory.
@@ -29,12 +30,19 @@ class CallLimits:
     max_wait_seconds: float = 120.0
     connect_seconds: float = 10.0
     answer_seconds: float = 60.0
+    write_seconds: float = 60.0
     slow_answer_seconds: float = 300.0
     attempts: int = 6
 
-    def bound(self, *, slow: bool = False) -> float:
-        """Seconds after which a call has returned or raised, whatever the server does."""
-        return self.max_wait_seconds + (self.slow_answer_seconds if slow else self.answer_seconds)
+    def bound(self, *, slow: bool = False, writes: bool = False) -> float:
+        """Give the seconds after which a call has returned or raised, whatever the server does."""
+        return self.max_wait_seconds + self.answer(slow=slow, writes=writes)
+
+    def answer(self, *, slow: bool = False, writes: bool = False) -> float:
+        """Give the seconds that the answer of one request may take."""
+        if slow:
+            return self.slow_answer_seconds
+        return min(self.write_seconds, self.answer_seconds) if writes else self.answer_seconds
 
 
 # A sensor's tick must end, limited or not: no waiting, no repeats, and half of Dagster's 60 s a

@@ -182,7 +182,7 @@ class Transport:
                 connect_seconds=self._patience.connect_seconds,
                 total_seconds=min(
                     budget.time_left,
-                    self._patience.bound(slow=call.slow) - self._patience.max_wait_seconds,
+                    self._patience.answer(slow=call.slow, writes=call.writes),
                 ),
             )
         except NoAnswer as failure:

@@ -33,6 +33,10 @@ class ReportTickets:
     may_be_cut: bool
 
 
+NO_TICKETS = ReportTickets((), (), "", may_be_cut=False)
+"""Stands for a report that could not be read."""
+
+
 def read_tickets(report: Report, column: str | None = None) -> ReportTickets:
     """Find the tickets of a report.
 

@@ -19,7 +19,7 @@ from tdx_dagster.tickets.batch import MOST_UNFINISHED
 from tdx_dagster.tickets.job import OWNERS, partitions_of, report_of
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.plan import Plan, TicketPlan, plan_tickets, tickets_to_plan
-from tdx_dagster.tickets.report import ReportTickets, read_tickets
+from tdx_dagster.tickets.report import NO_TICKETS, ReportTickets, read_tickets
 from tdx_dagster.tickets.run_config import run_config
 from tdx_dagster.tickets.run_tags import LAUNCHED_BY, SENSOR
 from tdx_dagster.tickets.runs import (
@@ -110,7 +110,7 @@ def _read_report(pipeline: Pipeline, services: SensorServices) -> _Polled:
     try:
         return _Polled(read_tickets(services.report(pipeline.report_id), pipeline.ticket_column))
     except TdxError as error:
-        return _Polled(ReportTickets((), (), "", may_be_cut=False), error)
+        return _Polled(NO_TICKETS, error)
 
 
 def _answer(

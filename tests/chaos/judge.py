@@ -7,9 +7,10 @@ result told once, and log and truth agree.
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from tdx_dagster.simulator.sample.blank import NEW
 from tdx_dagster.state.records import EffectState, FailureKind, LogRow, LogStatus
 from tdx_dagster.state.store import ActionStore
 from tdx_dagster.tdx.html import normalised, visible_text
@@ -20,7 +21,8 @@ from tdx_dagster.tickets.actions.effects import ATTACH
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
 from tdx_dagster.tickets.pipeline import Pipeline
 from tests.chaos.actions import Blind, Marked
-from tests.chaos.schedule import Schedule
+from tests.chaos.judge_people import Decisions
+from tests.chaos.schedule import Doing, Schedule
 
 COMMENTED = {1, 2}
 LINE = re.compile(r"^\d+\. (.+)$", re.MULTILINE)
@@ -35,6 +37,8 @@ class Evidence:
     store: ActionStore
     truth: Mapping[int, set[int]]
     robot_uid: str
+    people: Decisions
+    noted: list[str] = field(default_factory=list)
 
     def texts(self, ticket: int) -> list[str]:
         """What the robot wrote on a ticket, as people see it."""
@@ -51,7 +55,7 @@ class Evidence:
     def actions(self) -> Iterator[tuple[int, Pipeline, Action]]:
         """Everything that was to be done."""
         for ticket in self.schedule.tickets:
-            for pipeline in self.schedule.pipelines:
+            for pipeline in self.schedule.final_pipelines:
                 for action in pipeline.actions:
                     yield ticket, pipeline, action
 
@@ -59,9 +63,11 @@ class Evidence:
         """Reset what failed for good; where nobody could look, look, and leave it if it is there."""
         for ticket in self.schedule.tickets:
             for row in self.store.get_failed(ticket):
-                is_there = row.failure_kind is FailureKind.UNCERTAIN and times(
-                    self, ticket, Blind()
-                )
+                is_uncertain = row.failure_kind is FailureKind.UNCERTAIN
+                if is_uncertain and row.name != Blind.__name__:
+                    where = f"ticket {ticket}, {row.name}"
+                    self.noted.append(f"{where}: uncertain although it can be looked for")
+                is_there = is_uncertain and times(self, ticket, Blind())
                 if not is_there:
                     self.store.clear_failed_actions(ticket, row.action_id)
 
@@ -69,7 +75,18 @@ class Evidence:
         """Whether nothing is left to do."""
         return all(self._is_over(*one) for one in self.actions())
 
+    def is_left_alone(self, ticket: int, pipeline: Pipeline) -> bool:
+        """Whether nothing need be done: it was closed, or left the report before the pipeline began on it."""
+        if self.people.has_closed(ticket):
+            return True
+        if not self.schedule.leaves_report or self.state.tickets[ticket]["StatusID"] == NEW:
+            return False
+        begun = any(row.pipeline == pipeline.name for row in self.rows(ticket).values())
+        return not begun and ticket not in self.store.unfinished(pipeline.name, limit=100)
+
     def _is_over(self, ticket: int, pipeline: Pipeline, action: Action) -> bool:
+        if self.is_left_alone(ticket, pipeline):
+            return True
         row = self.rows(ticket).get(action.identity().action_id)
         if row is None:
             return self.needs_no_row(ticket, pipeline, action)
@@ -80,7 +97,13 @@ class Evidence:
 
         A run that died after the last action leaves it so, and no later one is due.
         """
-        return isinstance(action, SummaryComment) and not self.results(ticket, pipeline)
+        if not isinstance(action, SummaryComment):
+            return False
+        # What an earlier version has told is not told again.
+        return not any(
+            row.is_unsummarised or not self.schedule.is_upgraded
+            for row in self.results(ticket, pipeline)
+        )
 
     def results(self, ticket: int, pipeline: Pipeline) -> Sequence[LogRow]:
         """What the summaries of a pipeline have to tell."""
@@ -122,9 +145,16 @@ def judge(evidence: Evidence) -> Sequence[str]:
             findings += (f"{where}: {it}" for it in _assets(evidence, ticket, row))
         else:
             findings += (f"{where}: {it}" for it in _posted(evidence, ticket, action, row))
-        if row is not None or not evidence.needs_no_row(ticket, pipeline, action):
+        may_be_open = evidence.is_left_alone(ticket, pipeline)
+        if not may_be_open and (row or not evidence.needs_no_row(ticket, pipeline, action)):
             findings += (f"{where}: {it}" for it in _ended(row))
-    return [*findings, *_unexplained(evidence), *_untrue(evidence)]
+    return [
+        *evidence.noted,
+        *findings,
+        *_unexplained(evidence),
+        *_untrue(evidence),
+        *evidence.people.findings(),
+    ]
 
 
 def _untrue(evidence: Evidence) -> Iterator[str]:
@@ -161,11 +191,13 @@ def _posted(evidence: Evidence, ticket: int, action: Action, row: LogRow | None)
     count = times(evidence, ticket, action)
     if count > 1:
         yield f"duplicate: {count} entries"
-    if row and row.status is LogStatus.COMPLETED and not count:
+    left_alone = row and row.metadata.get("details", {}).get("left_alone")
+    if row and row.status is LogStatus.COMPLETED and not count and not left_alone:
         yield "lost: the log says done, TDX has no entry"
     if row and row.failure_kind is FailureKind.UNCERTAIN and not isinstance(action, Blind):
         yield "uncertain although it can be looked for"
-    if isinstance(action, Comment) and action.new_status_id and count:
+    is_ours = not evidence.people.on(ticket, Doing.SETS_STATUS)
+    if isinstance(action, Comment) and action.new_status_id and count and is_ours:
         status = evidence.state.tickets[ticket]["StatusID"]
         if status != action.new_status_id:
             yield f"lost: the status is {status}"
@@ -174,13 +206,15 @@ def _posted(evidence: Evidence, ticket: int, action: Action, row: LogRow | None)
 def _assets(evidence: Evidence, ticket: int, row: LogRow | None) -> Iterator[str]:
     linked = evidence.state.asset_ids_of(ticket)
     wanted = evidence.truth[ticket]
-    if set(linked) - wanted:
+    if set(linked) - wanted - evidence.people.added(ticket):
         yield f"wrong asset: {sorted(set(linked) - wanted)}"
     if len(linked) != len(set(linked)):
         yield f"duplicate: {linked}"
     # What TDX refused for good is not lost where the summary says so.
     details = row.metadata.get("details", {}) if row else {}
     told = {one["asset_id"] for one in details.get("not_attached", ())}
+    if evidence.people.on(ticket, Doing.ADDS, Doing.REMOVES):
+        return
     if row and row.status is LogStatus.COMPLETED and set(linked) | told != wanted:
         yield f"lost: attached {linked}, not {sorted(wanted)}"
 
@@ -195,6 +229,8 @@ def _summary(
         if count > 1:
             yield f"duplicate: told {count} times: {line}"
     results = evidence.results(ticket, pipeline)
+    if evidence.is_left_alone(ticket, pipeline):
+        return
     if len(told) != len(results):
         yield f"{len(results)} results to tell, told {list(told)}"
     if any(row.is_unsummarised for row in results):
@@ -202,8 +238,10 @@ def _summary(
 
 
 def _tells(pipeline: Pipeline, row: LogRow) -> bool:
-    action = next(it for it in pipeline.actions if it.identity().action_id == row.action_id)
-    return isinstance(action, (AddAsset, Marked, Blind))
+    known = (it for it in pipeline.actions if it.identity().action_id == row.action_id)
+    action = next(known, None)
+    is_left = "left_alone" in row.metadata.get("details", {})
+    return isinstance(action, (AddAsset, Marked, Blind)) or is_left
 
 
 def _unexplained(evidence: Evidence) -> Iterator[str]:

@@ -6,11 +6,11 @@ Belongs here: drawing a schedule from a seed and showing it. Does not: making it
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from tdx_dagster.simulator.sample.blank import IN_PROCESS, WAITING
+from tdx_dagster.simulator.sample.blank import CLOSED, IN_PROCESS, WAITING
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.comment import Comment
@@ -59,6 +59,7 @@ class Step(StrEnum):
     BEFORE_CLAIM = "before the claim"
     AFTER_CLAIM = "after the claim"
     AFTER_INTENT = "after the intent"
+    BEFORE_SENDING = "before the last question to the log"
     AFTER_WRITE = "after the write"
     AFTER_SETTLING = "after settling"
     BEFORE_FINISH = "before the end"
@@ -74,6 +75,7 @@ class Trouble(StrEnum):
     AWAY = "database away"
     USED_UP = "connections used up"
     SLOW = "log locked for a while"
+    WAITS = "waits past the settle time, within its lease"
 
 
 @dataclass(frozen=True)
@@ -108,28 +110,87 @@ class WorkerPlan:
     Args:
         befalls: Its troubles.
         clock_minutes: How far its clock is off.
+        is_upgraded: It runs the next version of the summaries, as in a rolling upgrade.
     """
 
     befalls: Sequence[Befalls] = ()
     clock_minutes: float = 0.0
+    is_upgraded: bool = False
+
+    @property
+    def sleeps(self) -> bool:
+        """Whether it stands still while others go on."""
+        return any(it.trouble in SLEEPS for it in self.befalls)
+
+
+SLEEPS = frozenset({Trouble.SUSPENDED, Trouble.WAITS})
+
+
+class Doing(StrEnum):
+    """What a person does on a ticket."""
+
+    ADDS = "adds a computer"
+    REMOVES = "removes a computer"
+    SETS_STATUS = "sets the status"
+    ASSIGNS = "assigns"
+    COMMENTS = "posts the words of the robot"
+
+
+@dataclass(frozen=True)
+class PersonAct:
+    """What a person does while the robot is at work.
+
+    Args:
+        at_call: Before the how many-th call of the round TDX does it.
+        ticket: On which ticket.
+        what: What.
+        value: Which computer, as a number, or which status.
+    """
+
+    at_call: int
+    ticket: int
+    what: Doing
+    value: int = 0
 
 
 @dataclass(frozen=True)
 class Round:
-    """Workers that run at the same time, and what TDX does to them."""
+    """Workers that run at the same time, what TDX does to them, and what people do meanwhile."""
 
     workers: Sequence[WorkerPlan]
     faults: Sequence[Fault] = ()
+    people: Sequence[PersonAct] = ()
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """All of a seed."""
+    """All of a seed.
+
+    Args:
+        seed: The seed.
+        tickets: The tickets.
+        pipelines: What runs on them.
+        rounds: What happens, one after the other.
+        leaves_report: The report shows new tickets only, so that a change of status takes one out of it.
+        update_types: How TDX marks its feed entries, an option of the simulator.
+    """
 
     seed: int
     tickets: Sequence[int]
     pipelines: Sequence[Pipeline] = field(repr=False)
     rounds: Sequence[Round]
+    leaves_report: bool = False
+    update_types: str = "right"
+
+    @property
+    def is_upgraded(self) -> bool:
+        """Whether the next version of the summaries runs in the end."""
+        return any(worker.is_upgraded for one in self.rounds for worker in one.workers)
+
+    @property
+    def final_pipelines(self) -> Sequence[Pipeline]:
+        """What runs in the end."""
+        return upgraded(self.pipelines) if self.is_upgraded else self.pipelines
 
     def shown(self) -> str:
         """For the message of a seed that fails."""
@@ -138,13 +199,20 @@ class Schedule:
             f"pipeline {one.name}: {', '.join(action.label for action in one.actions)}"
             for one in self.pipelines
         ]
+        lines += ["the report shows new tickets only"] if self.leaves_report else []
+        lines += [f"update types: {self.update_types}"] if self.update_types != "right" else []
         for number, one in enumerate(self.rounds, start=1):
+            lines += [
+                f"round {number}: a person {it.what} ({it.value}) on {it.ticket} at call {it.at_call}"
+                for it in one.people
+            ]
             lines += [
                 f"round {number}: {fault.method} {fault.path} {fault.name}, calls {fault.on}"
                 for fault in one.faults
             ]
             for which, worker in enumerate(one.workers, start=1):
                 off = f", clock off by {worker.clock_minutes:g} min" if worker.clock_minutes else ""
+                off += ", next version" if worker.is_upgraded else ""
                 lines += [f"round {number}, worker {which}{off}"] + [
                     f"    {it.trouble} {it.step} ({it.at}.)" for it in worker.befalls
                 ]
@@ -157,12 +225,64 @@ TICKETS = (31, 32, 33, 34)
 def draw(seed: int) -> Schedule:
     """Make the schedule of a seed; the same seed gives the same schedule, always."""
     chance = random.Random(seed)
-    return Schedule(
+    tickets = sorted(chance.sample(TICKETS, chance.randint(1, 3)))
+    made = Schedule(
         seed=seed,
-        tickets=sorted(chance.sample(TICKETS, chance.randint(1, 3))),
+        tickets=tickets,
         pipelines=_pipelines(chance),
         rounds=[_round(chance) for _ in range(chance.choice((1, 2, 2, 3)))],
     )
+    return _with_people(made, random.Random(f"people of {seed}"))
+
+
+def upgraded(pipelines: Sequence[Pipeline]) -> Sequence[Pipeline]:
+    """Give the pipelines with the next version of their summaries."""
+    return [
+        replace(
+            one,
+            actions=tuple(
+                action.model_copy(update={"version": "v2"})
+                if isinstance(action, SummaryComment)
+                else action
+                for action in one.actions
+            ),
+        )
+        for one in pipelines
+    ]
+
+
+def _with_people(made: Schedule, chance: random.Random) -> Schedule:
+    """Add what people do, a report that tickets leave, upgrades and waits at the limit."""
+    has_people, upgrades, waits = (chance.random() < share for share in (0.5, 0.2, 0.2))
+    rounds = []
+    for one in made.rounds:
+        workers = [
+            replace(worker, is_upgraded=True) if upgrades and chance.random() < 0.5 else worker
+            for worker in one.workers
+        ]
+        if waits:
+            step = chance.choice((Step.AFTER_INTENT, Step.BEFORE_SENDING, Step.BEFORE_SENDING))
+            befalls = (Befalls(step, chance.choice((1, 2, 3)), Trouble.WAITS),)
+            workers[0] = replace(workers[0], befalls=befalls)
+        # Asleep between its last read and its write, a worker cannot see what people do.
+        awake = has_people and not any(worker.sleeps for worker in workers)
+        people = [_act(chance, made.tickets) for _ in range(chance.randint(1, 4))] if awake else []
+        rounds.append(
+            replace(one, workers=workers, people=sorted(people, key=lambda it: it.at_call))
+        )
+    return replace(
+        made,
+        rounds=rounds,
+        leaves_report=chance.random() < 0.4,
+        update_types=chance.choice(("right", "right", "zero", "missing")),
+    )
+
+
+def _act(chance: random.Random, tickets: Sequence[int]) -> PersonAct:
+    what = chance.choices(tuple(Doing), (3, 5, 3, 1, 1))[0]
+    statuses = (IN_PROCESS, WAITING, WAITING, CLOSED)
+    value = chance.choice(statuses) if what is Doing.SETS_STATUS else chance.randint(0, 2)
+    return PersonAct(chance.choice((0, 0, *range(2, 40, 3))), chance.choice(tickets), what, value)
 
 
 def _pipelines(chance: random.Random) -> list[Pipeline]:
@@ -194,7 +314,7 @@ def _round(chance: random.Random) -> Round:
 def _worker(chance: random.Random) -> WorkerPlan:
     befalls = []
     if chance.random() < 0.6:
-        trouble = chance.choices(tuple(Trouble), (8, 4, 2, 1, 1, 1))[0]
+        trouble = chance.choices(tuple(Trouble), (8, 4, 2, 1, 1, 1, 1))[0]
         befalls.append(Befalls(chance.choice(tuple(Step)), chance.choice((1, 1, 2, 3, 5)), trouble))
     off = chance.choice((0.0, 0.0, -7.0, 12.0, 90.0))
     return WorkerPlan(befalls, off)

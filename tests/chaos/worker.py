@@ -30,12 +30,13 @@ from tdx_dagster.tickets import batch
 from tdx_dagster.tickets.actions import recognition
 from tdx_dagster.tickets.once.writer import Times
 from tdx_dagster.tickets.pipeline import Pipeline
+from tdx_dagster.tickets.plan import tickets_to_plan
 from tdx_dagster.tickets.services import RunServices
 from tests.chaos import mutations
 from tests.chaos.schedule import Step, Trouble, WorkerPlan
 
 ROBOT = "robot"
-TIMES = Times(settle=300.0, lease=300.0, retry_pause=60.0)
+TIMES = Times(settle=300.0, lease=900.0, retry_pause=60.0)
 SLOW_SECONDS = 0.3
 HASTY = CallLimits(max_wait_seconds=0.3, connect_seconds=2.0, answer_seconds=0.35)
 CALM = CallLimits(max_wait_seconds=2.0, connect_seconds=5.0, answer_seconds=20.0)
@@ -52,7 +53,7 @@ class Order:
         admin_url: The server, as its owner.
         inventory: Assets as JSON.
         pipelines: To run, one after the other.
-        tickets: To run them on.
+        tickets: In the report.
         run_id: For the log.
         is_calm: Nothing befalls anybody any more.
         mutation: What of the product is taken out, by name.
@@ -74,7 +75,7 @@ def work(order: Order) -> None:
     """Make one pass; ends with 1 where the log or TDX could not be used, as a run of Dagster would."""
     _set_clock(order.plan.clock_minutes)
     postgres_store._BOUNDS = "SET LOCAL lock_timeout = '1s'"
-    if any(it.trouble is Trouble.SUSPENDED for it in order.plan.befalls):
+    if order.plan.sleeps:
         # Asleep at its step, and not with another thread between the last look at the claim and the first
         # byte of a write: that window is TDX's to close (docs/exactly-once.md).
         batch.PARALLEL_TICKETS = 1
@@ -91,7 +92,9 @@ def work(order: Order) -> None:
     try:
         for pipeline in order.pipelines:
             runner = tools.runner(pipeline, order.run_id, lambda _: None)
-            taken = batch.load_batch(runner, pipeline, order.tickets, tools.view, dry_run=False)
+            begun = store.unfinished(pipeline.name, limit=batch.MOST_UNFINISHED)
+            tickets = tickets_to_plan(order.tickets, begun)
+            taken = batch.load_batch(runner, pipeline, tickets, tools.view, dry_run=False)
             for action in pipeline.actions:
                 for _ in batch.run_action(runner, action, taken):
                     pass
@@ -105,7 +108,9 @@ def work(order: Order) -> None:
 def _client(order: Order, steps: "Steps") -> Any:
     credentials = Credentials(beid=BEID, web_services_key=WEB_SERVICES_KEY)
     connection = Connection(order.tdx_url, TICKET_APP_ID, ASSET_APP_ID, credentials)
-    tdx = Tdx.create(connection, patience=CALM if order.is_calm else HASTY)
+    # Who sleeps would find its time over, and send nothing.
+    is_patient = order.is_calm or order.plan.sleeps
+    tdx = Tdx.create(connection, patience=CALM if is_patient else HASTY)
     return WatchedTdx(tdx, steps)
 
 
@@ -130,7 +135,7 @@ class Steps:
         match trouble:
             case Trouble.KILLED:
                 os.kill(os.getpid(), signal.SIGKILL)
-            case Trouble.SUSPENDED:
+            case Trouble.SUSPENDED | Trouble.WAITS:
                 os.kill(os.getpid(), signal.SIGSTOP)
             case Trouble.DISCONNECTED:
                 self._admin(CUT)
@@ -188,6 +193,11 @@ class WatchedStore:
         record = self.real.begin_effect(*what, **how)
         self._steps.passed(Step.AFTER_INTENT)
         return record
+
+    def confirm_intent(self, *what: Any, **how: Any) -> Any:
+        """See `ActionStore.confirm_intent`."""
+        self._steps.passed(Step.BEFORE_SENDING)
+        return self.real.confirm_intent(*what, **how)
 
     def settle_effect(self, *what: Any, **how: Any) -> None:
         """See `ActionStore.settle_effect`."""

@@ -25,16 +25,30 @@ from tdx_dagster.postgres import server
 from tdx_dagster.postgres.database import connect, engine, ensure_database
 from tdx_dagster.postgres.migrations import migrate
 from tdx_dagster.simulator import Simulator
-from tdx_dagster.simulator.sample.blank import ADMIN_UID
+from tdx_dagster.simulator.sample.blank import ADMIN_UID, NEW
 from tdx_dagster.state.postgres_store import PostgresStore
 from tests.chaos.judge import Evidence, judge
-from tests.chaos.schedule import FAULTS, LATE_SECONDS, Fault, Round, Schedule, Trouble, draw
+from tests.chaos.judge_people import Decisions
+from tests.chaos.people import People
+from tests.chaos.schedule import (
+    FAULTS,
+    LATE_SECONDS,
+    SLEEPS,
+    Fault,
+    Round,
+    Schedule,
+    Trouble,
+    draw,
+    upgraded,
+)
 from tests.chaos.worker import ROBOT, TIMES, Order, WorkerPlan, work
 from tests.tenant import small_tenant
 
 CI_SEEDS = range(1, 31)
 CALM_PASSES = 3
 PATIENCE_SECONDS = 60.0
+LONG = 10 * TIMES.lease
+"""Seconds after which no lease, pause or settle time runs any more."""
 TEMPLATE = "chaos_template"
 
 TRUTH = {31: {1002}, 32: {1001}, 33: {1001, 1002}, 34: set[int]()}
@@ -85,10 +99,14 @@ class World:
     admin_url: str
     context: Any
 
-    def run(self, seed: int, mutation: str = "") -> Result:
+    def run(self, seed: int) -> Result:
         """Run a seed."""
-        schedule = draw(seed)
+        return self.play(draw(seed))
+
+    def play(self, schedule: Schedule, mutation: str = "") -> Result:
+        """Make a schedule happen."""
         with self._database() as url, Simulator(_tenant()) as simulator:
+            simulator.options.set("update_types", schedule.update_types)
             return _Seed(self, schedule, simulator, url, mutation).run()
 
     def admin(self, statement: str, name: str = "postgres") -> None:
@@ -164,6 +182,9 @@ class _Seed:
     runs: int = 0
     faults: Sequence[Fault] = ()
 
+    def __post_init__(self) -> None:
+        self.people = People(self.simulator)
+
     def run(self) -> Result:
         findings: list[str] = []
         for one in self.schedule.rounds:
@@ -171,7 +192,13 @@ class _Seed:
             self._pass_time()
         made = engine(self.url)
         store = PostgresStore(made)
-        evidence = Evidence(self.schedule, self.simulator.state, store, TRUTH, ADMIN_UID)
+        decisions = Decisions(
+            self.people.done,
+            self.simulator.calls,
+            self.simulator.state,
+            self.schedule.tickets,
+        )
+        evidence = Evidence(self.schedule, self.simulator.state, store, TRUTH, ADMIN_UID, decisions)
         for _ in range(CALM_PASSES):
             evidence.clear_as_a_person_would()
             findings += self._calm_pass()
@@ -180,6 +207,7 @@ class _Seed:
                 break
         findings += judge(evidence)
         self.totals += evidence.totals()
+        self.totals += Counter(f"a person {one.what}" for one in self.people.done)
         self.totals["seeds"] += 1
         made.dispose()
         return Result(self.schedule, findings, self.totals)
@@ -190,8 +218,9 @@ class _Seed:
             self.simulator.faults.add(
                 fault.method, fault.path, on=fault.on, **_answering(FAULTS[fault.name])
             )
-        workers = [self._start(plan) for plan in one.workers]
-        findings = self._wait(workers)
+        with self.people.at_work(one.people, is_single=len(one.workers) == 1):
+            workers = [self._start(plan) for plan in one.workers]
+            findings = self._wait(workers)
         for fault, struck in self._struck():
             self.totals[f"fault: {fault.name}"] += struck
         self._let_late_effects_land()
@@ -212,7 +241,10 @@ class _Seed:
             time.sleep(LATE_SECONDS)
 
     def _calm_pass(self) -> list[str]:
-        return self._wait([self._start(WorkerPlan(), is_calm=True)])
+        return self._wait([self._start(self._calm_plan(), is_calm=True)])
+
+    def _calm_plan(self) -> WorkerPlan:
+        return WorkerPlan(is_upgraded=self.schedule.is_upgraded)
 
     def _start(self, plan: WorkerPlan, *, is_calm: bool = False) -> "_Worker":
         self.runs += 1
@@ -224,8 +256,10 @@ class _Seed:
             database_url=f"postgresql://{ROBOT}:robot@{host}",
             admin_url=self.world.admin_url,
             inventory=json.dumps(list(self.simulator.state.assets.values())),
-            pipelines=self.schedule.pipelines,
-            tickets=self.schedule.tickets,
+            pipelines=upgraded(self.schedule.pipelines)
+            if plan.is_upgraded
+            else self.schedule.pipelines,
+            tickets=self._report(),
             run_id=f"run-{self.runs}",
             is_calm=is_calm,
             mutation=self.mutation,
@@ -233,6 +267,15 @@ class _Seed:
         process = self.world.context.Process(target=work, args=(order,), daemon=True)
         process.start()
         return _Worker(process, plan)
+
+    def _report(self) -> Sequence[int]:
+        """Give the tickets that the report shows now."""
+        if not self.schedule.leaves_report:
+            return self.schedule.tickets
+        tickets = self.simulator.state.tickets
+        shown = [it for it in self.schedule.tickets if tickets[it]["StatusID"] == NEW]
+        self.totals["tickets that left the report"] += len(self.schedule.tickets) - len(shown)
+        return shown
 
     def _wait(self, workers: Sequence["_Worker"]) -> list[str]:
         """Wait for all; one that is suspended sleeps until the others have ended and its lease is over."""
@@ -254,10 +297,15 @@ class _Seed:
         self._mend_database()
         self._let_late_effects_land()
         self.world.admin(END_IDLE)
-        self._pass_time()
+        # Who waits keeps its lease; the settle time is over all the same.
+        keeps_lease = any(
+            it.trouble is Trouble.WAITS for one in sleepers for it in one.plan.befalls
+        )
+        first, later = (1.2 * TIMES.settle, TIMES.settle / 4) if keeps_lease else [LONG] * 2
+        self._pass_time(first)
         for _ in range(2):
-            self._wait([self._start(WorkerPlan(), is_calm=True)])
-            self._pass_time()
+            self._wait([self._start(self._calm_plan(), is_calm=True)])
+            self._pass_time(later)
         for sleeper in sleepers:
             sleeper.wake()
 
@@ -266,7 +314,8 @@ class _Seed:
             [fatal] = [it for it in worker.plan.befalls if it.trouble is Trouble.KILLED]
             self.totals[f"killed: {fatal.step}"] += 1
         if worker.was_suspended:
-            self.totals["suspended past the lease"] += 1
+            [slept] = [it for it in worker.plan.befalls if it.trouble in SLEEPS]
+            self.totals[str(slept.trouble)] += 1
 
     def _mend_database(self) -> None:
         self.world.admin("ALTER DATABASE chaos ALLOW_CONNECTIONS true")
@@ -279,11 +328,11 @@ class _Seed:
                 time.sleep(0.005)
             time.sleep(0.005)
 
-    def _pass_time(self) -> None:
+    def _pass_time(self, seconds: float = LONG) -> None:
         self._let_calls_end()
         connection = psycopg2.connect(self.url)
         with connection, connection.cursor() as cursor:
-            cursor.execute(PASS_TIME, {"seconds": 10 * TIMES.lease})
+            cursor.execute(PASS_TIME, {"seconds": seconds})
         connection.close()
 
 

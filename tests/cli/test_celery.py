@@ -57,7 +57,8 @@ def celery_desk(desk: Desk, cluster: Any, redis: str) -> Iterator[Desk]:
                 "TDX_SENSORS": "on",
                 "TDX_POLL_SECONDS": "5",
                 "TDX_LEASE_SECONDS": "10",
-                "TDX_SETTLE_SECONDS": "1",
+                "TDX_SETTLE_SECONDS": "8",
+                "TDX_WRITE_SECONDS": "8",
             }
             # Dagster's processes read it in their working folder; the environment comes first all the same.
             nowhere = "http://127.0.0.1:1/TDWebApi"

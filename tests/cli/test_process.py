@@ -12,7 +12,7 @@ from sqlalchemy import Engine, event, text
 
 from tdx_dagster.cli import cli
 from tdx_dagster.cli.log import PAGE
-from tdx_dagster.postgres.database import libpq_url
+from tdx_dagster.postgres.database import engine, libpq_url
 from tdx_dagster.simulator import Simulator, sample_state, settings_for
 from tdx_dagster.state.postgres_store import PostgresStore
 
@@ -68,6 +68,25 @@ def test_f08_a_run_that_breaks_in_a_later_op_is_a_failed_pass_that_names_its_tic
     code, made = terminal.json("process")
     assert (code, made["failed_tickets"]) == (1, others)
     assert (made["tickets"]["completed"], made["tickets"]["failed"]) == (0, 2)
+
+
+def test_a_report_that_fails_does_not_keep_tickets_that_a_run_has_begun_from_their_end(
+    terminal: Terminal,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    database_url: str,
+) -> None:
+    """The pass ends with 1 all the same: nobody knows what else the report holds."""
+    use_pipelines(tmp_path, monkeypatch, desk=COMMENT)
+    first = min(terminal.simulator.state.truths)
+    terminal.simulator.faults.add("GET", "/reports/{id}", status=403)
+    assert terminal.run("process").exit_code != 0
+    assert terminal.run("baseline", "--pipeline", "desk").exit_code != 0
+    PostgresStore(engine(database_url)).open_tickets("desk", [first])
+    done = terminal.run("process")
+    assert (done.exit_code != 0, "begun" in done.stderr, "403" in done.stderr) == (True,) * 3
+    bodies = [entry["Body"] for entry in terminal.simulator.state.feed_of_ticket(first)]
+    assert "Hello" in bodies
 
 
 def test_an_action_that_another_run_did_meanwhile_is_no_failure(

@@ -1,0 +1,107 @@
+"""Whether what people decided on a ticket stands.
+
+Belongs here: comparing what people did with what the robot wrote after it. Does not: everything else that can
+be wrong (`judge`).
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tdx_dagster.simulator.sample.blank import CLOSED
+from tests.chaos.people import Done
+from tests.chaos.schedule import Doing
+
+CALLS_BETWEEN = 4
+"""TDX takes no condition with a write: what a person does between the robot's last read and its write cannot
+be seen. So many calls of each other ticket, and one of this, may lie between."""
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What people did in a seed, and all calls of the robot.
+
+    Args:
+        done: What people did, in order.
+        calls: The calls of the robot, in order.
+        state: The tenant in the end.
+        tickets: The tickets of the seed.
+    """
+
+    done: Sequence[Done]
+    calls: Iterable[Any]
+    state: Any
+    tickets: Sequence[int]
+
+    @property
+    def unseen_calls(self) -> int:
+        """Calls after which a person's act should have been seen."""
+        return 1 + CALLS_BETWEEN * (len(self.tickets) - 1) * (2 - self.is_single)
+
+    @property
+    def is_single(self) -> bool:
+        """Whether no two workers were ever at work when people were."""
+        return all(one.is_single for one in self.done)
+
+    def on(self, ticket: int, *what: Doing) -> Sequence[Done]:
+        """Give what people did on a ticket."""
+        return [one for one in self.done if one.ticket == ticket and one.what in what]
+
+    def has_closed(self, ticket: int) -> bool:
+        """Whether somebody has closed the ticket: once reopened, it is looked at again after hours."""
+        return any(one.value == CLOSED for one in self.on(ticket, Doing.SETS_STATUS))
+
+    def added(self, ticket: int) -> set[int]:
+        """Give the computers that people have added, whether they are there or not."""
+        return {one.value for one in self.on(ticket, Doing.ADDS)}
+
+    def findings(self) -> Iterator[str]:
+        """Give each decision that the robot has undone."""
+        for ticket in self.tickets:
+            yield from self._brought_back(ticket)
+            yield from self._overwritten(ticket)
+
+    def _brought_back(self, ticket: int) -> Iterator[str]:
+        last: dict[int, Done] = {}
+        for one in self.on(ticket, Doing.ADDS, Doing.REMOVES):
+            last[one.value] = one
+        linked = self.state.asset_ids_of(ticket)
+        for asset, one in last.items():
+            path = f"/tickets/{ticket}/assets/{asset}"
+            posts = [it for it in self.calls if it.method == "POST" and it.path.endswith(path)]
+            is_late = any(it.number > one.call + self.unseen_calls for it in posts)
+            if one.what is Doing.REMOVES and asset in linked and is_late:
+                yield f"ticket {ticket}: undone: a person removed {asset}, and it is back"
+            if one.what is Doing.ADDS and asset not in linked:
+                yield f"ticket {ticket}: undone: a person added {asset}, and it is gone"
+
+    def _overwritten(self, ticket: int) -> Iterator[str]:
+        acts = self.on(ticket, Doing.SETS_STATUS)
+        now = self.state.tickets[ticket]["StatusID"]
+        if not acts or acts[-1].value == now:
+            return
+        act = acts[-1]
+        sets = [it for it in self.calls if _sets_status(it, ticket)]
+        earlier = [it for it in sets if it.number <= act.call and it.status and it.status < 300]
+        reads = [it for it in self.calls if _reads(it, ticket)]
+        had_read = act.is_single and any(act.round_began < it.number <= act.call for it in reads)
+        if not earlier and not had_read:
+            return  # the robot planned with what the person had set
+        later = [it for it in sets if it.number > act.call]
+        if any(
+            it.number > act.call + self.unseen_calls
+            or any(act.call < read.number < it.number for read in reads)
+            for it in later
+        ):
+            yield f"ticket {ticket}: undone: a person set status {act.value}, now it is {now}"
+
+
+def _sets_status(call: Any, ticket: int) -> bool:
+    if call.method != "POST" or not call.path.endswith(f"/tickets/{ticket}/feed"):
+        return False
+    return bool(json.loads(call.body).get("NewStatusID"))
+
+
+def _reads(call: Any, ticket: int) -> bool:
+    return bool(call.method == "GET" and call.path.endswith(f"/tickets/{ticket}"))
