@@ -98,7 +98,7 @@ def build_ticket_asset(
         kinds={"teamdynamix"},
     )
     def ticket_asset(computers: Any, report: Any) -> Any:  # noqa: ANN401  Dagster's graph of invocations
-        batch = load.alias(LOAD)(computers, report)
+        batch = load.alias(LOAD)(computers=computers, report=report)
         for action, op in actions:
             batch = op.alias(action.label)(batch)
         return record.alias(RECORD)(batch)
