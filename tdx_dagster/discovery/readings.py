@@ -79,7 +79,7 @@ def _one_by_one(key: str, fields: tuple[Field, ...]) -> list[Reading]:
 
 
 def _names(token: str, *, is_host: bool) -> list[str]:
-    """A token as a whole and, where it reads as a host name, its first label (rule 3)."""
+    """Give a token as a whole and, where it reads as a host name, its first label (rule 3)."""
     if "." not in token:
         return [token]
     first, *later = (label.strip("_") for label in token.split("."))
