@@ -27,7 +27,7 @@ from tdx_dagster.settings import SettingsError, find_site
 from tdx_dagster.state.records import StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError
 from tdx_dagster.tickets.checks import NOBODY_NEEDED, WAITING_KEY, check_people_needed
-from tdx_dagster.tickets.job import OWNERS
+from tdx_dagster.tickets.job import OWNER_TAG, OWNERS
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.run_in_dagster import rehearsal_job
 from tdx_dagster.tickets.site import Site
@@ -95,8 +95,7 @@ def operations_definitions(
         JOB,
         selection=dg.AssetSelection.groups(GROUP),
         executor_def=dg.in_process_executor,
-        tags=NO_RUN_RETRIES,
-        owners=OWNERS,
+        tags=NO_RUN_RETRIES | OWNER_TAG,
         description="Makes the pages of the group operations. It reads; it writes nothing to TDX.",
     )
     schedule = dg.ScheduleDefinition(

@@ -16,7 +16,7 @@ from tdx_dagster.state.records import LogRow, LogStatus, StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError, TdxRetryLater
 from tdx_dagster.tickets.actions.due import Due
 from tdx_dagster.tickets.batch import MOST_UNFINISHED
-from tdx_dagster.tickets.job import OWNERS, partitions_of, report_of
+from tdx_dagster.tickets.job import OWNER_TAG, partitions_of, report_of
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.plan import Plan, TicketPlan, plan_tickets, tickets_to_plan
 from tdx_dagster.tickets.report import NO_TICKETS, ReportTickets, read_tickets
@@ -70,8 +70,7 @@ def build_sensor(
         job=job,
         minimum_interval_seconds=seconds,
         default_status=status,
-        owners=OWNERS,
-        tags=tags_of_site(site),
+        tags=OWNER_TAG | tags_of_site(site),
         description=(
             f"Polls TDX report {report_of(pipeline, site)} of {pipeline.name} and launches the tickets that "
             f"are due. {described(site)}"
