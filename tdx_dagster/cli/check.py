@@ -1,6 +1,6 @@
 """`check`: tries everything a pass needs, and says what is wrong and how to fix it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -66,19 +66,23 @@ class Finding:
 @click.pass_context
 def check(ctx: click.Context, *, as_json: bool) -> None:
     """Check settings, database, TDX and report, and say what is wrong and how to fix it."""
-    findings = []
-    table = Table("", "about", "finding", box=SIMPLE_HEAD)
-    for finding in run_checks():
-        findings.append(finding)
-        style = {"ok": "green", "warning": "yellow", "wrong": "red"}[finding.verdict.value]
-        table.add_row(f"[{style}]{finding.verdict.value}[/]", finding.about, escape(finding.text))
+    findings = list(run_checks())
     is_wrong = any(finding.verdict is Verdict.WRONG for finding in findings)
     if as_json:
         print_json({"ok": not is_wrong, "findings": [asdict(finding) for finding in findings]})
     else:
-        out.print(table)
+        out.print(findings_table(findings))
         out.print(_last_line(findings), highlight=False)
     ctx.exit(2 if is_wrong else 0)
+
+
+def findings_table(findings: Sequence[Finding]) -> Table:
+    """Give findings as a table to print."""
+    table = Table("", "about", "finding", box=SIMPLE_HEAD)
+    for finding in findings:
+        style = {"ok": "green", "warning": "yellow", "wrong": "red"}[finding.verdict.value]
+        table.add_row(f"[{style}]{finding.verdict.value}[/]", finding.about, escape(finding.text))
+    return table
 
 
 def _last_line(findings: list[Finding]) -> str:

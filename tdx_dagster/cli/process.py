@@ -23,7 +23,7 @@ from tdx_dagster.cli.plan import PassRequest, PlannedPass, plan_pass
 from tdx_dagster.cli.runtime import QUIET, dagster_instance, failure_text, prepare
 from tdx_dagster.definitions import build_defs
 from tdx_dagster.tickets.actions.add_asset import AddAsset
-from tdx_dagster.tickets.once.runner import Outcome, Result
+from tdx_dagster.tickets.once.outcomes import Outcome, Result
 from tdx_dagster.tickets.plan import TicketPlan, plan_ticket
 from tdx_dagster.tickets.run_config import run_config
 from tdx_dagster.tickets.run_tags import COMMAND_LINE, LAUNCHED_BY

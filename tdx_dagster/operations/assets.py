@@ -7,6 +7,7 @@ Belongs here: assets, job, schedule and sensor. Does not: what a page says. Reso
 import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -70,7 +71,9 @@ _PAGES: dict[str, tuple[str, Callable[[_Making], Page]]] = {
     ),
     "tdx_budget": (
         "Calls by method against TDX's limits, waits, answers 429, and how late the sensors are.",
-        lambda of: budget_page(of.engine, sensor_lags(of.context.instance, of.pipelines)),
+        lambda of: budget_page(
+            of.engine, sensor_lags(of.context.instance, of.pipelines, datetime.now(UTC))
+        ),
     ),
     "connection": (
         "To which TDX this leads, as whom, with which versions, and how old the inventory is.",

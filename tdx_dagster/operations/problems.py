@@ -92,7 +92,7 @@ def _last_ended_tick(instance: dg.DagsterInstance, state: InstigatorState) -> In
 
 def _silent_sensors(watch: Watch) -> Iterator[Problem]:
     watched = (watch.now - watch.since).total_seconds()
-    for lag in sensor_lags(watch.instance, watch.pipelines):
+    for lag in sensor_lags(watch.instance, watch.pipelines, watch.now):
         silent = watched if lag.age_seconds is None else min(lag.age_seconds, watched)
         if lag.is_on and silent > SILENT_INTERVALS * lag.interval_seconds:
             yield Problem(

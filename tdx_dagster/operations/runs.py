@@ -3,8 +3,8 @@
 Belongs here: bounded questions to the Dagster instance. Does not: the action log (`page.SQL`).
 """
 
-import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import dagster as dg
 from dagster._core.scheduler.instigation import InstigatorState
@@ -72,19 +72,24 @@ def _tables_of(instance: dg.DagsterInstance, run_id: str) -> Sequence[str]:
     return [str(text) for text in shown]
 
 
-def sensor_lags(instance: dg.DagsterInstance, pipelines: Sequence[Pipeline]) -> Sequence[SensorLag]:
+def sensor_lags(
+    instance: dg.DagsterInstance, pipelines: Sequence[Pipeline], now: datetime
+) -> Sequence[SensorLag]:
     """Say for each pipeline's sensor when it last ran; one that Dagster never started is not listed."""
     forced = load_sensor_settings().tdx_poll_seconds
     intervals = {one.sensor_name: forced or one.interval_seconds for one in pipelines}
     states = [state for state in instance.all_instigator_state() if state.name in intervals]
-    return [_lag(instance, state, intervals) for state in states]
+    return [_lag(instance, state, intervals, now) for state in states]
 
 
 def _lag(
-    instance: dg.DagsterInstance, state: InstigatorState, intervals: Mapping[str, int]
+    instance: dg.DagsterInstance,
+    state: InstigatorState,
+    intervals: Mapping[str, int],
+    now: datetime,
 ) -> SensorLag:
     ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
-    age = time.time() - ticks[0].timestamp if ticks else None
+    age = now.timestamp() - ticks[0].timestamp if ticks else None
     return SensorLag(state.name, intervals[state.name], age, state.is_running)
 
 

@@ -33,7 +33,8 @@ from tdx_dagster.tickets.metadata import (
     ticket_metadata,
     whole_run_table,
 )
-from tdx_dagster.tickets.once.runner import ActionRunner, Outcome, Result
+from tdx_dagster.tickets.once.outcomes import Outcome, Result
+from tdx_dagster.tickets.once.runner import ActionRunner
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.run_config import refuse_unread_ops, settings_given
 from tdx_dagster.tickets.run_tags import NOTHING_TO_DO, is_by_hand, tags_of_run

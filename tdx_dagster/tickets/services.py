@@ -14,7 +14,8 @@ from tdx_dagster.state.store import ActionStore
 from tdx_dagster.tdx.models import Report
 from tdx_dagster.tickets.actions.effects import TdxWrites
 from tdx_dagster.tickets.dry_run import STORE_READS, TDX_READS, WithoutWrites
-from tdx_dagster.tickets.once.runner import ActionRunner, Outcome
+from tdx_dagster.tickets.once.outcomes import Outcome
+from tdx_dagster.tickets.once.runner import ActionRunner
 from tdx_dagster.tickets.once.writer import Times
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.ticket_view import ReadOnly, TdxReads, TicketView

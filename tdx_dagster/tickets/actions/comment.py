@@ -13,6 +13,7 @@ from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.context import ActionContext
 from tdx_dagster.tickets.actions.last_word import why_status_is_left
 from tdx_dagster.tickets.actions.outcome import Performed
+from tdx_dagster.tickets.actions.templates import pieces
 
 
 class Comment(Action):
@@ -33,6 +34,14 @@ class Comment(Action):
         "notify",
         "new_status_id",
         "cascade_status",
+    )
+
+    templated: ClassVar[tuple[str, ...]] = ("comment_text", "notify")
+    result_names: ClassVar[tuple[str, ...] | None] = (
+        "feed_id",
+        "new_status_id",
+        "status_id",
+        "left_alone",
     )
 
     comment_text: str
@@ -64,7 +73,7 @@ class Comment(Action):
 
     def posted_texts(self) -> Sequence[str]:
         """See `Action.posted_texts`."""
-        return (self.comment_text,)
+        return tuple(pieces(self.comment_text))
 
     def perform(self, context: ActionContext) -> Performed:
         """Post it, unless the ticket has moved on and the status would move it back."""
@@ -73,8 +82,11 @@ class Comment(Action):
             left = why_status_is_left(context, self.from_status_ids, self.new_status_id)
             if left:
                 return Performed(left, summary_lines=[left], evidence={"left_alone": left})
-        evidence = context.write.post(name, self._post())
-        did = ["Comment posted"] if self.comment_text.strip() else []
+        post = self._post(context)
+        if not post.comments.strip() and not self.new_status_id:
+            return Performed("Nothing to post: the text is empty on this ticket")
+        evidence = context.write.post(name, post)
+        did = ["Comment posted"] if post.comments.strip() else []
         if self.new_status_id:
             now = evidence.get("status_id", self.new_status_id)
             did.append(
@@ -84,13 +96,13 @@ class Comment(Action):
             )
         return Performed(", ".join(did).capitalize(), evidence=dict(evidence))
 
-    def _post(self) -> FeedPost:
+    def _post(self, context: ActionContext) -> FeedPost:
         return FeedPost(
-            comments=self.comment_text,
+            comments=context.render(self.comment_text, is_rich=self.is_rich_html),
             is_private=self.is_private,
             is_rich_html=self.is_rich_html,
             is_communication=self.is_communication,
-            notify=self.notify,
+            notify=tuple(map(context.render, self.notify)),
             new_status_id=self.new_status_id,
             cascade_status=self.cascade_status,
         )

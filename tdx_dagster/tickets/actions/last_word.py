@@ -4,25 +4,17 @@ Belongs here: reading their decisions from the action log and the feed. A person
 found here is never undone by any action, version, setting, pipeline or backfill.
 """
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tdx_dagster.inventory.computers import Computer
 from tdx_dagster.state.records import EffectRecord, EffectState
-from tdx_dagster.tdx.html import visible_text
 from tdx_dagster.tdx.models import FeedEntry
 from tdx_dagster.tickets.actions.context import ActionContext
 from tdx_dagster.tickets.actions.effects import ATTACH
+from tdx_dagster.tickets.actions.link_lines import link_lines
 from tdx_dagster.tickets.ticket_view import TicketView
-
-# TDX's own line about a linked asset, by whoever linked or removed it. It is the whole entry: who quotes it
-# writes more.
-_LINK_LINE = re.compile(
-    r"(?P<verb>added|removed) the \"(?P<name>[^\"]+)\" asset (?:to|from) this [\w -]+\.?",
-    re.IGNORECASE,
-)
 
 # TDX sets both dates of a new ticket within moments of each other.
 UNTOUCHED = timedelta(seconds=5)
@@ -88,11 +80,10 @@ def last_removal(feed: Iterable[FeedEntry], computer: Computer) -> Removal | Non
         text.casefold() for text in (computer.name, computer.serial_number, computer.tag) if text
     }
     found: Removal | None = None
-    for entry in feed:
-        line = _LINK_LINE.fullmatch(visible_text(entry.body).strip())
-        if line and line["name"].strip().casefold() in names:
-            removed = line["verb"].casefold() == "removed"
-            found = Removal(entry.created_name, entry.created_at) if removed else None
+    for line in link_lines(feed):
+        if line.name in names:
+            entry = line.entry
+            found = None if line.is_added else Removal(entry.created_name, entry.created_at)
     return found
 
 
