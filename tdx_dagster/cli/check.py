@@ -30,7 +30,7 @@ from tdx_dagster.settings import (
     load_settings,
     require_settings,
 )
-from tdx_dagster.state.older_daemon import writing_now
+from tdx_dagster.state.older_daemon import writing_after_takeover
 from tdx_dagster.state.tdx_environment import recorded_environment, refuse_other_environment
 from tdx_dagster.tdx.address import is_sandbox, normalise_base_url
 from tdx_dagster.tdx.client import Tdx
@@ -103,7 +103,6 @@ def run_checks() -> Iterator[Finding]:
         yield schema
     if schema.verdict is Verdict.OK:
         yield _finding("inventory", _inventory)
-        yield _finding("action log", _action_log)
     environment = schema
     if Verdict.WRONG not in {settings.verdict, schema.verdict}:
         environment = _finding("TDX environment", _environment)
@@ -111,6 +110,8 @@ def run_checks() -> Iterator[Finding]:
     yield _finding("dagster.yaml", lambda: str(dagster_home()))
     folder = load_defs_folder()
     yield _finding("pipelines", lambda: _pipelines(folder))
+    if schema.verdict is Verdict.OK:
+        yield _finding("action log", lambda: _action_log(folder))
     for name, text in folder.broken.items():
         yield Finding(f"pipeline {name}", Verdict.WRONG, text)
     if Verdict.WRONG in {settings.verdict, schema.verdict, environment.verdict}:
@@ -231,8 +232,9 @@ def _inventory() -> str:
     return f"{computers} computers, loaded {by} {_ago(age)}"
 
 
-def _action_log() -> str:
-    running = writing_now(DatabaseProvider().engine())
+def _action_log(folder: DefsFolder) -> str:
+    given = [one.taken_over_at for one in folder.pipelines.values() if one.taken_over_at]
+    running = writing_after_takeover(DatabaseProvider().engine(), max(given, default=None))
     if running:
         raise _Warning(running)
     return "nobody else writes it"

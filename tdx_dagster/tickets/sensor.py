@@ -125,6 +125,8 @@ def _answer(
     log = store.rows(tickets)
     plan = plan_tickets(pipeline, tickets, log)
     _warn(context, report)
+    if running := services.older_daemon(pipeline.taken_over_at):
+        context.log.warning(running)
     _warn_of_temporary_home(context)
     in_order: Sequence[str] = ()
     # Most ticks find nothing due; Dagster is asked by the others only.

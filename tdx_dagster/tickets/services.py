@@ -6,6 +6,7 @@ from settings (`tdx_dagster.resources`).
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 from typing import Protocol, cast
 
@@ -102,4 +103,11 @@ class SensorServices(Protocol):
 
         Raises:
             NotConfigured: A setting is missing.
+        """
+
+    def older_daemon(self, taken_over_at: datetime | None) -> str | None:
+        """Say that the older daemon still writes the action log; None where it does not.
+
+        Args:
+            taken_over_at: When it was stopped, as the pipeline says.
         """
