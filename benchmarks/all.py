@@ -20,7 +20,16 @@ from rows import Row, read, show
 
 HERE = Path(__file__).resolve().parent
 TARGET = HERE.parent / ".tdx" / "bench.json"
-BENCHMARKS = ("throughput", "profile_run", "limiter", "growth", "discovery", "inventory", "hub")
+BENCHMARKS = (
+    "throughput",
+    "profile_run",
+    "limiter",
+    "growth",
+    "discovery",
+    "inventory",
+    "hub",
+    "ui",
+)
 
 
 def machine() -> dict[str, object]:

@@ -55,7 +55,7 @@ DO $$
 DECLARE
     shared text;
 BEGIN
-    FOREACH shared IN ARRAY ARRAY['meta.rate_window', 'meta.unfinished_ticket'] LOOP
+    FOREACH shared IN ARRAY ARRAY['meta.rate_window', 'meta.unfinished_ticket', 'meta.alert'] LOOP
         IF to_regclass(shared) IS NOT NULL THEN
             EXECUTE format('GRANT INSERT, UPDATE, DELETE ON %s TO tdx_runner, tdx_loader', shared);
         END IF;

@@ -14,6 +14,7 @@ from tdx_dagster.inventory.asset_checks import FRESH
 from tdx_dagster.inventory.assets import inventory_definitions
 from tdx_dagster.inventory.columns import InventoryKeys
 from tdx_dagster.inventory.settings import InventorySettings
+from tdx_dagster.operations.assets import operations_definitions
 from tdx_dagster.quality.assets import quality_definitions
 from tdx_dagster.resources import DEFAULT_RESOURCES
 from tdx_dagster.tickets.checks import stuck_check, stuck_key
@@ -34,6 +35,7 @@ def definitions_for(
     """
     with suppress_preview_warnings():
         parts = [pipeline_definitions(pipeline) for pipeline in pipelines]
+        parts.append(operations_definitions(pipelines, inventory or InventorySettings.load()))
         if inventory is not None:
             names = tuple(pipeline.name for pipeline in pipelines)
             parts += [inventory_definitions(inventory), morning_checks(names, inventory)]

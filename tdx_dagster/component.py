@@ -29,9 +29,19 @@ from tdx_dagster.inventory.columns import InventoryKeys
 from tdx_dagster.inventory.settings import InventorySettings
 from tdx_dagster.project import selected_project
 from tdx_dagster.resources import DEFAULT_RESOURCES
-from tdx_dagster.settings import SettingsError, load_inventory_settings, load_sensor_settings
+from tdx_dagster.settings import (
+    SettingsError,
+    find_site,
+    load_inventory_settings,
+    load_sensor_settings,
+)
 from tdx_dagster.tickets.actions.registry import BadAction, read_actions
-from tdx_dagster.tickets.job import build_rehearsal_job, build_ticket_asset, build_ticket_job
+from tdx_dagster.tickets.job import (
+    build_rehearsal_job,
+    build_report_spec,
+    build_ticket_asset,
+    build_ticket_job,
+)
 from tdx_dagster.tickets.pipeline import Mode, Pipeline
 from tdx_dagster.tickets.sensor import build_sensor
 
@@ -156,16 +166,20 @@ class Inventory(dg.Component, dg.Model, dg.Resolvable):
 def pipeline_definitions(pipeline: Pipeline) -> dg.Definitions:
     """Make asset, jobs and sensor of a pipeline."""
     computers = InventoryKeys.of(load_inventory_settings()).computers
-    asset = build_ticket_asset(pipeline, computers)
-    job, rehearsal = build_ticket_job(pipeline, asset), build_rehearsal_job(pipeline, asset)
+    site = find_site()
+    asset = build_ticket_asset(pipeline, computers, site)
+    job = build_ticket_job(pipeline, asset, site)
+    rehearsal = build_rehearsal_job(pipeline, asset, site)
     given = load_sensor_settings()
     is_on = given.tdx_sensors == "on"
     status = dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED
     seconds = given.tdx_poll_seconds or pipeline.interval_seconds
     return dg.Definitions(
-        assets=[asset],
+        assets=[asset, build_report_spec(pipeline, site)],
         jobs=[job, rehearsal],
-        sensors=[build_sensor(pipeline, rehearsal if pipeline.observes else job, status, seconds)],
+        sensors=[
+            build_sensor(pipeline, rehearsal if pipeline.observes else job, status, seconds, site)
+        ],
     )
 
 

@@ -13,6 +13,7 @@ import dagster as dg
 from tdx_dagster.assembly import morning_checks, with_resources
 from tdx_dagster.component import load_defs_folder, suppress_preview_warnings
 from tdx_dagster.inventory.assets import inventory_definitions
+from tdx_dagster.operations.assets import operations_definitions
 from tdx_dagster.project import selected_project
 from tdx_dagster.quality.assets import quality_definitions
 from tdx_dagster.resources import DEFAULT_RESOURCES
@@ -37,6 +38,8 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
         is_own = selected_project() is None
         if is_own and not folder.has_inventory:
             parts.append(inventory_definitions(settings))
+        if folder.pipelines:
+            parts.append(operations_definitions(tuple(folder.pipelines.values()), settings))
         if is_own or folder.has_inventory:
             parts.append(morning_checks(tuple(folder.pipelines), settings))
             parts.append(quality_definitions(settings))

@@ -11,7 +11,7 @@ import dagster as dg
 from sqlalchemy import Engine
 
 from tdx_dagster.discovery.remembered import RememberingInventory
-from tdx_dagster.failures import failure
+from tdx_dagster.failures import failure_of
 from tdx_dagster.inventory.current import CurrentInventory
 from tdx_dagster.postgres.database import engine as make_engine
 from tdx_dagster.postgres.errors import DatabaseError
@@ -199,7 +199,7 @@ def ticket_tools_resource(context: dg.InitResourceContext) -> RunServices:
             context.resources.tdx_dagster_client, context.resources.tdx_dagster_database
         )
     except (SettingsError, DatabaseError, StoreUnavailable) as error:
-        raise failure(str(error)) from error
+        raise failure_of(error) from None
 
 
 def keep_connections(instance: dg.DagsterInstance) -> None:

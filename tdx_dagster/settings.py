@@ -14,8 +14,10 @@ from tdx_dagster.inventory.settings import InventorySettings, TimeZoneName
 from tdx_dagster.postgres.database import database_url
 from tdx_dagster.tdx.address import normalise_base_url
 from tdx_dagster.tdx.client import Connection
+from tdx_dagster.tdx.errors import TdxSettingError
 from tdx_dagster.tdx.sign_in import Credentials
 from tdx_dagster.tickets.once.writer import Times
+from tdx_dagster.tickets.site import Site
 
 __all__ = ["InventorySettings", "Settings", "SettingsError", "embedded_folder", "find_database"]
 
@@ -47,6 +49,9 @@ class Settings(EnvironmentSettings):
     dagster_home: Path | None = None
     tdx_celery_url: SecretStr | None = Field(None, description="the broker of Celery workers")
     daemon_report_id: TdxId | None = None
+    tdx_alert_urls: SecretStr | None = Field(
+        None, description="where problems are sent: addresses of apprise, separated by blanks"
+    )
 
     tdx_write_seconds: float = Field(60.0, ge=1)
     tdx_settle_seconds: float = Field(120.0, ge=1)
@@ -193,6 +198,19 @@ def load_inventory_settings() -> InventorySettings:
     """
     refuse_unknown("INVENTORY_", InventorySettings.variables())
     return InventorySettings.load()
+
+
+def find_site() -> Site | None:
+    """Give the TDX that settings name, for people to see; None where they name none."""
+    try:
+        settings = load_settings()
+        connection = settings.connection()
+        address = normalise_base_url(connection.base_url, allow_http=connection.allow_http)
+    except (SettingsError, TdxSettingError):
+        return None
+    return Site(
+        address, connection.ticket_app_id, connection.asset_app_id, settings.daemon_report_id
+    )
 
 
 def require_settings(*, needs_tdx: bool) -> None:

@@ -6,7 +6,6 @@ Belongs here: resolving the environment once and exporting it, so that child pro
 
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from sqlalchemy import make_url
 from tdx_dagster.environment import remember_environment
 from tdx_dagster.inventory.schema import place_table, require_table
 from tdx_dagster.postgres.database import engine, ensure_database, libpq_url
-from tdx_dagster.postgres.errors import DatabaseError, DatabaseSettingError, MissingRight
+from tdx_dagster.postgres.errors import DatabaseError, DatabaseSettingError
 from tdx_dagster.postgres.migrations import migrate, pending
 from tdx_dagster.postgres.rights import require_home
 from tdx_dagster.settings import (
@@ -210,26 +209,18 @@ def dagster_instance(runtime: Runtime) -> "DagsterInstance":
 
 def failed_run(result: "ExecuteInProcessResult") -> click.ClickException:
     """Give the error of a command whose run has failed; exit code 2 where a setting is at fault."""
-    is_setting = _SETTING_FAULTS.intersection(_error_kinds(result))
+    from tdx_dagster.failures import failure_kinds  # noqa: PLC0415  imports Dagster
+
+    steps = (event for event in result.all_events if event.is_step_failure)
+    is_setting = any(_SETTING_FAULTS.intersection(failure_kinds(step)) for step in steps)
     return (WrongSetting if is_setting else click.ClickException)(failure_text(result))
-
-
-def _error_kinds(result: "ExecuteInProcessResult") -> Iterator[str]:
-    for event in result.all_events:
-        error = event.step_failure_data.error if event.is_step_failure else None
-        while error is not None:
-            yield error.cls_name or ""
-            error = error.cause
 
 
 def failure_text(result: "ExecuteInProcessResult") -> str:
     """Give the sentence of the first step that failed."""
+    from tdx_dagster.failures import failure_sentence  # noqa: PLC0415  imports Dagster
+
     for event in result.all_events:
-        if event.is_step_failure and event.step_failure_data.error:
-            error = event.step_failure_data.error
-            data = event.step_failure_data.user_failure_data
-            # The driver's error below this one of ours says less.
-            while error.cause and error.cls_name != MissingRight.__name__:
-                error = error.cause
-            return (data.description if data and data.description else error.message).strip()
+        if event.is_step_failure and (said := failure_sentence(event)):
+            return said
     return "the run failed before its first step; see the Dagster UI"

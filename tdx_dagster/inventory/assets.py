@@ -13,7 +13,7 @@ import dagster as dg
 from sqlalchemy import Engine
 
 from tdx_dagster.environment import SettingsError
-from tdx_dagster.failures import failure
+from tdx_dagster.failures import failure_of
 from tdx_dagster.inventory.asset_checks import inventory_checks
 from tdx_dagster.inventory.automation import follow_bronze, load_jobs
 from tdx_dagster.inventory.bronze import (
@@ -35,6 +35,14 @@ from tdx_dagster.inventory.rebuilds import BronzeEmpty, RebuildResult
 from tdx_dagster.inventory.settings import InventorySettings
 from tdx_dagster.inventory.source import TdxClient, TdxSource
 from tdx_dagster.state.records import StoreUnavailable
+
+# TDX makes it, nothing here does.
+TDX_SEARCH = dg.AssetSpec(
+    ["tdx", "asset_search"],
+    group_name="teamdynamix",
+    kinds={"teamdynamix"},
+    description="TDX's search for assets, and its lists of people and statuses: what the inventory loads.",
+)
 
 OWNERS = ["team:inventory"]
 DATABASE = {"tdx_dagster_database"}
@@ -59,7 +67,7 @@ def inventory_definitions(settings: InventorySettings | None = None) -> dg.Defin
 
 def _loaded(settings: InventorySettings) -> dg.Definitions:
     assets = [_statuses(settings), _assets(settings), _people(settings)]
-    return dg.Definitions.merge(dg.Definitions(assets=assets), load_jobs(settings))
+    return dg.Definitions.merge(dg.Definitions(assets=[TDX_SEARCH, *assets]), load_jobs(settings))
 
 
 def _external(settings: InventorySettings) -> dg.Definitions:
@@ -132,7 +140,7 @@ def _load_asset(
             )
             result = load(context, database, tdx)
         except (LoadRunning, ForeignBronze, SettingsError, StoreUnavailable) as error:
-            raise failure(str(error)) from error
+            raise failure_of(error) from None
         return dg.MaterializeResult(metadata=load_metadata(result))
 
     common = _common(settings, name)
@@ -159,7 +167,9 @@ def _assets(settings: InventorySettings) -> dg.AssetsDefinition:
         default_value=Mode.FULL.value,
         description="`full`, or `incremental` for what changed since the last load began.",
     )
-    return _load_asset(settings, "assets", load, config_schema={"mode": mode})
+    return _load_asset(
+        settings, "assets", load, config_schema={"mode": mode}, deps=[TDX_SEARCH.key]
+    )
 
 
 def _people(settings: InventorySettings) -> dg.AssetsDefinition:
@@ -167,7 +177,9 @@ def _people(settings: InventorySettings) -> dg.AssetsDefinition:
         source, system = TdxSource(tdx), settings.source_system
         return ingest_people(database, source, source_system=system, log=context.log)
 
-    return _load_asset(settings, "people", load, deps=[InventoryKeys.of(settings).assets])
+    return _load_asset(
+        settings, "people", load, deps=[TDX_SEARCH.key, InventoryKeys.of(settings).assets]
+    )
 
 
 def _statuses(settings: InventorySettings) -> dg.AssetsDefinition:
@@ -175,7 +187,7 @@ def _statuses(settings: InventorySettings) -> dg.AssetsDefinition:
         source, system = TdxSource(tdx), settings.source_system
         return ingest_statuses(database, source, source_system=system, log=context.log)
 
-    return _load_asset(settings, "statuses", load)
+    return _load_asset(settings, "statuses", load, deps=[TDX_SEARCH.key])
 
 
 def load_metadata(result: LoadResult) -> dict[str, Any]:
@@ -252,7 +264,7 @@ def _computers(settings: InventorySettings) -> dg.AssetsDefinition:
                 schema=settings.schema_name,
             )
         except BronzeEmpty as error:
-            raise failure(str(error)) from error
+            raise failure_of(error) from None
         return dg.MaterializeResult(
             metadata={**rebuild_metadata(result), "dagster/column_lineage": lineage}
         )

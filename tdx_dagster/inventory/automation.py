@@ -47,6 +47,7 @@ def _job(mode: Mode, keys: InventoryKeys) -> Any:  # noqa: ANN401  Dagster's unr
         f"inventory_{mode.value}",
         selection=[*keys.bronze],
         config={"ops": {keys.assets.to_python_identifier(): {"config": {"mode": mode.value}}}},
+        tags={"tdx/owner": "inventory"},
         description=what[mode],
     )
 

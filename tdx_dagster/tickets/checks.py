@@ -18,6 +18,11 @@ SQL = Queries(Path(__file__).with_name("checks.sql"))
 
 STUCK = "no_ticket_is_stuck"
 
+WAITING_KEY = dg.AssetKey(["operations", "waiting_for_a_person"])
+"""The page that lists them; its check is evaluated by each run on tickets too."""
+
+NOBODY_NEEDED = "no_ticket_waits_for_a_person"
+
 STUCK_AFTER = timedelta(days=1)
 """How long an action may fail and come back before the check warns."""
 
@@ -39,6 +44,21 @@ def check_stuck_tickets(
             "materialise a ticket to try it now."
         )
     return Verdict(said, passed=passed, is_error=found.person > 0, numbers=numbers)
+
+
+def check_people_needed(engine: Engine) -> Verdict:
+    """Judge all pipelines alike: a ticket that waits for a person is an error, at once."""
+    verdict = check_stuck_tickets(engine)
+    waiting = int(verdict.numbers["person"])
+    if not waiting:
+        return Verdict("No ticket waits for a person.", passed=True, numbers={"tickets": 0})
+    return Verdict(
+        f"{waiting:,} {'ticket waits' if waiting == 1 else 'tickets wait'} for a person. The page "
+        f"{WAITING_KEY.to_user_string()} says which, why, and what to do.",
+        passed=False,
+        is_error=True,
+        numbers={"tickets": waiting},
+    )
 
 
 _WORDS = {

@@ -17,8 +17,12 @@ from tdx_dagster.tickets.launch import partitions_of
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.run_config import LOAD, RECORD, config_mapping, op_schema, run_config
 from tdx_dagster.tickets.run_in_dagster import RunInDagster, rehearsal_job
+from tdx_dagster.tickets.site import Site, described, tags_of_site
 
 COMPUTERS_KEY = dg.AssetKey(["silver", "computers"])
+OWNERS = ["team:service-desk"]
+# Owners of jobs and sensors are a beta feature of Dagster, with a warning in each process.
+OWNER_TAG = {"tdx/owner": "service-desk"}
 RESOURCES = {"tdx_dagster_tools", "tdx_dagster_database"}
 
 
@@ -47,14 +51,34 @@ def batch_io_manager(_: dg.InitResourceContext) -> BatchIOManager:
     return BatchIOManager()
 
 
+def report_key(pipeline: Pipeline) -> dg.AssetKey:
+    """Name the node of a pipeline's report in the lineage."""
+    return dg.AssetKey(["tdx", f"{pipeline.name}_report"])
+
+
+def build_report_spec(pipeline: Pipeline, site: Site | None = None) -> dg.AssetSpec:
+    """Make the node of the report that a pipeline polls: TDX makes it, nothing here does."""
+    return dg.AssetSpec(
+        report_key(pipeline),
+        group_name="teamdynamix",
+        owners=OWNERS,
+        kinds={"teamdynamix"},
+        tags=tags_of_site(site),
+        description=(
+            f"TDX report {report_of(pipeline, site)}, polled by {pipeline.sensor_name}. {described(site)}"
+        ),
+    )
+
+
 def build_ticket_asset(
-    pipeline: Pipeline, computers: dg.AssetKey = COMPUTERS_KEY
+    pipeline: Pipeline, computers: dg.AssetKey = COMPUTERS_KEY, site: Site | None = None
 ) -> dg.AssetsDefinition:
     """Make the graph asset of a pipeline: `load_tickets`, one op an action, `record`.
 
     Args:
         pipeline: The pipeline.
         computers: The asset it follows.
+        site: The TDX, for people to see.
     """
     load = _load_op(pipeline)
     actions = [(action, _action_op(pipeline, action)) for action in pipeline.actions]
@@ -64,15 +88,20 @@ def build_ticket_asset(
         name=pipeline.name,
         key_prefix=["tickets"],
         partitions_def=partitions_of(pipeline),
-        ins={"computers": dg.AssetIn(key=computers, dagster_type=dg.Nothing)},
+        ins={
+            "computers": dg.AssetIn(key=computers, dagster_type=dg.Nothing),
+            "report": dg.AssetIn(key=report_key(pipeline), dagster_type=dg.Nothing),
+        },
         config=config_mapping(pipeline),
         backfill_policy=dg.BackfillPolicy.multi_run(pipeline.tickets_per_run),
-        description=_description(pipeline),
+        description=_description(pipeline, site),
         group_name="tickets",
+        owners=OWNERS,
+        tags=tags_of_site(site),
         kinds={"teamdynamix"},
     )
-    def ticket_asset(computers: Any) -> Any:  # noqa: ANN401  Dagster's graph of invocations
-        batch = load.alias(LOAD)(computers)
+    def ticket_asset(computers: Any, report: Any) -> Any:  # noqa: ANN401  Dagster's graph of invocations
+        batch = load.alias(LOAD)(computers=computers, report=report)
         for action, op in actions:
             batch = op.alias(action.label)(batch)
         return record.alias(RECORD)(batch)
@@ -80,41 +109,51 @@ def build_ticket_asset(
     return ticket_asset
 
 
-def build_ticket_job(pipeline: Pipeline, asset: dg.AssetsDefinition) -> Any:  # noqa: ANN401  unresolved
+def build_ticket_job(
+    pipeline: Pipeline, asset: dg.AssetsDefinition, site: Site | None = None
+) -> Any:  # noqa: ANN401  unresolved
     """Make the job of a pipeline, named after it."""
     return dg.define_asset_job(
         pipeline.name,
         # Each run evaluates the check itself, also where a ticket has failed.
         selection=dg.AssetSelection.assets(asset).without_checks(),
         executor_def=dg.in_process_executor,
-        tags=NO_RUN_RETRIES,
-        description=_description(pipeline),
+        tags=NO_RUN_RETRIES | OWNER_TAG | tags_of_site(site),
+        description=_description(pipeline, site),
     )
 
 
-def build_rehearsal_job(pipeline: Pipeline, asset: dg.AssetsDefinition) -> Any:  # noqa: ANN401  unresolved
+def build_rehearsal_job(
+    pipeline: Pipeline, asset: dg.AssetsDefinition, site: Site | None = None
+) -> Any:  # noqa: ANN401  unresolved
     """Make the job that shows what a run would write, and cannot write however it is configured."""
     return dg.define_asset_job(
         rehearsal_job(pipeline),
         selection=dg.AssetSelection.assets(asset).without_checks(),
         config=run_config(pipeline, dry_run=True),
         executor_def=dg.in_process_executor,
-        tags=NO_RUN_RETRIES,
+        tags=NO_RUN_RETRIES | OWNER_TAG | tags_of_site(site),
         description=(
-            f"Dry run of {pipeline.name}: reads the tickets and shows on each what would be written. Its runs "
-            "have no way to write, whatever their config says."
+            f"Dry run of {pipeline.name}: reads the tickets of TDX report {report_of(pipeline, site)} that are "
+            "chosen, and shows on each what would be written. Its runs have no way to write, whatever their "
+            f"config says. {described(site)}"
         ),
     )
 
 
-def _description(pipeline: Pipeline) -> str:
-    report = pipeline.report_id or "named by DAEMON_REPORT_ID"
+def report_of(pipeline: Pipeline, site: Site | None) -> str:
+    """Give the report of a pipeline for people."""
+    report = pipeline.report_id or (site.default_report if site else None)
+    return str(report or "named by DAEMON_REPORT_ID")
+
+
+def _description(pipeline: Pipeline, site: Site | None) -> str:
     steps = " → ".join(action.label for action in pipeline.actions)
     mode = "Observe mode: every run is a dry run. " if pipeline.observes else ""
     return (
-        f"{mode}Tickets of TDX report {report}. Each is a partition; a run takes it through {steps}, each "
-        "action once. What was done is in the action log; re-running a ticket does nothing twice. "
-        "Materialising a ticket by hand tries at once what waits or was given up. "
+        f"{mode}Tickets of TDX report {report_of(pipeline, site)}. {described(site)} Each is a partition; a "
+        f"run takes it through {steps}, each action once. What was done is in the action log; re-running a "
+        "ticket does nothing twice. Materialising a ticket by hand tries at once what waits or was given up. "
         f"`{rehearsal_job(pipeline)}` writes nothing."
     )
 
@@ -123,7 +162,7 @@ def _load_op(pipeline: Pipeline) -> dg.OpDefinition:
     @dg.op(
         name=f"{pipeline.name}__{LOAD}",
         description="Plans the tickets of this run and reads those with something to do.",
-        ins={"computers": dg.In(dg.Nothing)},
+        ins={"computers": dg.In(dg.Nothing), "report": dg.In(dg.Nothing)},
         out=dg.Out(io_manager_key="tdx_dagster_batch_io"),
         config_schema=op_schema(),
         required_resource_keys=RESOURCES,

@@ -4,7 +4,7 @@ Belongs here: choosing and wording what is shown. No text that a person wrote go
 metadata is visible to everybody who may open the UI.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ import dagster as dg
 from tdx_dagster.state.records import PRESENT_EVENTS, FailureKind, LogRow, LogStatus
 from tdx_dagster.tickets.actions.due import Due
 from tdx_dagster.tickets.batch import Batch, TicketRun
+from tdx_dagster.tickets.markdown import moment, one_line, table
 from tdx_dagster.tickets.once.outcomes import Outcome, Result
 from tdx_dagster.tickets.services import RunServices
 
@@ -21,6 +22,9 @@ DETAILS, ATTACHED, TEXT = "details", "attached", "comments"
 
 # Key of the line by which dry runs are gathered into one table.
 WOULD_DO = "would do"
+# The key of the metadata of a dry run that has the table of all it would write.
+PLANNED = "run: would be written"
+PLANNED_HEAD = ("ticket", "action", "would write", "seen by", "text")
 
 REMEDIES = {
     FailureKind.RETRYABLE: "nothing: it comes back by itself; materialise the ticket to try it now",
@@ -56,7 +60,7 @@ def ticket_metadata(ticket: TicketRun, batch: Batch, services: RunServices) -> d
 
 def would_do(ticket: TicketRun) -> str:
     """Give what a dry run would have done on a ticket, in one line."""
-    said = [f"{one.action_name}: {_one_line(_would(one))}" for one in ticket.outcomes]
+    said = [f"{one.action_name}: {one_line(_would(one))}" for one in ticket.outcomes]
     return "; ".join(said) or f"nothing ({_stands(ticket.due)})"
 
 
@@ -76,6 +80,30 @@ def run_totals(batch: Batch, services: RunServices) -> dict[str, Any]:
         "run: TDX calls": sum(services.tdx.calls.values()),
         "run: calls by method": dg.MetadataValue.json(dict(sorted(services.tdx.calls.items()))),
     }
+
+
+def planned_table(batch: Batch, services: RunServices) -> dg.MarkdownMetadataValue:
+    """Give one table of all that a dry run would write, with the tickets on which it would fail."""
+    rows = [row for ticket in batch.tickets for row in _planned(ticket, services)]
+    return dg.MetadataValue.md(table(PLANNED_HEAD, rows))
+
+
+def _planned(ticket: TicketRun, services: RunServices) -> Iterator[Sequence[str]]:
+    link = f"[{ticket.id}]({services.tdx.ticket_link(ticket.id)})"
+    for outcome in ticket.outcomes:
+        for effect in outcome.planned:
+            text = str(effect.detail.get(TEXT) or _facts(effect.detail))
+            yield link, outcome.action_name, effect.name, _seen_by(effect.detail), text
+        if not outcome.planned:
+            yield (
+                link,
+                outcome.action_name,
+                "nothing",
+                "",
+                f"{outcome.result.value}: {outcome.message}",
+            )
+    if not ticket.outcomes:
+        yield link, "", "nothing", "", _stands(ticket.due)
 
 
 def whole_run_table(batch: Batch) -> dg.MarkdownMetadataValue:
@@ -105,7 +133,7 @@ def _state(ticket: TicketRun, batch: Batch, name: str, due: Due) -> Sequence[str
     if row is None:
         return name, due.value, "", ""
     said = row.error_message or str(row.metadata.get("message") or "")
-    return name, row.status.value.replace("_", " "), said, _time(row.executed_at)
+    return name, row.status.value.replace("_", " "), said, moment(row.executed_at)
 
 
 def _stands(due: Mapping[str, Due]) -> str:
@@ -140,13 +168,13 @@ def _problems(ticket: TicketRun) -> str:
 def _problem(row: LogRow) -> str:
     kind = row.failure_kind or FailureKind.RETRYABLE
     at = row.next_attempt_at
-    next_attempt = f"next attempt {_time(at)}" if at else "no attempt by itself"
+    next_attempt = f"next attempt {moment(at)}" if at else "no attempt by itself"
     if kind is FailureKind.RETRYABLE and at is None:
         next_attempt = "next attempt with the next tick"
     return (
-        f"- **{row.name}** failed ({kind.value}): {_one_line(row.error_message or '')} "
+        f"- **{row.name}** failed ({kind.value}): {one_line(row.error_message or '')} "
         f"To do: {REMEDIES[kind]}. "
-        f"Since {_time(row.executed_at)}, attempts: {row.attempts}, {next_attempt}."
+        f"Since {moment(row.executed_at)}, attempts: {row.attempts}, {next_attempt}."
     )
 
 
@@ -173,32 +201,23 @@ def _blocks(effects: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
 def _block(name: str, detail: Mapping[str, Any]) -> str:
     text = str(detail.get(TEXT) or "")
     if not text:
-        shown = ", ".join(f"{key}: {value}" for key, value in detail.items())
-        return f"{name} ({shown})"
+        return f"{name} ({_facts(detail)})"
     fence = "```"
     while fence in text:
         fence += "`"
-    seen_by = "private" if detail.get("is_private") else "public"
-    return f"{name} ({seen_by}):\n\n{fence}\n{text}\n{fence}"
+    return f"{name} ({_seen_by(detail)}):\n\n{fence}\n{text}\n{fence}"
+
+
+def _facts(detail: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}: {value}" for key, value in detail.items())
+
+
+def _seen_by(detail: Mapping[str, Any]) -> str:
+    """Say who sees an entry; an effect that is none has no word for it."""
+    if "is_private" not in detail:
+        return ""
+    return "private" if detail["is_private"] else "public"
 
 
 def _said(outcome: Outcome) -> Sequence[str]:
     return outcome.action_name, outcome.result.value, outcome.message
-
-
-def table(head: Sequence[str], rows: Any) -> str:  # noqa: ANN401  rows of cells
-    """Give a table in Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
-
-
-def _cell(value: object) -> str:
-    return _one_line(str(value)).replace("|", "\\|")
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _time(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -12,7 +12,8 @@ from typing import Any
 import dagster as dg
 
 from tdx_dagster.tickets.launch import new_partitions, ranges_of, run_request
-from tdx_dagster.tickets.metadata import WOULD_DO, table
+from tdx_dagster.tickets.markdown import table
+from tdx_dagster.tickets.metadata import WOULD_DO
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.plan import Plan, TicketPlan
 from tdx_dagster.tickets.runs import key_of, order_back_to

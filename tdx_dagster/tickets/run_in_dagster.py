@@ -12,15 +12,28 @@ from typing import Any, cast
 import dagster as dg
 
 from tdx_dagster.environment import SettingsError
-from tdx_dagster.failures import failure
+from tdx_dagster.failures import failure, failure_of
 from tdx_dagster.inventory.asset_checks import severity_of
+from tdx_dagster.inventory.checks import Verdict
 from tdx_dagster.state.records import StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.registry import BadAction
 from tdx_dagster.tickets.batch import Batch, TicketRun, finish_batch, load_batch, run_action
-from tdx_dagster.tickets.checks import STUCK, check_stuck_tickets
-from tdx_dagster.tickets.metadata import run_totals, ticket_metadata, whole_run_table
+from tdx_dagster.tickets.checks import (
+    NOBODY_NEEDED,
+    STUCK,
+    WAITING_KEY,
+    check_people_needed,
+    check_stuck_tickets,
+)
+from tdx_dagster.tickets.metadata import (
+    PLANNED,
+    planned_table,
+    run_totals,
+    ticket_metadata,
+    whole_run_table,
+)
 from tdx_dagster.tickets.observe import gather
 from tdx_dagster.tickets.once.outcomes import Outcome, Result
 from tdx_dagster.tickets.once.runner import ActionRunner
@@ -80,7 +93,7 @@ class RunInDagster:
                 self._runner(), pipeline, tickets, self.services.view, dry_run=self.is_dry_run
             )
         except (TdxError, StoreUnavailable, BadAction, SettingsError) as error:
-            raise failure(str(error)) from error
+            raise failure_of(error) from None
         if not any(ticket.is_pending for ticket in batch.tickets):
             self._tag({NOTHING_TO_DO: "true"})
         for action in actions_before:
@@ -108,7 +121,7 @@ class RunInDagster:
                 self._log(outcome)
                 self.services.progress(outcome)
         except (TdxError, SettingsError) as error:
-            raise failure(str(error)) from error
+            raise failure_of(error) from None
 
     def stop_if_failed(self, batch: Batch, action: Action) -> None:
         """Turn this op red where a ticket has failed, after the other tickets have had their later actions."""
@@ -140,15 +153,14 @@ class RunInDagster:
                 (ticket, ticket_metadata(ticket, batch, self.services)) for ticket in batch.tickets
             ]
         except StoreUnavailable as error:
-            raise failure(str(error)) from error
+            raise failure_of(error) from None
         for ticket, metadata in shown:
             self._show(ticket, metadata, is_done=ticket.is_done and not batch.is_dry_run)
-        gathered = gather(self.context.instance, self._key, shown) if batch.is_dry_run else {}
-        self.context.log_event(
-            dg.AssetObservation(
-                self._key, metadata={**run_totals(batch, self.services), **gathered}
-            )
-        )
+        shown_of_run = run_totals(batch, self.services)
+        if batch.is_dry_run:
+            shown_of_run[PLANNED] = planned_table(batch, self.services)
+            shown_of_run |= gather(self.context.instance, self._key, shown)
+        self.context.log_event(dg.AssetObservation(self._key, metadata=shown_of_run))
         self._judge_stuck()
 
     def fail_if_unfinished(self, batch: Batch) -> None:
@@ -179,12 +191,14 @@ class RunInDagster:
     def _judge_stuck(self) -> None:
         if self.is_dry_run:
             return
-        verdict = check_stuck_tickets(
-            self.context.resources.tdx_dagster_database.engine(), self.pipeline.name
-        )
+        engine = self.context.resources.tdx_dagster_database.engine()
+        self._log_verdict(self._key, STUCK, check_stuck_tickets(engine, self.pipeline.name))
+        self._log_verdict(WAITING_KEY, NOBODY_NEEDED, check_people_needed(engine))
+
+    def _log_verdict(self, key: dg.AssetKey, check: str, verdict: Verdict) -> None:
         said = dg.AssetCheckEvaluation(
-            asset_key=self._key,
-            check_name=STUCK,
+            asset_key=key,
+            check_name=check,
             passed=verdict.passed,
             severity=severity_of(verdict),
             description=verdict.text,

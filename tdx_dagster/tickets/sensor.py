@@ -11,11 +11,12 @@ from pathlib import Path
 
 import dagster as dg
 
-from tdx_dagster.failures import failure
+from tdx_dagster.failures import failure_of
 from tdx_dagster.state.records import LogRow, LogStatus, StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError, TdxRetryLater
 from tdx_dagster.tickets.actions.due import Due
 from tdx_dagster.tickets.batch import MOST_UNFINISHED
+from tdx_dagster.tickets.job import OWNER_TAG, report_of
 from tdx_dagster.tickets.launch import new_partitions, ranges_of, run_request
 from tdx_dagster.tickets.observe import observe
 from tdx_dagster.tickets.pipeline import Pipeline
@@ -30,6 +31,7 @@ from tdx_dagster.tickets.runs import (
     tags_in_flight,
 )
 from tdx_dagster.tickets.services import NotConfigured, SensorServices
+from tdx_dagster.tickets.site import Site, described, tags_of_site
 
 Log = Mapping[int, Sequence[LogRow]]
 
@@ -42,7 +44,11 @@ _homes_warned_of: set[Path] = set()
 
 
 def build_sensor(
-    pipeline: Pipeline, job: dg.JobDefinition, status: dg.DefaultSensorStatus, seconds: int
+    pipeline: Pipeline,
+    job: dg.JobDefinition,
+    status: dg.DefaultSensorStatus,
+    seconds: int,
+    site: Site | None = None,
 ) -> dg.SensorDefinition:
     """Make the sensor of a pipeline.
 
@@ -51,6 +57,7 @@ def build_sensor(
         job: What it launches.
         status: Whether it runs without being switched on.
         seconds: Least time between two ticks.
+        site: The TDX, for people to see.
     """
 
     @dg.sensor(
@@ -58,7 +65,11 @@ def build_sensor(
         job=job,
         minimum_interval_seconds=seconds,
         default_status=status,
-        description=f"Polls the report of {pipeline.name} and launches the tickets that are due.",
+        tags=OWNER_TAG | tags_of_site(site),
+        description=(
+            f"Polls TDX report {report_of(pipeline, site)} of {pipeline.name} and launches the tickets that "
+            f"are due. {described(site)}"
+        ),
     )
     def report_sensor(
         context: dg.SensorEvaluationContext, tdx_dagster_polling: dg.ResourceParam[SensorServices]
@@ -70,7 +81,7 @@ def build_sensor(
         except NotConfigured as error:
             return dg.SkipReason(str(error))
         except (TdxError, StoreUnavailable) as error:
-            raise failure(str(error)) from error
+            raise failure_of(error) from None
 
     return report_sensor
 

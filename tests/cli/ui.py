@@ -94,9 +94,9 @@ def dagster(shell: Shell, port: int) -> Iterator[Ui]:
         yield Ui(port)
 
 
-def until(what: str, probe: Callable[[], Any]) -> Any:
+def until(what: str, probe: Callable[[], Any], patience: float = PATIENCE) -> Any:
     """Ask until there is an answer."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         try:
             if found := probe():
@@ -104,7 +104,7 @@ def until(what: str, probe: Callable[[], Any]) -> Any:
         except (urllib.error.URLError, ConnectionError, TimeoutError, KeyError, TypeError):
             pass
         time.sleep(0.5)
-    raise AssertionError(f"no {what} within {PATIENCE:.0f} s")
+    raise AssertionError(f"no {what} within {patience:.0f} s")
 
 
 def free_port() -> int:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from tdx_dagster.definitions import morning_checks
-from tdx_dagster.inventory.assets import inventory_definitions
+from tdx_dagster.inventory.assets import TDX_SEARCH, inventory_definitions
 from tdx_dagster.inventory.columns import ASSETS, BRONZE, COMPUTERS, PEOPLE, STATUSES
 from tdx_dagster.inventory.load_result import Mode
 from tdx_dagster.inventory.settings import InventorySettings
@@ -149,7 +149,7 @@ def test_lineage_runs_from_bronze_to_each_column_of_silver(port: Port) -> None:
     """Whoever wonders about a value finds where it comes from."""
     graph = definitions(port).resolve_asset_graph()
     assert graph.get(COMPUTERS).parent_keys == set(BRONZE)
-    assert graph.get(PEOPLE).parent_keys == {ASSETS}
+    assert graph.get(PEOPLE).parent_keys == {ASSETS, TDX_SEARCH.key}
     node = graph.get(COMPUTERS)
     schema = node.metadata["dagster/column_schema"]
     lineage = node.metadata["dagster/column_lineage"].deps_by_column

@@ -1,0 +1,173 @@
+"""What the pages of operations cost over 10,000 tickets in the log and 5,000 partitions.
+
+Run from the top of the repository: `python benchmarks/ui.py [--json FILE]`. It starts an embedded PostgreSQL
+of its own in a temporary folder and stops it; no TDX is asked. Measured are each page, and the whole run of
+the job `operations` in a process that is started already.
+"""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import click
+import dagster as dg
+from growth import FILL_LOG, PIPELINE
+from rich.console import Console
+from rows import Row, at_most, show
+from sqlalchemy import Engine, text
+
+from tdx_dagster.component import pipeline_definitions, suppress_preview_warnings
+from tdx_dagster.environment import SettingsError
+from tdx_dagster.inventory.settings import InventorySettings
+from tdx_dagster.operations.activity import activity_page
+from tdx_dagster.operations.assets import JOB, operations_definitions
+from tdx_dagster.operations.people import no_computer_page, waiting_page
+from tdx_dagster.operations.tdx_side import budget_page, connection_page
+from tdx_dagster.postgres import server
+from tdx_dagster.postgres.database import engine as make_engine
+from tdx_dagster.postgres.database import ensure_database
+from tdx_dagster.postgres.migrations import migrate
+from tdx_dagster.tickets.job import batch_io_manager
+
+COMMAND = "python benchmarks/ui.py"
+TICKETS, PARTITIONS, FIRST_TICKET = 10_000, 5_000, 1_000_000
+BLOCKED = 500
+MOST_SECONDS_A_PAGE, MOST_SECONDS_A_RUN = 3.0, 5.0
+REPEATS = 3
+
+# Two weeks of history, with every event an action leaves.
+FILL_EVENTS = text(
+    """
+    INSERT INTO meta.action_attempt (ticket_id, action_id, pipeline, run_id, event, effect, at)
+    SELECT ticket_id, action_id, pipeline, run_id, past,
+           CASE WHEN past IN ('intent', 'done') THEN 'attach:' || ticket_id || ':' || action_id END, executed_at
+    FROM meta.daemon_action_log CROSS JOIN unnest(ARRAY['claimed', 'intent', 'done', 'completed']) AS past
+    ORDER BY executed_at, action_id
+    """
+)
+SPREAD = text(
+    """
+    UPDATE meta.daemon_action_log
+    SET executed_at = now() - make_interval(secs => 120 * (:first + :tickets - ticket_id)),
+        metadata = CASE WHEN ticket_id % 5 = 0 THEN
+            CAST('{"message": "No assets added.", '
+                 '"details": {"attached": [], "already": [], "reason": "no_requestor"}}' AS jsonb)
+            ELSE metadata END
+    """
+)
+
+
+class Providers:
+    """Gives the database, and a client that nobody can ask."""
+
+    def __init__(self, database: Engine) -> None:
+        self._database = database
+
+    def engine(self) -> Engine:
+        """See `DatabaseProvider`."""
+        return self._database
+
+    def non_waiting_client(self) -> None:
+        """Refuse: there is no TDX."""
+        raise SettingsError("there is no TDX")
+
+
+def fill(database: Engine) -> None:
+    """Put the history into the log."""
+    identities = [action.identity() for action in PIPELINE.actions]
+    values = {
+        "first": FIRST_TICKET,
+        "tickets": TICKETS,
+        "due": 0,
+        "blocked": BLOCKED,
+        "pipeline": PIPELINE.name,
+        "types": [one.action_type for one in identities],
+        "ids": [one.action_id for one in identities],
+        "hashes": [one.action_hash for one in identities],
+    }
+    with database.begin() as connection:
+        connection.execute(FILL_LOG, values)
+        connection.execute(SPREAD, {"first": FIRST_TICKET, "tickets": TICKETS})
+        connection.execute(FILL_EVENTS)
+        connection.execute(text("ANALYZE"))
+
+
+def seconds(do: Callable[[], object]) -> float:
+    """Give the median of a few times."""
+    taken = []
+    for _ in range(REPEATS):
+        begun = time.perf_counter()
+        do()
+        taken.append(time.perf_counter() - begun)
+    return statistics.median(taken)
+
+
+def measure_pages(database: Engine) -> list[Row]:
+    """Measure each page by itself."""
+    settings = InventorySettings()
+    pages: dict[str, Callable[[], object]] = {
+        "activity": lambda: activity_page(database, ZoneInfo("UTC")),
+        "waiting_for_a_person": lambda: waiting_page(database, None),
+        "no_computer_found": lambda: no_computer_page(database, None),
+        "tdx_budget": lambda: budget_page(database, []),
+        "connection": lambda: connection_page(database, None, "", [PIPELINE], settings),
+    }
+    return [
+        at_most(f"page {name}, 10,000 tickets", seconds(make), MOST_SECONDS_A_PAGE, "s", COMMAND)
+        for name, make in pages.items()
+    ]
+
+
+def measure_job(database: Engine, home: str) -> Row:
+    """Measure a run of the job with 5,000 partitions in Dagster."""
+    providers = Providers(database)
+    with suppress_preview_warnings():
+        defs = dg.Definitions.merge(
+            pipeline_definitions(PIPELINE),
+            operations_definitions([PIPELINE], InventorySettings()),
+            dg.Definitions(
+                assets=[dg.AssetSpec(["silver", "computers"])],
+                resources={
+                    "tdx_dagster_tools": providers,
+                    "tdx_dagster_polling": providers,
+                    "tdx_dagster_client": providers,
+                    "tdx_dagster_database": providers,
+                    "tdx_dagster_batch_io": batch_io_manager,
+                },
+                executor=dg.in_process_executor,
+            ),
+        )
+        job = defs.resolve_job_def(JOB)
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    with dg.instance_for_test(temp_dir=home) as instance:
+        keys = [str(FIRST_TICKET + number) for number in range(PARTITIONS)]
+        instance.add_dynamic_partitions(PIPELINE.partitions_name, keys)
+        taken = seconds(lambda: job.execute_in_process(instance=instance, run_config=quiet))
+    return at_most("an hour's making of operations", taken, MOST_SECONDS_A_RUN, "s", COMMAND)
+
+
+@click.command()
+@click.option("--json", "target", type=click.Path(path_type=Path), help="Write the rows there.")
+def main(*, target: Path | None) -> None:
+    """Measure and show."""
+    with tempfile.TemporaryDirectory() as folder:
+        base, home = Path(folder) / "postgres", Path(folder) / "dagster"
+        home.mkdir()
+        url = ensure_database(server.start(base), "ui")
+        try:
+            migrate(url)
+            database = make_engine(url)
+            fill(database)
+            rows = [*measure_pages(database), measure_job(database, str(home))]
+            database.dispose()
+        finally:
+            server.stop(base)
+    Console(stderr=True).print()
+    raise SystemExit(show(rows, "Pages of operations", target))
+
+
+if __name__ == "__main__":
+    main()

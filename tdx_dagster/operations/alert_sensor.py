@@ -1,0 +1,96 @@
+"""The sensor `alerts`: once a minute it finds problems and tells people what has begun and what has ended.
+
+Belongs here: glue, and since when somebody watches without a break. Off until TDX_ALERT_URLS is set. Resource
+used: `tdx_dagster_database` with `engine()`.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from tdx_dagster.failures import failure_of
+from tdx_dagster.operations.alerts import SETTING, NotSent, sender, tell_changes
+from tdx_dagster.operations.problems import Watch, find_problems
+from tdx_dagster.postgres.errors import DatabaseError
+from tdx_dagster.settings import SettingsError, find_site, load_settings
+from tdx_dagster.tdx.address import environment_of
+from tdx_dagster.tickets.pipeline import Pipeline
+from tdx_dagster.tickets.site import Site
+
+INTERVAL_SECONDS = 60
+
+# A break between two ticks that is longer means that nobody was watching.
+LONGEST_BREAK = timedelta(minutes=5)
+
+
+def build_alert_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
+    """Make the sensor.
+
+    Args:
+        pipelines: Whose sensors may fall silent.
+    """
+
+    @dg.sensor(
+        name="alerts",
+        minimum_interval_seconds=INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=(
+            "Tells people once of a failed tick or run, a red check, a silent sensor and a ticket that needs a "
+            f"person, and once of its end. Off until {SETTING} is set."
+        ),
+        required_resource_keys={"tdx_dagster_database"},
+    )
+    def alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        given = load_settings().tdx_alert_urls
+        if given is None or not given.get_secret_value().strip():
+            return dg.SkipReason(f"{SETTING} is not set: nobody is told of problems.")
+        now = datetime.now(UTC)
+        since = watched_since(context.cursor, now)
+        try:
+            send = sender(given.get_secret_value())
+            watch = _watch(context, pipelines, now, since)
+            problems, name = find_problems(watch), installation(watch.site)
+            sent = tell_changes(watch.engine, watch.source, problems, name, send)
+        except (SettingsError, DatabaseError, NotSent) as error:
+            raise failure_of(error) from None
+        said = f"Sent: {sent} changes." if sent else "No problem has begun or ended."
+        cursor = f"{since.isoformat()} {now.isoformat()}"
+        return dg.SensorResult(skip_reason=dg.SkipReason(said), cursor=cursor)
+
+    return alerts
+
+
+def watched_since(cursor: str | None, now: datetime) -> datetime:
+    """Give since when ticks have followed each other without a break."""
+    if not cursor:
+        return now
+    since, last = map(datetime.fromisoformat, cursor.split())
+    return since if now - last <= LONGEST_BREAK else now
+
+
+def installation(site: Site | None) -> str:
+    """Name this installation in a subject: a sandbox in plain sight."""
+    return (
+        f"tdx-dagster {site.environment} {environment_of(site.base_url)}" if site else "tdx-dagster"
+    )
+
+
+def _watch(
+    context: dg.SensorEvaluationContext,
+    pipelines: Sequence[Pipeline],
+    now: datetime,
+    since: datetime,
+) -> Watch:
+    here = context.code_location_origin
+    repository = context.repository_def
+    return Watch(
+        instance=context.instance,
+        engine=context.resources.tdx_dagster_database.engine(),
+        pipelines=pipelines,
+        checks=repository.asset_graph.asset_check_keys if repository else (),
+        location=here.location_name if here else None,
+        site=find_site(),
+        now=now,
+        since=since,
+    )
