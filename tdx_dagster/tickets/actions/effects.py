@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from tdx_dagster.state.records import EffectRecord
 from tdx_dagster.tdx.html import normalised
 from tdx_dagster.tdx.models import Account, FeedEntry, FeedPost, Status, Ticket, TicketItem
+from tdx_dagster.tickets.actions.outcome import LeftAlone
 from tdx_dagster.tickets.actions.recognition import find_own_entry
 
 Evidence = Mapping[str, Any]
@@ -53,6 +54,10 @@ class TdxWrites(Protocol):
 
     def check_ticket_app(self) -> None:
         """Check that the ticketing application is one; raises `TdxSettingError` where it is not."""
+
+
+# Says, from a read right before a write, why the ticket is left alone; None where it is as expected.
+Expectation = Callable[[TdxWrites], str | None]
 
 
 class GuardedTdx:
@@ -117,12 +122,25 @@ class Effect:
             not say whether it was done.
         look: Says whether it is there, from the stored record: evidence, or None. Without it, an
             unclear outcome is never repeated and ends as "uncertain" for a person.
+        expected: Says why the ticket is left as it is, where a read right before the write is sent does not
+            find what the write expects.
     """
 
     name: str
     detail: Evidence
     write: Callable[[TdxWrites], Evidence | None]
     look: Callable[[TdxWrites, EffectRecord], Evidence | None] | None = None
+    expected: Expectation | None = None
+
+    def check_expected(self, tdx: TdxWrites) -> None:
+        """Check that the ticket is as this write expects it.
+
+        Raises:
+            LeftAlone: It is not.
+        """
+        why = self.expected(tdx) if self.expected else None
+        if why:
+            raise LeftAlone(why)
 
 
 class Writer(Protocol):
@@ -135,7 +153,14 @@ class Writer(Protocol):
     def do(self, effect: Effect) -> Evidence:
         """Bring an effect about, once."""
 
-    def post(self, name: str, post: FeedPost, note: Evidence = NOTHING) -> Evidence:
+    def post(
+        self,
+        name: str,
+        post: FeedPost,
+        note: Evidence = NOTHING,
+        *,
+        expected: Expectation | None = None,
+    ) -> Evidence:
         """Add an entry to the feed, once for this name.
 
         Args:
@@ -143,10 +168,18 @@ class Writer(Protocol):
             post: What to post.
             note: Kept with the effect and given back with its evidence. Where an earlier attempt's post of
                 this name is found, it is the note of that attempt.
+            expected: See `Effect`; for a post that changes the status.
+
+        Raises:
+            LeftAlone: The ticket is not as expected.
         """
 
     def attach(self, asset_id: int, asset_name: str) -> Evidence:
-        """Link an asset to the ticket, once."""
+        """Link an asset to the ticket, once.
+
+        Raises:
+            LeftAlone: A person has removed it.
+        """
 
     def recover(self, effect: Effect) -> Evidence | None:
         """Look for an effect that an earlier attempt has left open; None where it is known not to be there.
@@ -159,7 +192,14 @@ class Writer(Protocol):
         """Give the state of every effect begun on this ticket that is there or may be there."""
 
 
-def post_effect(ticket_id: int, name: str, post: FeedPost, note: Evidence, known: Known) -> Effect:
+def post_effect(
+    ticket_id: int,
+    name: str,
+    post: FeedPost,
+    note: Evidence,
+    known: Known,
+    expected: Expectation | None = None,
+) -> Effect:
     """Make the effect of adding an entry to a ticket's feed.
 
     Args:
@@ -168,6 +208,7 @@ def post_effect(ticket_id: int, name: str, post: FeedPost, note: Evidence, known
         post: What to post.
         note: Kept with the effect and given back with its evidence.
         known: Gives all effects on the ticket, to tell their entries from this one.
+        expected: See `Effect`.
     """
     wanted_status = {"new_status_id": post.new_status_id} if post.new_status_id else {}
 
@@ -191,7 +232,7 @@ def post_effect(ticket_id: int, name: str, post: FeedPost, note: Evidence, known
         return {"feed_id": entry.id, **wanted_status, **is_changed, **kept}
 
     # Two posts of one effect may differ in their note; what is looked for is what the record says.
-    return Effect(name, {**asdict(post), **note}, write, look)
+    return Effect(name, {**asdict(post), **note}, write, look, expected)
 
 
 def attach_effect(ticket_id: int, asset_id: int, asset_name: str, action_id: str) -> Effect:

@@ -29,7 +29,14 @@ from tdx_dagster.tdx.models import StatusClass
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.context import ActionContext, RunContext
 from tdx_dagster.tickets.actions.effects import Effect, TdxWrites, Writer
-from tdx_dagster.tickets.actions.outcome import GiveUp, Performed, RetryLater, Uncertain
+from tdx_dagster.tickets.actions.last_word import Removals
+from tdx_dagster.tickets.actions.outcome import (
+    GiveUp,
+    LeftAlone,
+    Performed,
+    RetryLater,
+    Uncertain,
+)
 from tdx_dagster.tickets.once.writer import DryRunWriter, LiveWriter, TicketIsClosed, Times
 from tdx_dagster.tickets.takeover import may_have_been_worked_on
 from tdx_dagster.tickets.ticket_view import TicketView
@@ -148,7 +155,7 @@ class ActionRunner:
         try:
             if closed := self._closed(ticket):
                 return outcome_of(action, ticket, Result.SKIPPED, closed, stops_ticket=True)
-            performed = action.perform(self._context(ticket, writer, earlier))
+            performed = _perform(action, self._context(ticket, writer, earlier))
         except TdxSettingError:
             raise
         except (TdxError, RetryLater, GiveUp, Uncertain, InventoryUnavailable) as error:
@@ -182,7 +189,12 @@ class ActionRunner:
 
     def _dry_writer(self, action: Action, ticket: TicketView) -> DryRunWriter:
         known = lambda: self.store.effects(ticket.id)  # noqa: E731  the writer asks when it needs to
-        return DryRunWriter(self.tdx, ticket.id, action.identity().action_id, known)
+        removals = self._removals(ticket)
+        action_id = action.identity().action_id
+        return DryRunWriter(self.tdx, ticket.id, action_id, known, removals=removals)
+
+    def _removals(self, ticket: TicketView) -> Removals:
+        return Removals(ticket, lambda: self.store.effects(ticket.id))
 
     def _closed(self, ticket: TicketView) -> str:
         """Say that the ticket is closed; empty where it is not, or is acted on all the same."""
@@ -230,7 +242,13 @@ class ActionRunner:
         if claim.attempt > self.times.max_attempts:
             return self._fail(action, ticket, claim, _NeverEnded(claim.attempt - 1))
         writer = LiveWriter(
-            self.tdx, ticket.id, claim.identity.action_id, self.store, claim, self.times
+            self.tdx,
+            ticket.id,
+            claim.identity.action_id,
+            self.store,
+            claim,
+            self.times,
+            removals=self._removals(ticket),
         )
         try:
             writer.closed = self._closed(ticket)
@@ -240,7 +258,7 @@ class ActionRunner:
                 self.taken_over_at,
             )
             with self._renewed(claim):
-                performed = action.perform(self._context(ticket, writer))
+                performed = _perform(action, self._context(ticket, writer))
             self._check_settled(action, ticket)
         except (StaleClaim, StoreUnavailable):
             raise
@@ -350,6 +368,13 @@ class _NeverEnded(Exception):
             f"Given up: {attempts} attempts ended without a result, so the process was killed each time. See "
             "its memory and its log; `tdx-dagster failed --clear` lets it run again."
         )
+
+
+def _perform(action: Action, context: ActionContext) -> Performed:
+    try:
+        return action.perform(context)
+    except LeftAlone as left:
+        return left.performed()
 
 
 def outcome_of(
