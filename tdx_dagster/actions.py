@@ -15,6 +15,7 @@ from tdx_dagster.tickets.actions.due import Due, TicketLog
 from tdx_dagster.tickets.actions.effects import Effect, Evidence, TdxWrites, Writer
 from tdx_dagster.tickets.actions.outcome import GiveUp, Performed, RetryLater, Uncertain
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
+from tdx_dagster.tickets.actions.update_ticket import UpdateTicket
 from tdx_dagster.tickets.ticket_view import TdxReads, TicketView
 
 __all__ = [
@@ -49,5 +50,6 @@ __all__ = [
     "TicketLog",
     "TicketView",
     "Uncertain",
+    "UpdateTicket",
     "Writer",
 ]

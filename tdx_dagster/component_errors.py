@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 from yaml import YAMLError
 
-from tdx_dagster.tickets.actions.registry import BadAction, nearest
+from tdx_dagster.tickets.actions.nearest import nearest
+from tdx_dagster.tickets.actions.registry import BadAction
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

@@ -121,6 +121,7 @@ def run_checks() -> Iterator[Finding]:
         yield _finding(f"a ticket of {pipeline.name}", lambda it=pipeline: _ticket(tdx, it))  # type: ignore[misc]
         yield check_statuses(tdx, pipeline)
         yield check_forms(tdx, pipeline)
+        yield check_values(tdx, pipeline)
 
 
 def check_statuses(tdx: Tdx, pipeline: Pipeline) -> Finding:
@@ -151,6 +152,16 @@ def check_forms(tdx: Tdx, pipeline: Pipeline) -> Finding:
         return "; ".join(check_form(tdx, action, listed) for action in actions) or "not used"
 
     return _finding(f"computers of {pipeline.name}", find)
+
+
+def check_values(tdx: Tdx, pipeline: Pipeline) -> Finding:
+    """Check that TDX has the values that the actions of a pipeline set."""
+
+    def find() -> str:
+        found = (action.check(tdx) for action in pipeline.actions)
+        return "; ".join(filter(None, found)) or "not used"
+
+    return _finding(f"values of {pipeline.name}", find)
 
 
 class _Warning(Exception):

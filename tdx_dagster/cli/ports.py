@@ -22,7 +22,7 @@ def require_free(port: int) -> None:
 
 
 def is_free(port: int) -> bool:
-    """Whether nothing listens on a port of loopback; 0 is always free."""
+    """Tell whether nothing listens on a port of loopback; 0 is always free."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -147,7 +147,7 @@ class Address:
 
 
 def is_file_name(token: str) -> bool:
-    """Whether a token ends in the extension of a file, written as file names are."""
+    """Tell whether a token ends in the extension of a file, written as file names are."""
     return "." in token and _FILE.fullmatch(token) is not None
 
 
@@ -209,7 +209,7 @@ def _one(match: re.Match[str], text: str) -> _Found:
 
 
 def _end_of_page(text: str, start: int, stop: int) -> int:
-    """Where a web address ends that a mail program has wrapped."""
+    """Tell where a web address ends that a mail program has wrapped."""
     for _ in range(5):
         wrap = _WRAPPED.match(text, stop)
         piece = _NEXT_PIECE.match(text, wrap.end()) if wrap and wrap[0] == "\n" else None
@@ -225,7 +225,7 @@ def _end_of_page(text: str, start: int, stop: int) -> int:
 
 
 def _host_of_url(match: re.Match[str], text: str) -> tuple[int, int] | None:
-    """Where the host of an address stands that names a machine rather than a page."""
+    """Tell where the host of an address stands that names a machine rather than a page."""
     scheme = (match["scheme"] or "").lower()
     if scheme not in _REMOTE_SCHEMES | _WEB_SCHEMES:
         return None

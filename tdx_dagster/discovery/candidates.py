@@ -43,7 +43,7 @@ class IdentifierSettings:
                 ) from error
 
     def ignores(self, key: str) -> bool:
-        """Whether a folded key is on the list of those that never count."""
+        """Tell whether a folded key is on the list of those that never count."""
         return any(fnmatchcase(key, pattern.strip().upper()) for pattern in self.ignore_identifiers)
 
 

@@ -136,12 +136,12 @@ _COMPUTER_AFTER = re.compile(rf"[\"'”]?[ \t]{{1,2}}{_COMPUTER_WORD}(?![\w-])",
 
 
 def names_other_kind(head: str) -> bool:
-    """Whether the head of a column names another kind of thing than a computer."""
+    """Tell whether the head of a column names another kind of thing than a computer."""
     return _HEAD.fullmatch(head) is not None
 
 
 def is_called_computer(text: str, start: int, end: int) -> bool:
-    """Whether a word for a computer stands right next to a token."""
+    """Tell whether a word for a computer stands right next to a token."""
     return bool(
         _COMPUTER_AFTER.match(text, end) or _COMPUTER_BEFORE.search(text, max(0, start - 30), start)
     )
@@ -159,7 +159,7 @@ def other_mentions(text: str) -> set[int]:
 
 
 def is_other_after(text: str, end: int) -> bool:
-    """Whether the words right after a token say that it is no computer."""
+    """Tell whether the words right after a token say that it is no computer."""
     return _AFTER.match(text, end) is not None
 
 
@@ -245,5 +245,5 @@ def _in_signatures(text: str) -> Iterator[int]:
 
 
 def is_extension(token: str) -> bool:
-    """Whether a token is a telephone extension by its form."""
+    """Tell whether a token is a telephone extension by its form."""
     return _EXTENSION.fullmatch(token) is not None

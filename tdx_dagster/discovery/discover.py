@@ -136,7 +136,7 @@ class _Search:
     def _look_up(
         self, named: Sequence[Candidate]
     ) -> dict[tuple[Reading, ...], tuple[Computer, ...]]:
-        """The records of each candidate: one question to the inventory, then TDX for what it lacks.
+        """Give the records of each candidate: one question to the inventory, then TDX for what it lacks.
 
         The inventory is asked without filters, so that a retired machine is known and not searched
         for.
@@ -149,7 +149,7 @@ class _Search:
         return answers | self._tdx.search_for(list(unknown.values()))
 
     def found(self, phase: int, reason: Reason) -> Discovery:
-        """The end of a search that found something."""
+        """Give the end of a search that found something."""
         matches = by_computer(self._hits)
         cap = self._settings.max_assets
         return replace(

@@ -11,7 +11,7 @@ from tdx_dagster.tdx.parse import as_guid
 
 
 def is_eligible(computer: Computer, settings: DiscoverySettings) -> bool:
-    """Whether a computer may be attached: one rule for all ways to find it (case A36)."""
+    """Tell whether a computer may be attached: one rule for all ways to find it (case A36)."""
     return why_not_eligible(computer, settings) is None
 
 
@@ -28,7 +28,7 @@ def why_not_eligible(computer: Computer, settings: DiscoverySettings) -> str | N
 
 
 def confirm(computer: Computer, asset: Asset, settings: DiscoverySettings) -> str | None:
-    """Whether the record, read just before attaching, still is what the inventory said.
+    """Tell whether the record, read just before attaching, still is what the inventory said.
 
     Args:
         computer: What was found.

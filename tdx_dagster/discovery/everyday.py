@@ -6,6 +6,7 @@ name. Does not: what the text around them says (`labels`, `contexts`).
 
 import re
 from enum import Enum
+from functools import lru_cache
 
 _MAKER = (
     "(?:APPLE|DELL|HP|HPE|LENOVO|IBM|ACER|ASUS|MICROSOFT|SAMSUNG|GOOGLE|TOSHIBA|FUJITSU|SONY|MSI|CISCO|CANON"
@@ -61,6 +62,10 @@ _PARTICLE = frozenset(
 )
 
 
+# Mails repeat their words, and so do tickets.
+_REMEMBERED = 4096
+
+
 class Everyday(Enum):
     """How much it takes for a name to be meant as a name.
 
@@ -75,6 +80,7 @@ class Everyday(Enum):
     YES = 2
 
 
+@lru_cache(_REMEMBERED)
 def everyday(token: str) -> Everyday:
     """Judge a token by its form: whether people write it without thinking of one machine."""
     key = token.upper()

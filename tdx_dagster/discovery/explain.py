@@ -72,7 +72,7 @@ class Explanation:
         return summary_line(self.discovery, added, (), refused)
 
     def as_json(self) -> dict[str, Any]:
-        """One object for programs. `asset_ids` names all matches in order of appearance."""
+        """Give one object for programs. `asset_ids` names all matches in order of appearance."""
         found = self.discovery
         return {
             "asset_ids": [m.computer.asset_id for m in (*found.matches, *found.left_over)],
@@ -103,7 +103,7 @@ class Explanation:
         }
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """A table of tokens, a table of matches, the decision."""
+        """Give a table of tokens, a table of matches, the decision."""
         del console, options
         yield _tokens_table(self.tokens)
         if self.discovery.matches or self.discovery.left_over:

@@ -41,7 +41,7 @@ _HEX_NUMBER = re.compile(r"0x[0-9a-f]+", re.IGNORECASE)
 
 
 def candidates(text: str, settings: IdentifierSettings) -> tuple[Candidate, ...]:
-    """The parts of a visible text that may name a computer, in order of appearance, each once."""
+    """Give the parts of a visible text that may name a computer, in order of appearance, each once."""
     return scan(text, settings).candidates
 
 
@@ -63,7 +63,7 @@ def scan(text: str, settings: IdentifierSettings) -> Scan:
 
 
 def _each_once(found: list[Candidate]) -> Iterator[Candidate]:
-    """Each candidate once. What a label names somewhere is the same thing elsewhere."""
+    """Give each candidate once. What a label names somewhere is the same thing elsewhere."""
     named = {key for one in found if one.is_labelled for key in one.keys[:1]}
     seen: set[tuple[Reading, ...]] = set()
     for candidate in found:
@@ -163,7 +163,7 @@ class _Scanner:
         yield Dropped(address.text, address.position, address.meaning)
 
     def _is_plain(self, match: re.Match[str]) -> bool:
-        """Whether a token is a ruled line, or a number that was judged before."""
+        """Tell whether a token is a ruled line, or a number that was judged before."""
         token = match[0]
         if token in self._numbers and match.start() not in self._says:
             before = self._unlabelled[max(0, match.start() - 3) : match.start()]
@@ -242,7 +242,7 @@ class _Scanner:
                 )
 
     def _broken(self, match: re.Match[str]) -> list[Candidate | Dropped] | None:
-        """A name with a blank or a line break after its hyphen; None where this token is whole."""
+        """Give a name with a blank or a line break after its hyphen; None where this token is whole."""
         text, position, tail = self._unlabelled, match.start(), match[0]
         before = None if position in self._says else _break_before(text, position)
         if before is None or _is_whole(before, tail):
@@ -257,7 +257,7 @@ class _Scanner:
         return [Candidate(joined, wanted, start, is_labelled=False, looks_like_identifier=False)]
 
     def _grouped(self, token: _Token) -> list[Candidate | Dropped]:
-        """The readings of a labelled number or serial number that is written in groups."""
+        """Give the readings of a labelled number or serial number that is written in groups."""
         if token.says is None or token.says.fields == NAME or token.says.is_other:
             return []
         found = _GROUPS.match(self._unlabelled, token.position)
@@ -292,7 +292,7 @@ class _Scanner:
         )
 
     def _judge(self, token: _Token) -> Iterator[Candidate | Dropped]:
-        """A token as candidate, or the reason against it."""
+        """Give a token as candidate, or the reason against it."""
         written, says = token.text, token.says
         readings = readings_of(written, says, is_host=token.is_host)
         if token.is_page:
@@ -330,14 +330,14 @@ def _is_word(token: str) -> bool:
 
 
 def _break_before(text: str, position: int) -> re.Match[str] | None:
-    """The piece of a name before a break that ends where a token begins."""
+    """Give the piece of a name before a break that ends where a token begins."""
     if not text[max(0, position - 20) : position].rstrip(" \t\n>").endswith("-"):
         return None
     return _BROKEN_BEFORE.search(text, max(0, position - 80), position)
 
 
 def _is_whole(before: re.Match[str], tail: str) -> bool:
-    """Whether a token behind a hyphen and a break is a name of its own and not the rest of one."""
+    """Tell whether a token behind a hyphen and a break is a name of its own and not the rest of one."""
     head, gap = before[1], before[2]
     has_digit = any(c.isdigit() for c in tail)
     if _LABEL_WORD.fullmatch(head):
@@ -348,7 +348,7 @@ def _is_whole(before: re.Match[str], tail: str) -> bool:
 
 
 def _last_token(text: str, start: int, end: int) -> str:
-    """The token that ends where a name is broken, with its own hyphens."""
+    """Give the token that ends where a name is broken, with its own hyphens."""
     while start > 0 and (text[start - 1] == "-" or text[start - 1].isalnum()):
         start -= 1
         if end - start > MAX_KEY_LENGTH:

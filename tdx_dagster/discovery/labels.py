@@ -220,7 +220,7 @@ def _labels(text: str) -> Iterator[_Label]:
 
 
 def _is_label_itself(found: re.Match[str], text: str) -> bool:
-    """Whether a bare "tag" may be the tag of a computer."""
+    """Tell whether a bare "tag" may be the tag of a computer."""
     before = _BEFORE_BARE.search(text, max(0, found.start() - 30), found.start())
     if before is not None and before[1].lower() not in _NEUTRAL:
         return False
@@ -229,7 +229,7 @@ def _is_label_itself(found: re.Match[str], text: str) -> bool:
 
 
 def _joint(label: _Label, labels: list[_Label], number: int, text: str) -> Labelled:
-    """What a label says together with the one right before it: "Asset tag / service tag"."""
+    """Give what a label says together with the one right before it: "Asset tag / service tag"."""
     if number == 0:
         return label.says
     before = labels[number - 1]
@@ -276,7 +276,7 @@ def _list_after(value: re.Match[str], gap: re.Match[str], bare: str) -> Iterator
 
 
 def _reaches(label: _Label, gap: str, bare: str, value: re.Match[str]) -> bool:
-    """Whether a label reaches across a line break: from the end of a form field or a line of its own.
+    """Tell whether a label reaches across a line break: from the end of a form field or a line of its own.
 
     "I lost the tag" and a telephone number in the next line have nothing to do with each other, nor
     have a field that was left empty and the next paragraph.

@@ -29,7 +29,7 @@ def matched_field(reading: Reading, name: str, serial: str, tag: str) -> Field |
 
 
 def is_short_name(reading: Reading, name: str) -> bool:
-    """Whether a reading is the first label of a record that is stored as a full domain name."""
+    """Tell whether a reading is the first label of a record that is stored as a full domain name."""
     return "name" in reading.fields and host_key(fold_key(name)) == reading.key
 
 

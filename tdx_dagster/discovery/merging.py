@@ -14,7 +14,7 @@ Hit = tuple[Computer, Evidence]
 
 
 def by_computer(hits: Iterable[Hit]) -> tuple[Match, ...]:
-    """Each computer once, however often and by whatever field it is named (case B17)."""
+    """Give each computer once, however often and by whatever field it is named (case B17)."""
     computers: dict[int, Computer] = {}
     evidence: dict[int, dict[Evidence, None]] = {}
     for computer, why in hits:

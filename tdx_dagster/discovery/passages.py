@@ -126,7 +126,7 @@ NO_POSTS = OwnPosts()
 
 
 def opening_passages(ticket: Ticket, own_posts: OwnPosts) -> tuple[Passage, ...]:
-    """A ticket's title and description. A null was read as empty text (case A24)."""
+    """Give a ticket's title and description. A null was read as empty text (case A24)."""
     description = body_text(ticket.description, ticket.is_rich_html)
     return (
         Passage("title", _without_quotes(ticket.title, ())),
@@ -137,7 +137,7 @@ def opening_passages(ticket: Ticket, own_posts: OwnPosts) -> tuple[Passage, ...]
 def conversation_passages(
     entries: Iterable[FeedEntry], ticket: Ticket, own_posts: OwnPosts
 ) -> tuple[Passage, ...]:
-    """What people wrote in a ticket's feed, replies included, oldest first (cases A25, A27).
+    """Give what people wrote in a ticket's feed, replies included, oldest first (cases A25, A27).
 
     Args:
         entries: The feed with replies.
@@ -200,7 +200,7 @@ def _is_own_post(statement: Statement, body: str, own_posts: OwnPosts) -> bool:
 
 
 def _without_quotes(text: str, quotable: Sequence[str]) -> str:
-    """A text without the words of the robot and of TDX, however a mail program wrapped and marked them."""
+    """Give a text without the words of the robot and of TDX, however a mail program wrapped and marked them."""
     # One character more than is read, so that the summary can say that the text was cut.
     text = text[: LONGEST_TEXT + 1]
     for line in _lines(quotable):

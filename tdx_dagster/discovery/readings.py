@@ -7,6 +7,7 @@ search of TDX. Does not: where tokens stand and what surrounds them (`identifier
 # ruff: noqa: E501  the expressions list words
 
 import re
+from functools import lru_cache
 
 from tdx_dagster.discovery.candidates import Reading
 from tdx_dagster.discovery.labels import EITHER, NAME, SERIAL, Labelled
@@ -42,11 +43,14 @@ _FULL_NAME = re.compile(
     r"|[a-z][a-z0-9-]*+\.(?:local|lan|internal|intern)",
     re.IGNORECASE,
 )
+# Mails repeat their words, and so do tickets.
+_REMEMBERED = 4096
 _SERVICE_NAMES = frozenset(
     "WWW MAIL SMTP IMAP POP FTP NS DNS WEB API AUTODISCOVER LOGIN SSO VPN PORTAL CDN STATIC M HELP SUPPORT DOCS CANVAS WEBMAIL".split()  # noqa: SIM905
 )
 
 
+@lru_cache(_REMEMBERED)
 def readings_of(
     token: str,
     says: Labelled | None,
@@ -75,7 +79,7 @@ def _one_by_one(key: str, fields: tuple[Field, ...]) -> list[Reading]:
 
 
 def _names(token: str, *, is_host: bool) -> list[str]:
-    """A token as a whole and, where it reads as a host name, its first label (rule 3)."""
+    """Give a token as a whole and, where it reads as a host name, its first label (rule 3)."""
     if "." not in token:
         return [token]
     first, *later = (label.strip("_") for label in token.split("."))

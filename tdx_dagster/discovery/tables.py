@@ -137,7 +137,7 @@ def _below(
 
 
 def _column(head: _Head, cell: _Cell) -> int | None:
-    """The only column over a cell of an aligned table in whose row a cell is empty."""
+    """Give the only column over a cell of an aligned table in whose row a cell is empty."""
     over = [
         number
         for number, one in enumerate(head.cells)

@@ -80,7 +80,7 @@ class TdxLookup:
         return tuple(now)
 
     def _asset_now(self, tdx: SearchAssets, asset_id: int) -> Asset | None:
-        """An asset as it is now, read once; None where there is none any more.
+        """Give an asset as it is now, read once; None where there is none any more.
 
         Raises:
             TdxRefused: It may not be seen, or enough were read for this ticket.
@@ -156,7 +156,7 @@ class TdxLookup:
 
 
 def _field_equal(asset: Asset, candidate: Candidate) -> Field | None:
-    """Which field of a search hit equals a reading; most hits are merely alike (case A32)."""
+    """Tell which field of a search hit equals a reading; most hits are merely alike (case A32)."""
     fields = (
         matched_field(reading, asset.name, asset.serial_number, asset.tag)
         for reading in candidate.readings

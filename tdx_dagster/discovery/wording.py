@@ -21,7 +21,7 @@ def summary_line(
     already: Sequence[Computer],
     refused: Sequence[tuple[Computer, str]],
 ) -> str:
-    """What was done with the computers that were found, and why.
+    """Give what was done with the computers that were found, and why.
 
     Args:
         discovery: What was found.

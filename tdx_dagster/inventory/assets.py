@@ -122,7 +122,7 @@ def _load_asset(
     load: Load,
     **more: Any,  # noqa: ANN401  for dg.asset
 ) -> dg.AssetsDefinition:
-    """A bronze asset that we fill ourselves."""
+    """Make a bronze asset that we fill ourselves."""
 
     def load_from_tdx(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         try:
@@ -179,7 +179,7 @@ def _statuses(settings: InventorySettings) -> dg.AssetsDefinition:
 
 
 def load_metadata(result: LoadResult) -> dict[str, Any]:
-    """What people see of a load; numbers, so that the UI plots them."""
+    """Give what people see of a load; numbers, so that the UI plots them."""
     shown: dict[str, Any] = {
         "dagster/row_count": result.known,
         "mode": result.mode.value,
@@ -261,7 +261,7 @@ def _computers(settings: InventorySettings) -> dg.AssetsDefinition:
 
 
 def rebuild_metadata(result: RebuildResult) -> dict[str, Any]:
-    """What people see of a rebuild; numbers, so that the UI plots them."""
+    """Give what people see of a rebuild; numbers, so that the UI plots them."""
     return {
         "dagster/row_count": result.computers,
         "active": result.active,

@@ -100,14 +100,14 @@ class Inventory(Protocol):
         """
 
     def is_empty(self) -> bool:
-        """Whether it knows no computer at all, which means that nothing was ingested (case E05).
+        """Tell whether it knows no computer at all, which means that nothing was ingested (case E05).
 
         Raises:
             InventoryUnavailable: It could not be asked.
         """
 
     def is_distrusted(self) -> bool:
-        """Whether TDX is to be asked about every record: the inventory is too old, or older than bronze.
+        """Tell whether TDX is to be asked about every record: the inventory is too old, or older than bronze.
 
         Raises:
             InventoryUnavailable: It could not be asked.
@@ -124,7 +124,7 @@ class Inventory(Protocol):
 def from_asset(
     asset: Asset, matched_field: Field = "name", *, is_confirmed: bool = False
 ) -> Computer:
-    """An asset as TDX sent it, in the inventory's form."""
+    """Give an asset as TDX sent it, in the inventory's form."""
     return Computer(
         asset_id=asset.id,
         name=asset.name,
@@ -141,7 +141,7 @@ def from_asset(
 
 
 def keys_of(name: str | None, serial: str | None, tag: str | None) -> tuple[tuple[Field, str], ...]:
-    """The fields of a record that can be matched, with their keys; fillers and blanks cannot."""
+    """Give the fields of a record that can be matched, with their keys; fillers and blanks cannot."""
     fields: tuple[tuple[Field, str | None], ...] = (
         ("name", fold_key(name)),
         ("serial number", fold_key(serial)),

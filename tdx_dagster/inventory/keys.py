@@ -82,7 +82,7 @@ _BLANK_PATTERN = re.compile(r"0+|X{2,}|[^0-9A-Z]+")
 
 
 def fold_text(text: str) -> str:
-    """A text with one way of writing for each character, ready to be cut into tokens.
+    """Give a text with one way of writing for each character, ready to be cut into tokens.
 
     Compatibility forms become ASCII where they can, dashes that stand for a hyphen become one,
     invisible characters go. Letters keep their case, and those outside ASCII stay, so that a token
@@ -98,7 +98,7 @@ def fold_text(text: str) -> str:
 
 
 def _one_mark(symbol: re.Match[str]) -> str:
-    """Combining marks are no word characters to `re`; a token must not end before one."""
+    """Keep a combining mark, which is no word character to `re`: a token must not end before one."""
     return MARK if unicodedata.category(symbol[0]).startswith("M") else symbol[0]
 
 
@@ -107,7 +107,7 @@ LONGEST_KEY = 255
 
 
 def fold_key(value: str | None) -> str | None:
-    """The form in which identifiers are compared, on both sides.
+    """Give the form in which identifiers are compared, on both sides.
 
     Args:
         value: A name, serial number or tag as TDX has it, or a token of a text.
@@ -130,7 +130,7 @@ _FULL_DOMAIN_NAME = re.compile(r"([A-Z0-9_-]*[A-Z][A-Z0-9_-]*)(?:\.[A-Z][A-Z0-9-
 
 
 def host_key(key: str | None) -> str | None:
-    """The first label of a folded name that is a full domain name; None where it is none.
+    """Give the first label of a folded name that is a full domain name; None where it is none.
 
     `sql/` has the same rule as an expression with an index.
     """

@@ -122,7 +122,7 @@ def _asking() -> Iterator[None]:
 
 
 def read_statuses(connection: Connection, source_system: str) -> dict[int, AssetStatus]:
-    """The asset statuses that were loaded, by id; empty where none were."""
+    """Give the asset statuses that were loaded, by id; empty where none were."""
     values = {"source_system": source_system, "entity_type": STATUS.entity_type}
     return {
         status_id: AssetStatus(
@@ -240,7 +240,7 @@ class MemoryInventory:
 
 
 def _keys_in_memory(computer: Computer) -> Iterator[tuple[Field, str]]:
-    """All keys under which a computer is found: its fields, and the first label of a full domain name."""
+    """Give all keys under which a computer is found: its fields, and the first label of a full domain name."""
     yield from keys_of(computer.name, computer.serial_number, computer.tag)
     if short := host_key(fold_key(computer.name)):
         yield "name", short
@@ -267,7 +267,7 @@ def _from_record(number: int, record: object) -> Computer:
 
 
 def _text(value: object) -> str:
-    """A field as text; spreadsheets turn the tag 104233 into a number, or into 104233.0."""
+    """Give a field as text; spreadsheets turn the tag 104233 into a number, or into 104233.0."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return "" if value is None else str(value)
@@ -289,7 +289,7 @@ def filtered(
 
 
 def _by_key(pairs: Iterable[tuple[str, Computer]]) -> dict[str, tuple[Computer, ...]]:
-    """Computers of each key, each once, even where its name is also its serial number."""
+    """Give computers of each key, each once, even where its name is also its serial number."""
     found: defaultdict[str, dict[int, Computer]] = defaultdict(dict)
     for key, computer in pairs:
         found[key].setdefault(computer.asset_id, computer)

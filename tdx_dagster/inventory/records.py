@@ -144,7 +144,7 @@ def make_record(raw: object, kind: EntityKind, zone: tzinfo, repairs: Counter[st
 
 
 def external_id_of(raw: dict[str, Json], kind: EntityKind) -> str:
-    """The id by which a record is stored.
+    """Give the id by which a record is stored.
 
     Raises:
         BadRecord: It has none, or none that can be stored (case E12).
@@ -157,7 +157,7 @@ def external_id_of(raw: dict[str, Json], kind: EntityKind) -> str:
 
 
 def clean(value: Json, repairs: Counter[str]) -> Json:
-    """The value without what PostgreSQL refuses or TDX does not mean."""
+    """Give the value without what PostgreSQL refuses or TDX does not mean."""
     if isinstance(value, str):
         return _clean_text(value, repairs)
     if isinstance(value, float) and not math.isfinite(value):
@@ -180,13 +180,13 @@ def _clean_text(text: str, repairs: Counter[str]) -> str | None:
 
 
 def hash_content(record: dict[str, Json], kind: EntityKind) -> str:
-    """A sum over the content fields of a cleaned record."""
+    """Give a sum over the content fields of a cleaned record."""
     content = {field: _ordered(record.get(field)) for field in kind.content}
     return hashlib.sha256(_dump(content).encode()).hexdigest()
 
 
 def _ordered(value: Json) -> Json:
-    """The value with its lists sorted and 3.0 written as 3, since neither changes what is said."""
+    """Give the value with its lists sorted and 3.0 written as 3, since neither changes what is said."""
     if isinstance(value, dict):
         return {key: _ordered(element) for key, element in value.items()}
     if isinstance(value, list):
@@ -199,7 +199,7 @@ def _dump(value: Json) -> str:
 
 
 def _modified_at(record: dict[str, Json], zone: tzinfo) -> datetime | None:
-    """An unreadable date is an unknown one: it counts as changed (case E23)."""
+    """Read a date; an unreadable one is unknown and counts as changed (case E23)."""
     try:
         return parse_date(record.get("ModifiedDate"), zone)
     except ValueError:

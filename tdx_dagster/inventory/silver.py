@@ -159,7 +159,7 @@ def read_emails(connection: Connection, source_system: str) -> dict[str, str]:
 def make_computers(
     assets: pd.DataFrame, statuses: Listed, emails: Mapping[str, str], zone: tzinfo
 ) -> pd.DataFrame:
-    """One typed row for each asset.
+    """Give one typed row for each asset.
 
     Args:
         assets: Latest versions with TDX's own field names, all values text or missing, and
@@ -262,7 +262,7 @@ def _flags(
 
 
 def _column(values: "pd.Series[Any]", reader: Callable[[Any], T | None]) -> "pd.Series[Any]":
-    """A column of values read one by one; what is missing or unreadable is None."""
+    """Give a column of values read one by one; what is missing or unreadable is None."""
     read = (_or_none(reader, value) if isinstance(value, str) else None for value in values)
     return pd.Series(list(read), index=values.index, dtype=object)
 
@@ -279,7 +279,7 @@ def _or_none(reader: Callable[[Any], T | None], value: object) -> T | None:
 
 
 def _parse_integer(value: str) -> int | None:
-    """An id that fits PostgreSQL's integer; larger ones are no id of TDX."""
+    """Give an id that fits PostgreSQL's integer; larger ones are no id of TDX."""
     number = parse_id(value)
     return number if number is not None and number < 2**31 else None
 

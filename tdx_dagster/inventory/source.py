@@ -20,13 +20,13 @@ class InventorySource(Protocol):
     """Gives raw records, each a JSON object if all is well."""
 
     def iter_assets(self, modified_from: datetime | None) -> Iterable[object]:
-        """All assets, or those modified or created since a moment, or whose date is unknown."""
+        """Give all assets, or those modified or created since a moment, or whose date is unknown."""
 
     def asset_statuses(self) -> Iterable[object]:
-        """All statuses that an asset may have."""
+        """Give all statuses that an asset may have."""
 
     def people(self, uids: Sequence[str]) -> Iterable[object]:
-        """The people of these UIDs, as far as they exist."""
+        """Give the people of these UIDs, as far as they exist."""
 
 
 class TdxClient(Protocol):
@@ -43,7 +43,7 @@ class TdxClient(Protocol):
         """Asset statuses as TDX sent them."""
 
     def person_record(self, uid: str) -> object:
-        """A person as TDX sent them."""
+        """Give a person as TDX sent them."""
 
     def people_records(self) -> Iterable[object]:
         """Everybody as TDX sent them."""

@@ -43,7 +43,7 @@ Listed = Mapping[int, AssetStatus]
 
 
 def listed_by_tdx(statuses: Iterable[Status]) -> dict[int, AssetStatus]:
-    """The list as the TDX client gives it."""
+    """Give the list as the TDX client gives it."""
     return {one.id: AssetStatus(one.name, one.is_active, one.is_out_of_service) for one in statuses}
 
 
@@ -74,7 +74,7 @@ class ActiveStatuses:
         return _folded(name) in {_folded(one) for one in self.names}
 
     def warnings(self) -> Iterator[str]:
-        """What a person should know: names that TDX's list does not have, or that count for nothing."""
+        """Give what a person should know: names that TDX's list does not have, or that count for nothing."""
         if self.ids is not None or not self.listed:
             return
         by_name: dict[str, list[AssetStatus]] = {}

@@ -172,7 +172,7 @@ def pending(url: str, folder: Path | None = None) -> list[str]:
 
 @contextmanager
 def _cursor(url: str) -> Iterator[Cursor]:
-    """A cursor in autocommit mode, with the driver's errors as ours."""
+    """Open a cursor in autocommit mode, with the driver's errors as ours."""
     connection = connect(url, application_name="tdx-dagster migrate")
     try:
         with connection.cursor() as cursor:
@@ -248,7 +248,7 @@ def _apply(
 
 @contextmanager
 def _transaction(cursor: Cursor, name: str) -> Iterator[None]:
-    """A transaction that holds the lock of migrations; a refused statement names its file."""
+    """Hold the lock of migrations in a transaction; a refused statement names its file."""
     try:
         cursor.execute(BEGIN, (OTHER_MIGRATION_TIMEOUT, TABLE_LOCK_TIMEOUT))
         yield

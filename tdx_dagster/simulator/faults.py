@@ -84,7 +84,7 @@ class Fault:
     empty: bool = False
 
     def matches(self, method: str, template: str, path: str) -> bool:
-        """Whether the fault matches a call, given its method, its path template and its path as sent."""
+        """Tell whether the fault matches a call, given its method, its path template and its path as sent."""
         if self.method not in ("*", method):
             return False
         if self.path == "*":

@@ -82,17 +82,17 @@ def environment_of(base_url: str) -> str:
 
 
 def is_sandbox(base_url: str) -> bool:
-    """Whether a normalised address is a sandbox: by its path segment alone (case A48)."""
+    """Tell whether a normalised address is a sandbox: by its path segment alone (case A48)."""
     return base_url.rpartition("/")[2] == _SANDBOX
 
 
 def ticket_link(base_url: str, app_id: int, ticket_id: int) -> str:
-    """Where people see a ticket."""
+    """Tell where people see a ticket."""
     return f"{_site(base_url)}/Apps/{app_id}/Tickets/TicketDet?TicketID={ticket_id}"
 
 
 def asset_link(base_url: str, app_id: int, asset_id: int) -> str:
-    """Where people see an asset."""
+    """Tell where people see an asset."""
     return f"{_site(base_url)}/Apps/{app_id}/Assets/AssetDet?AssetID={asset_id}"
 
 

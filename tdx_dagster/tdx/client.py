@@ -24,6 +24,7 @@ from tdx_dagster.tdx.blame import (
 )
 from tdx_dagster.tdx.bodies import asset_search_body
 from tdx_dagster.tdx.call import Call, CallLimits
+from tdx_dagster.tdx.choices import TicketChoices
 from tdx_dagster.tdx.clock import REAL_CLOCK, Clock
 from tdx_dagster.tdx.errors import TdxBadAnswer
 from tdx_dagster.tdx.http import Http
@@ -77,7 +78,7 @@ class Connection:
     allow_http: bool = False
 
 
-class Tdx(TicketWrites):
+class Tdx(TicketWrites, TicketChoices):
     """A TDX tenant. Safe to share between threads; `create` makes one.
 
     Every method raises only `TdxError`s. Each documents the bound of `CallLimits`: a call has

@@ -83,7 +83,7 @@ _LOOKS_LIKE_HTML = re.compile(
 
 
 def visible_text(html: str) -> str:
-    """What a reader sees of an HTML body.
+    """Give what a reader sees of an HTML body.
 
     Inline and unknown tags join, all others separate: the cells of a row by a tab, tables by an empty
     line, everything else by a line break. A cell that spans rows or columns leaves its places empty in
@@ -116,7 +116,7 @@ def _is_nested_too_deep(html: str) -> bool:
 
 
 def _border(run: re.Match[str]) -> str:
-    """What a run of borders shows: tabs between cells, so that empty cells keep their column."""
+    """Give what a run of borders shows: tabs between cells, so that empty cells keep their column."""
     if _TABLE_EDGE in run[0]:
         return "\n\n" + "\t" * run[0].rpartition(_TABLE_EDGE)[2].rpartition(_ROW)[2].count(_CELL)
     rows = run[0].split(_ROW)
@@ -154,7 +154,7 @@ class _Tables:
         self._columns: list[int] = [0]
 
     def open(self, element: LexborNode) -> str:
-        """The border before an element."""
+        """Give the border before an element."""
         tag = element.tag
         if tag == "table":
             self._spans.append({})
@@ -166,7 +166,7 @@ class _Tables:
         return _border_of(tag)
 
     def close(self, element: LexborNode) -> str:
-        """The border after an element."""
+        """Give the border after an element."""
         tag = element.tag
         if tag == "table" and len(self._spans) > 1:
             self._spans.pop()
@@ -209,7 +209,7 @@ def _is_hidden(element: LexborNode) -> bool:
 
 
 def _is_footnote(element: LexborNode) -> bool:
-    """Whether a superscript is the mark of a footnote, and not "st" or a power."""
+    """Tell whether a superscript is the mark of a footnote, and not "st" or a power."""
     text = ""
     for node in element.traverse(include_text=True):
         if node.is_text_node:
@@ -235,7 +235,7 @@ def _follows_an_element(element: LexborNode) -> bool:
 
 
 def body_text(body: str, is_html: bool | None) -> str:
-    """The visible text of a body.
+    """Give the visible text of a body.
 
     Args:
         body: As TDX sent it.
@@ -251,7 +251,7 @@ def body_text(body: str, is_html: bool | None) -> str:
 
 
 def normalised(text: str) -> str:
-    """A text for comparing: compatibility forms folded, blanks and line breaks collapsed.
+    """Give a text for comparing: compatibility forms folded, blanks and line breaks collapsed.
 
     For finding a posted comment among what TDX gives back, which may differ in both.
     """

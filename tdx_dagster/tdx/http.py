@@ -107,7 +107,7 @@ class Response:
         return self.body.decode("utf-8-sig", "replace")
 
     def json(self) -> Any:  # noqa: ANN401  JSON can be anything
-        """The body as JSON.
+        """Give the body as JSON.
 
         Raises:
             TdxBadAnswer: It is none.

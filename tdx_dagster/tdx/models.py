@@ -43,6 +43,8 @@ class Ticket:
     responsible_uid: str | None = None
     # 0 where no group is responsible.
     responsible_group_id: int = 0
+    # The record as TDX sent it, for fields that the settings of an action name.
+    raw: dict[str, Any] = field(repr=False, compare=False, hash=False, default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,31 @@ class Status:
     is_active: bool
     status_class: StatusClass = StatusClass.NONE
     is_out_of_service: bool = False
+    needs_off_hold_date: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a field may be set to.
+
+    Args:
+        id: As the field holds it: a number, or the UID of a person.
+        name: As people see it.
+        also: Other texts that name it, such as a person's mail address.
+    """
+
+    id: int | str
+    name: str
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TicketAttribute:
+    """A custom attribute of tickets; without choices it takes any text."""
+
+    id: int
+    name: str
+    choices: tuple[Choice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ class SettingFault(ValueError):
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name means this machine."""
+    """Tell whether a host name means this machine."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:

@@ -82,7 +82,7 @@ def _seconds_until(headers: Mapping[str, str], name: str, now: float, late: floa
 
 
 def server_time(headers: Mapping[str, str], now: float) -> float:
-    """The server's clock as its `Date` header shows it, else ours; Unix seconds."""
+    """Give the server's clock as its `Date` header shows it, else ours; Unix seconds."""
     moment = _unix_time(headers.get("Date", "").strip())
     return now if moment is None else moment
 

@@ -13,6 +13,7 @@ from tdx_dagster.tdx.errors import TdxBadAnswer
 from tdx_dagster.tdx.models import (
     Account,
     Asset,
+    Choice,
     FeedEntry,
     Reply,
     Report,
@@ -20,6 +21,7 @@ from tdx_dagster.tdx.models import (
     Status,
     StatusClass,
     Ticket,
+    TicketAttribute,
     TicketItem,
 )
 from tdx_dagster.tdx.parse import (
@@ -128,6 +130,7 @@ def parse_ticket(data: object, zone: tzinfo) -> Ticket:
         modified_name=fields.text("ModifiedFullName"),
         responsible_uid=fields.guid("ResponsibleUid"),
         responsible_group_id=fields.whole("ResponsibleGroupID"),
+        raw=fields.data,
     )
 
 
@@ -234,7 +237,42 @@ def parse_status(data: object) -> Status:
         is_active=fields.flag("IsActive"),
         status_class=fields.read("StatusClass", _status_class),
         is_out_of_service=fields.flag("IsOutOfService"),
+        needs_off_hold_date=fields.flag("RequireGoesOffHold"),
     )
+
+
+def parse_choice(data: object) -> Choice:
+    """Read what a field may be set to: a type, a priority, a group, a location, a choice of an attribute.
+
+    Raises:
+        TdxBadAnswer: It is unreadable.
+    """
+    fields = _Fields.of("list entry", data)
+    return Choice(fields.id(), fields.text("Name"))
+
+
+def parse_person_choice(data: object) -> Choice:
+    """Read a `User` as one who may be responsible.
+
+    Raises:
+        TdxBadAnswer: It is unreadable, or has no UID.
+    """
+    fields = _Fields.of("person", data)
+    uid = fields.guid("UID")
+    if uid is None:
+        raise TdxBadAnswer("TDX sent a person without UID.")
+    names = tuple(filter(None, (fields.text(name) for name in ("PrimaryEmail", "UserName"))))
+    return Choice(uid, fields.text("FullName"), names)
+
+
+def parse_attribute(data: object) -> TicketAttribute:
+    """Read a `CustomAttribute` with its choices.
+
+    Raises:
+        TdxBadAnswer: It is unreadable.
+    """
+    fields = _Fields.of("custom attribute", data)
+    return TicketAttribute(fields.id(), fields.text("Name"), fields.many("Choices", parse_choice))
 
 
 def parse_account(data: object) -> Account:

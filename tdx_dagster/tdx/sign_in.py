@@ -38,7 +38,7 @@ class Credentials:
     api_token: str = field(default="", repr=False)
 
     def redact(self, text: str) -> str:
-        """The text without any of the secrets, should a server echo them."""
+        """Give the text without any of the secrets, should a server echo them."""
         for secret in (self.web_services_key, self.password, self.api_token, self.beid):
             if secret:
                 text = text.replace(secret, "***")
@@ -64,7 +64,7 @@ class _Way:
 
 
 def _way(credentials: Credentials) -> _Way | None:
-    """The call that signs in; None where a static token is all there is.
+    """Give the call that signs in; None where a static token is all there is.
 
     Raises:
         TdxSettingError: No way is complete.
@@ -112,7 +112,7 @@ class SignIn:
                 raise TdxSettingError("TDX_API_TOKEN is malformed: a token is one word of ASCII.")
 
     def redact(self, text: str) -> str:
-        """The text without any secret or token, should a server echo them."""
+        """Give the text without any secret or token, should a server echo them."""
         text = self._credentials.redact(text)
         return text.replace(self._token, "***") if self._token else text
 
@@ -122,7 +122,7 @@ class SignIn:
         return self._way is None
 
     def token(self, call: AuthCall, patience: float) -> str:
-        """A token good for now.
+        """Give a token good for now.
 
         Args:
             call: Makes the call that signs in, if one is needed.
@@ -135,7 +135,7 @@ class SignIn:
         return self._get(lambda: self._clock.monotonic() < self._good_until, call, patience)
 
     def renew(self, refused: str, call: AuthCall, patience: float) -> str:
-        """A token in place of one that TDX refused; another thread may have got it already.
+        """Give a token in place of one that TDX refused; another thread may have got it already.
 
         Raises:
             TdxSettingError: As for `token`.
@@ -193,7 +193,7 @@ class SignIn:
 
 
 def _bare(text: str) -> str:
-    """The token without the JSON quotes some tenants put around it."""
+    """Give the token without the JSON quotes some tenants put around it."""
     return text.strip().strip('"').strip()
 
 
@@ -202,7 +202,7 @@ def _is_token(text: str) -> bool:
 
 
 def _expiry(token: str) -> float | None:
-    """The token's `exp` in Unix seconds; None where it shows none. The signature is not ours."""
+    """Give the token's `exp` in Unix seconds; None where it shows none. The signature is not ours."""
     try:
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))

@@ -132,7 +132,7 @@ class Transport:
         return repeat(call, attempt, self._patience, self._clock)
 
     def _signed(self, call: Call, budget: Budget) -> Response:
-        """One attempt with a token, renewed once where TDX refuses it (case A07)."""
+        """Give one attempt with a token, renewed once where TDX refuses it (case A07)."""
         sign_in = _SignInCall(self, budget)
         token = self._sign_in.token(sign_in, budget.time_left)
         answer = self._request(call, token, budget)

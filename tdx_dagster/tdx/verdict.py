@@ -65,7 +65,7 @@ def judge(call: Call, answer: Response, said: str) -> None:
 
 
 def _is_clear_no(answer: Response) -> bool:
-    """Whether TDX says no, by its error record or bare text; an empty no has to show that it is TDX's."""
+    """Tell whether TDX says no, by its error record or bare text; an empty no has to show that it is TDX's."""
     status = answer.status
     if not _REFUSED <= status < _BROKEN or status in _NOT_OF_TDX or answer.is_web_page:
         return False

@@ -111,6 +111,35 @@ class TicketWrites:
         except TdxBadAnswer as error:
             raise unclear(call, f"{error}", answer.status) from error
 
+    def tag_ticket(
+        self,
+        ticket_id: int,
+        tags: Sequence[str],
+        *,
+        before_send: BeforeSend | None = None,
+    ) -> None:
+        """Add tags to a ticket; those it has stay. No call tells which it has.
+
+        Args:
+            ticket_id: The ticket.
+            tags: Which.
+            before_send: See `Call.before_send`.
+
+        Raises:
+            TdxUnclear: It may have been done.
+            TdxRefused: It was not, and never will be.
+        """
+        self._transport.write(
+            Call(
+                "POST",
+                "/{app}/tickets/{id}/tags",
+                {"app": self._ticket_app, "id": ticket_id},
+                body=list(tags),
+                writes=True,
+                before_send=before_send,
+            )
+        )
+
     def patch_ticket(
         self,
         ticket_id: int,

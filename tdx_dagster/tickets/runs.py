@@ -157,7 +157,7 @@ class RunLiveness:
         )
 
     def is_abandoned(self, run: dg.RunRecord) -> bool:
-        """Whether nobody works on this run any more, whatever Dagster believes."""
+        """Tell whether nobody works on this run any more, whatever Dagster believes."""
         run_id, started = run.dagster_run.run_id, run.start_time
         if run_id in self.dead:
             return True

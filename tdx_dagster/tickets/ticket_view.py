@@ -5,18 +5,23 @@ Belongs here: caching reads for the length of a run, so that nothing is fetched 
 """
 
 from collections import defaultdict
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock
 from typing import Any, Protocol
 
+from tdx_dagster.tdx.choices import ListName
 from tdx_dagster.tdx.errors import TdxRefused
 from tdx_dagster.tdx.models import (
     Account,
     Asset,
     AssetSearch,
+    Choice,
     FeedEntry,
     Status,
     Ticket,
+    TicketAttribute,
     TicketItem,
 )
 
@@ -57,6 +62,21 @@ class TdxReads(Protocol):
     def asset_statuses(self) -> tuple[Status, ...]:
         """Read the asset statuses."""
 
+    def ticket_choices(self, of: ListName) -> tuple[Choice, ...]:
+        """Read the types, priorities, impacts, urgencies or sources of tickets."""
+
+    def groups(self) -> tuple[Choice, ...]:
+        """Read the groups."""
+
+    def locations(self) -> tuple[Choice, ...]:
+        """Read the locations."""
+
+    def people_named(self, text: str) -> tuple[Choice, ...]:
+        """Read the people whose name or mail address holds a text."""
+
+    def ticket_attributes(self) -> tuple[TicketAttribute, ...]:
+        """Read the custom attributes of tickets."""
+
     def ticket_link(self, ticket_id: int) -> str:
         """Give the address of a ticket for people."""
 
@@ -65,34 +85,47 @@ class TdxReads(Protocol):
 
 
 class ReadOnly:
-    """A TDX facade without its writes, so that an action cannot pass by `Work.hands`. One for each run.
+    """The TDX client without its writes: an action writes through `ActionContext.write`. One for each run.
 
-    A search is asked once a run, however many tickets name the same unknown thing: a number that stands in
-    every signature must not cost a call each time. Errors are not remembered. Safe for threads.
+    A search or a list is asked for once a run, however many tickets need it: a number that stands in every
+    signature must not cost a call each time. Errors are not remembered. Safe for threads.
 
     Args:
         tdx: The facade.
     """
 
     _reads = frozenset(name for name in vars(TdxReads) if not name.startswith("_"))
+    _asked_once = frozenset(
+        {
+            "search_assets",
+            "ticket_statuses",
+            "ticket_choices",
+            "groups",
+            "locations",
+            "people_named",
+            "ticket_attributes",
+        }
+    )
 
     def __init__(self, tdx: TdxReads) -> None:
         self._tdx = tdx
-        self._found: dict[AssetSearch, tuple[Asset, ...]] = {}
-        self._asking: defaultdict[AssetSearch, Lock] = defaultdict(Lock)
-
-    def search_assets(self, search: AssetSearch) -> tuple[Asset, ...]:
-        """See `TdxReads.search_assets`; who asks the same at the same time waits for the one answer."""
-        with self._asking[search]:
-            if search not in self._found:
-                self._found[search] = self._tdx.search_assets(search)
-            return self._found[search]
+        self._found: dict[Hashable, Any] = {}
+        self._asking: defaultdict[Hashable, Lock] = defaultdict(Lock)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  the type is that of the read asked for
         """Give a read; refuse everything else."""
         if name not in self._reads:
             raise AttributeError(f"{name!r} is no read of TDX: actions write through context.write")
-        return getattr(self._tdx, name)
+        read = getattr(self._tdx, name)
+        return partial(self._once, name, read) if name in self._asked_once else read
+
+    def _once(self, name: str, read: Callable[..., Any], *asked: Hashable) -> Any:  # noqa: ANN401
+        """Ask once; who asks the same at the same time waits for the one answer."""
+        key = (name, *asked)
+        with self._asking[key]:
+            if key not in self._found:
+                self._found[key] = read(*asked)
+            return self._found[key]
 
 
 @dataclass
@@ -107,6 +140,7 @@ class TicketView:
     tdx: TdxReads
     id: int
     _ticket: Ticket | None = None
+    _latest: Ticket | None = None
     _refused: TdxRefused | None = None
     _conversation: tuple[FeedEntry, ...] | None = None
     _items: tuple[TicketItem, ...] | None = None
@@ -133,6 +167,15 @@ class TicketView:
     def is_missing(self) -> bool:
         """Whether TDX shows no such ticket in this application to this account."""
         return self._refused is not None and self._refused.status in GONE
+
+    @property
+    def latest(self) -> Ticket:
+        """The ticket as the last write of this run has left it, else as it was read."""
+        return self._latest or self.ticket
+
+    def changed_to(self, ticket: Ticket) -> None:
+        """Take the ticket as it is after a write of this run."""
+        self._latest = ticket
 
     def conversation(self) -> tuple[FeedEntry, ...]:
         """Give the feed, oldest first, with the replies of entries that have any (case A25)."""

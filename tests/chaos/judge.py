@@ -227,12 +227,12 @@ def _summary(
     told = Counter(line.strip() for note in notes for line in LINE.findall(note))
     for line, count in told.items():
         if count > 1:
-            yield f"duplicate: told {count} times: {line}"
+            yield f"duplicate: summarised {count} times: {line}"
     results = evidence.results(ticket, pipeline)
     if evidence.is_left_alone(ticket, pipeline):
         return
     if len(told) != len(results):
-        yield f"{len(results)} results to tell, told {list(told)}"
+        yield f"{len(results)} results to summarise, summarised {list(told)}"
     if any(row.is_unsummarised for row in results):
         yield "lost: a result is still unsummarised"
 

@@ -12,7 +12,6 @@ from tdx_dagster.tickets.actions.comment import Comment
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
 from tdx_dagster.tickets.pipeline import Pipeline
 from tests.chaos.schedule import (
-    Befalls,
     Doing,
     Fault,
     PersonAct,
@@ -20,6 +19,7 @@ from tests.chaos.schedule import (
     Schedule,
     Step,
     Trouble,
+    TroubleAt,
     WorkerPlan,
 )
 
@@ -30,7 +30,7 @@ MOVING = Comment(comment_text="public words", name="public", new_status_id=IN_PR
 
 
 def _worker(step: Step, at: int, trouble: Trouble) -> WorkerPlan:
-    return WorkerPlan((Befalls(step, at, trouble),))
+    return WorkerPlan((TroubleAt(step, at, trouble),))
 
 
 def _scene(
@@ -74,7 +74,9 @@ SCENES: Mapping[str, Sequence[Schedule]] = {
             Round(
                 [
                     _worker(Step.BEFORE_SENDING, 2, Trouble.WAITS),
-                    WorkerPlan((Befalls(Step.BEFORE_CLAIM, 1, Trouble.KILLED),), is_upgraded=True),
+                    WorkerPlan(
+                        (TroubleAt(Step.BEFORE_CLAIM, 1, Trouble.KILLED),), is_upgraded=True
+                    ),
                 ]
             ),
         )

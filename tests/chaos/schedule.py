@@ -67,7 +67,7 @@ class Step(StrEnum):
 
 
 class Trouble(StrEnum):
-    """What befalls a worker at a step."""
+    """What happens to a worker at a step."""
 
     KILLED = "killed"
     SUSPENDED = "suspended past its lease"
@@ -79,12 +79,12 @@ class Trouble(StrEnum):
 
 
 @dataclass(frozen=True)
-class Befalls:
+class TroubleAt:
     """A trouble of one worker.
 
     Args:
         step: Where.
-        at: The how many-th time the worker comes by there.
+        at: The nth time the worker comes by there.
         trouble: What.
     """
 
@@ -108,19 +108,19 @@ class WorkerPlan:
     """One worker of a round.
 
     Args:
-        befalls: Its troubles.
+        troubles: Its troubles.
         clock_minutes: How far its clock is off.
         is_upgraded: It runs the next version of the summaries, as in a rolling upgrade.
     """
 
-    befalls: Sequence[Befalls] = ()
+    troubles: Sequence[TroubleAt] = ()
     clock_minutes: float = 0.0
     is_upgraded: bool = False
 
     @property
     def sleeps(self) -> bool:
         """Whether it stands still while others go on."""
-        return any(it.trouble in SLEEPS for it in self.befalls)
+        return any(it.trouble in SLEEPS for it in self.troubles)
 
 
 SLEEPS = frozenset({Trouble.SUSPENDED, Trouble.WAITS})
@@ -141,7 +141,7 @@ class PersonAct:
     """What a person does while the robot is at work.
 
     Args:
-        at_call: Before the how many-th call of the round TDX does it.
+        at_call: Before the nth call of the round TDX does it.
         ticket: On which ticket.
         what: What.
         value: Which computer, as a number, or which status.
@@ -214,7 +214,7 @@ class Schedule:
                 off = f", clock off by {worker.clock_minutes:g} min" if worker.clock_minutes else ""
                 off += ", next version" if worker.is_upgraded else ""
                 lines += [f"round {number}, worker {which}{off}"] + [
-                    f"    {it.trouble} {it.step} ({it.at}.)" for it in worker.befalls
+                    f"    {it.trouble} {it.step} ({it.at}.)" for it in worker.troubles
                 ]
         return "\n".join(lines)
 
@@ -262,8 +262,8 @@ def _with_people(made: Schedule, chance: random.Random) -> Schedule:
         ]
         if waits:
             step = chance.choice((Step.AFTER_INTENT, Step.BEFORE_SENDING, Step.BEFORE_SENDING))
-            befalls = (Befalls(step, chance.choice((1, 2, 3)), Trouble.WAITS),)
-            workers[0] = replace(workers[0], befalls=befalls)
+            troubles = (TroubleAt(step, chance.choice((1, 2, 3)), Trouble.WAITS),)
+            workers[0] = replace(workers[0], troubles=troubles)
         # Asleep between its last read and its write, a worker cannot see what people do.
         awake = has_people and not any(worker.sleeps for worker in workers)
         people = [_act(chance, made.tickets) for _ in range(chance.randint(1, 4))] if awake else []
@@ -312,12 +312,14 @@ def _round(chance: random.Random) -> Round:
 
 
 def _worker(chance: random.Random) -> WorkerPlan:
-    befalls = []
+    troubles = []
     if chance.random() < 0.6:
         trouble = chance.choices(tuple(Trouble), (8, 4, 2, 1, 1, 1, 1))[0]
-        befalls.append(Befalls(chance.choice(tuple(Step)), chance.choice((1, 1, 2, 3, 5)), trouble))
+        troubles.append(
+            TroubleAt(chance.choice(tuple(Step)), chance.choice((1, 1, 2, 3, 5)), trouble)
+        )
     off = chance.choice((0.0, 0.0, -7.0, 12.0, 90.0))
-    return WorkerPlan(befalls, off)
+    return WorkerPlan(troubles, off)
 
 
 def _fault(chance: random.Random) -> Fault:

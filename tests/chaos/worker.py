@@ -1,4 +1,4 @@
-"""A worker in a process of its own: one pass over the tickets, and what befalls it on the way.
+"""A worker in a process of its own: one pass over the tickets, and what happens to it on the way.
 
 Belongs here: the product's own batch functions over a log and a client whose steps are watched from
 outside, and the troubles that come at a step. The product knows nothing of it.
@@ -47,7 +47,7 @@ class Order:
     """What a worker is told.
 
     Args:
-        plan: What befalls it.
+        plan: What happens to it.
         tdx_url: The simulator.
         database_url: The log, as the robot's role.
         admin_url: The server, as its owner.
@@ -55,7 +55,7 @@ class Order:
         pipelines: To run, one after the other.
         tickets: In the report.
         run_id: For the log.
-        is_calm: Nothing befalls anybody any more.
+        is_calm: Nothing goes wrong any more.
         mutation: What of the product is taken out, by name.
     """
 
@@ -108,7 +108,9 @@ def work(order: Order) -> None:
 def _client(order: Order, steps: "Steps") -> Any:
     credentials = Credentials(beid=BEID, web_services_key=WEB_SERVICES_KEY)
     connection = Connection(order.tdx_url, TICKET_APP_ID, ASSET_APP_ID, credentials)
-    tdx = Tdx.create(connection, patience=CALM if order.is_calm else HASTY)
+    # Who sleeps would find its time over, and send nothing.
+    is_patient = order.is_calm or order.plan.sleeps
+    tdx = Tdx.create(connection, patience=CALM if is_patient else HASTY)
     return WatchedTdx(tdx, steps)
 
 
@@ -125,11 +127,11 @@ class Steps:
         with self._lock:
             self._seen[step] += 1
             count = self._seen[step]
-        for one in self._order.plan.befalls:
+        for one in self._order.plan.troubles:
             if (one.step, one.at) == (step, count):
-                self._befall(one.trouble)
+                self._make(one.trouble)
 
-    def _befall(self, trouble: Trouble) -> None:
+    def _make(self, trouble: Trouble) -> None:
         match trouble:
             case Trouble.KILLED:
                 os.kill(os.getpid(), signal.SIGKILL)

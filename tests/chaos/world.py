@@ -226,7 +226,7 @@ class _Seed:
         self._let_late_effects_land()
         self.simulator.faults.clear()
         self.faults = ()
-        self._mend_database()
+        self._repair_database()
         return findings
 
     def _struck(self) -> Iterator[tuple[Fault, int]]:
@@ -294,12 +294,12 @@ class _Seed:
 
     def _overtake(self, sleepers: Sequence["_Worker"]) -> None:
         """Let the leases of the sleepers run out, let somebody else do their work, and wake them."""
-        self._mend_database()
+        self._repair_database()
         self._let_late_effects_land()
         self.world.admin(END_IDLE)
         # Who waits keeps its lease; the settle time is over all the same.
         keeps_lease = any(
-            it.trouble is Trouble.WAITS for one in sleepers for it in one.plan.befalls
+            it.trouble is Trouble.WAITS for one in sleepers for it in one.plan.troubles
         )
         first, later = (1.2 * TIMES.settle, TIMES.settle / 4) if keeps_lease else [LONG] * 2
         self._pass_time(first)
@@ -311,13 +311,13 @@ class _Seed:
 
     def _count(self, worker: "_Worker") -> None:
         if worker.process.exitcode == -signal.SIGKILL:
-            [fatal] = [it for it in worker.plan.befalls if it.trouble is Trouble.KILLED]
+            [fatal] = [it for it in worker.plan.troubles if it.trouble is Trouble.KILLED]
             self.totals[f"killed: {fatal.step}"] += 1
         if worker.was_suspended:
-            [slept] = [it for it in worker.plan.befalls if it.trouble in SLEEPS]
+            [slept] = [it for it in worker.plan.troubles if it.trouble in SLEEPS]
             self.totals[str(slept.trouble)] += 1
 
-    def _mend_database(self) -> None:
+    def _repair_database(self) -> None:
         self.world.admin("ALTER DATABASE chaos ALLOW_CONNECTIONS true")
         self.world.admin(f"ALTER ROLE {ROBOT} CONNECTION LIMIT -1")
 

@@ -1,6 +1,5 @@
 """Two code locations in one webserver: their job makes the assets, ours follow, and the graph is one."""
 
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,22 +11,7 @@ from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_graphql.test.utils import execute_dagster_graphql
 
 from tdx_dagster.definitions import build_defs
-
-THEIRS = dg.AssetKey(["hub", "raw_entities"])
-COMPUTERS = dg.AssetKey(["robot", "computers"])
-KEYS = "assets=hub/raw_entities,people=hub/raw_entities,statuses=hub/raw_entities,computers=robot/computers"
-
-HUB = """
-import dagster as dg
-
-@dg.asset(key=["hub", "raw_entities"])
-def raw_entities(): ...
-
-@dg.asset(key=["silver", "computers"], deps=[raw_entities])
-def computers(): ...
-
-defs = dg.Definitions([raw_entities, computers])
-"""
+from tests.hub.two_locations import COMPUTERS, SETTINGS, materialise, write_workspace
 
 GRAPH = """{ assetNodes { assetKey { path } isMaterializable
   repository { location { name } } dependencyKeys { path } dependedByKeys { path } } }"""
@@ -36,34 +20,16 @@ GRAPH = """{ assetNodes { assetKey { path } isMaterializable
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ours, which name their keys, and another one for silver since theirs has the usual one."""
-    monkeypatch.setenv("INVENTORY_SOURCE", "external")
-    monkeypatch.setenv("INVENTORY_ASSET_KEYS", KEYS)
+    for name, value in SETTINGS.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture
-def hub_file(tmp_path: Path) -> Path:
-    """Their code location."""
-    file = tmp_path / "hub_definitions.py"
-    file.write_text(HUB)
-    return file
-
-
-@pytest.fixture
-def workspace(settings: None, hub_file: Path) -> Iterator[WorkspaceProcessContext]:
+def workspace(settings: None, tmp_path: Path) -> Iterator[WorkspaceProcessContext]:
     """A webserver's view of both."""
     del settings
-    file = hub_file.with_name("workspace.yaml")
-    file.write_text(
-        textwrap.dedent(f"""
-        load_from:
-          - python_file: {{relative_path: {hub_file}, location_name: hub}}
-          - python_module: {{module_name: tdx_dagster.definitions, location_name: robot}}
-        """)
-    )
-    with (
-        dg.instance_for_test() as instance,
-        WorkspaceProcessContext(instance, WorkspaceFileTarget([str(file)])) as context,
-    ):
+    target = WorkspaceFileTarget([str(write_workspace(tmp_path))])
+    with dg.instance_for_test() as instance, WorkspaceProcessContext(instance, target) as context:
         yield context
 
 
@@ -92,15 +58,13 @@ def test_the_graph_of_both_is_one(
     assert not [one for one in recwarn if "multiple code locations" in str(one.message)]
 
 
-def test_their_ingestion_makes_our_computers_follow(settings: None, hub_file: Path) -> None:
+def test_their_ingestion_makes_our_computers_follow(settings: None, tmp_path: Path) -> None:
     """Without an observation of ours in between."""
     del settings
-    namespace: dict[str, Any] = {}
-    exec(compile(hub_file.read_text(), str(hub_file), "exec"), namespace)  # noqa: S102  the test's own text
-    theirs, ours = namespace["defs"], build_defs()
+    write_workspace(tmp_path)
+    ours = build_defs()
     with dg.DagsterInstance.ephemeral() as instance:
         before = dg.evaluate_automation_conditions(ours, instance)
-        job = theirs.resolve_implicit_global_asset_job_def()
-        assert job.execute_in_process(instance=instance, asset_selection=[THEIRS]).success
+        materialise(tmp_path, instance)
         after = dg.evaluate_automation_conditions(ours, instance, cursor=before.cursor)
     assert (before.total_requested, after.get_requested_partitions(COMPUTERS)) == (0, {None})

@@ -8,7 +8,14 @@ import pytest
 from tdx_dagster.tdx.call import SENSOR_LIMITS
 from tdx_dagster.tdx.client import Connection, Tdx
 from tdx_dagster.tdx.errors import TdxBadAnswer, TdxRefused, TdxSettingError, TdxUnclear
-from tdx_dagster.tdx.models import Account, AssetSearch, FeedPost, PatchOperation
+from tdx_dagster.tdx.models import (
+    Account,
+    AssetSearch,
+    Choice,
+    FeedPost,
+    PatchOperation,
+    TicketAttribute,
+)
 from tdx_dagster.tdx.sign_in import Credentials
 from tests.tdx.conftest import MakeTdx
 from tests.tdx.scripted_server import ScriptedServer, Step, answer
@@ -308,6 +315,22 @@ def test_statuses_tell_what_they_mean(server: ScriptedServer, tdx: Tdx) -> None:
     assert hold.status_class == 5
     (active,) = tdx.asset_statuses()
     assert (active.is_active, active.is_out_of_service, active.status_class) == (True, False, 0)
+
+
+def test_lists_of_what_a_ticket_refers_to(server: ScriptedServer, tdx: Tdx) -> None:
+    """Ids stay as TDX has them; a person is known by name, mail address and user name."""
+    server.play(
+        answer(200, [{"ID": 853, "Name": "High"}]),
+        answer(200, [{"ID": 861, "Name": "Service Desk"}]),
+        answer(200, [{"ID": 301, "Name": "Old Hall"}]),
+        answer(200, [{"UID": UID, "FullName": "Ann Onimo", "PrimaryEmail": "ann@example.edu"}]),
+        answer(200, [{"ID": 5, "Name": "Lab", "Choices": [{"ID": 9, "Name": "Room 5"}]}]),
+    )
+    assert tdx.ticket_choices("priorities") == (Choice(853, "High"),)
+    assert tdx.groups() == (Choice(861, "Service Desk"),)
+    assert tdx.locations() == (Choice(301, "Old Hall"),)
+    assert tdx.people_named("ann") == (Choice(UID, "Ann Onimo", ("ann@example.edu",)),)
+    assert tdx.ticket_attributes() == (TicketAttribute(5, "Lab", (Choice(9, "Room 5"),)),)
 
 
 def test_other_refusals_stay_with_their_item(server: ScriptedServer, tdx: Tdx) -> None:

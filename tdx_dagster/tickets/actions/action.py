@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from tdx_dagster.state.records import ActionIdentity
 from tdx_dagster.tickets.actions.context import ActionContext, RunContext
 from tdx_dagster.tickets.actions.due import Due, Identified, TicketLog, standard_due
-from tdx_dagster.tickets.actions.outcome import Performed
-from tdx_dagster.tickets.ticket_view import TicketView
+from tdx_dagster.tickets.actions.outcome import LeftAlone, Performed
+from tdx_dagster.tickets.ticket_view import TdxReads, TicketView
 
 # `type:hash12:version` must fit the 255 characters of the log's action_id.
 MAX_PART = 100
@@ -56,6 +56,15 @@ class Action(BaseModel, ABC):
     def prepare(self, tickets: Sequence[TicketView], run: RunContext) -> None:
         """Prepare a run once, before the first ticket: ask for all tickets at once, warn people."""
         del tickets, run
+
+    def check(self, tdx: TdxReads) -> str:
+        """Check the settings against what TDX has; say what was checked.
+
+        Raises:
+            TdxSettingError: TDX has no such value.
+        """
+        del tdx
+        return ""
 
     def is_due(self, log: TicketLog) -> Due:
         """Give the state of the action on a ticket where its own row is neither failed nor in progress."""
@@ -110,3 +119,11 @@ class Action(BaseModel, ABC):
             known.action_id.split(":")[-2],
             known.version,
         )
+
+
+def perform(action: Action, context: ActionContext) -> Performed:
+    """Perform an action; where a person has decided otherwise, that is its result."""
+    try:
+        return action.perform(context)
+    except LeftAlone as left:
+        return left.performed()

@@ -4,13 +4,21 @@ Belongs here: the effects that actions share (a feed entry, a linked asset) and 
 to. Does not: the order of steps that makes a write happen once (`tickets.once.writer`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from tdx_dagster.state.records import EffectRecord
 from tdx_dagster.tdx.html import normalised
-from tdx_dagster.tdx.models import Account, FeedEntry, FeedPost, Status, Ticket, TicketItem
+from tdx_dagster.tdx.models import (
+    Account,
+    FeedEntry,
+    FeedPost,
+    PatchOperation,
+    Status,
+    Ticket,
+    TicketItem,
+)
 from tdx_dagster.tickets.actions.outcome import LeftAlone
 from tdx_dagster.tickets.actions.recognition import find_own_entry
 
@@ -36,6 +44,21 @@ class TdxWrites(Protocol):
         self, ticket_id: int, asset_id: int, *, before_send: BeforeSend | None = None
     ) -> bool:
         """Link an asset; False where the answer does not say whether it is linked."""
+
+    def patch_ticket(
+        self,
+        ticket_id: int,
+        operations: Sequence[PatchOperation],
+        *,
+        notify_new_responsible: bool = False,
+        before_send: BeforeSend | None = None,
+    ) -> Ticket:
+        """Change fields of a ticket, all or none; give the ticket as it is then."""
+
+    def tag_ticket(
+        self, ticket_id: int, tags: Sequence[str], *, before_send: BeforeSend | None = None
+    ) -> None:
+        """Add tags to a ticket."""
 
     def feed(self, ticket_id: int) -> tuple[FeedEntry, ...]:
         """Read a ticket's feed."""
@@ -85,6 +108,28 @@ class GuardedTdx:
         return self._tdx.attach_asset(
             ticket_id, asset_id, before_send=before_send or self._before_send
         )
+
+    def patch_ticket(
+        self,
+        ticket_id: int,
+        operations: Sequence[PatchOperation],
+        *,
+        notify_new_responsible: bool = False,
+        before_send: BeforeSend | None = None,
+    ) -> Ticket:
+        """See `TdxWrites.patch_ticket`."""
+        return self._tdx.patch_ticket(
+            ticket_id,
+            operations,
+            notify_new_responsible=notify_new_responsible,
+            before_send=before_send or self._before_send,
+        )
+
+    def tag_ticket(
+        self, ticket_id: int, tags: Sequence[str], *, before_send: BeforeSend | None = None
+    ) -> None:
+        """See `TdxWrites.tag_ticket`."""
+        self._tdx.tag_ticket(ticket_id, tags, before_send=before_send or self._before_send)
 
     def feed(self, ticket_id: int) -> tuple[FeedEntry, ...]:
         """See `TdxWrites.feed`."""

@@ -6,7 +6,6 @@ valid name. Does not: what an action is (`action`).
 
 import importlib
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,7 +13,9 @@ from pydantic import ValidationError
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.comment import Comment
+from tdx_dagster.tickets.actions.nearest import nearest
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
+from tdx_dagster.tickets.actions.update_ticket import UpdateTicket
 
 
 class BadAction(ValueError):
@@ -23,7 +24,7 @@ class BadAction(ValueError):
 
 def action_types() -> dict[str, type[Action]]:
     """Give the built-in actions by the `type` that a pipeline names them with."""
-    return {kind.action_type: kind for kind in (AddAsset, Comment, SummaryComment)}
+    return {kind.action_type: kind for kind in (AddAsset, Comment, UpdateTicket, SummaryComment)}
 
 
 def read_actions(entries: Sequence[Mapping[str, Any]], place: str) -> tuple[Action, ...]:
@@ -105,9 +106,3 @@ def _faults(error: ValidationError, kind: type[Action], place: str) -> list[str]
         else:
             lines.append(f"{place}: {name} = {fault['input']!r}: {fault['msg']}.")
     return lines
-
-
-def nearest(name: str, known: Mapping[str, object] | Sequence[str]) -> str:
-    """Say which known name is meant, perhaps; empty where none is like it."""
-    close = get_close_matches(name, list(known), n=1)
-    return f" Did you mean {close[0]!r}?" if close else ""

@@ -26,17 +26,11 @@ from tdx_dagster.state.records import (
 from tdx_dagster.state.store import ActionStore
 from tdx_dagster.tdx.errors import TdxError, TdxRefused, TdxRetryLater, TdxSettingError
 from tdx_dagster.tdx.models import StatusClass
-from tdx_dagster.tickets.actions.action import Action
+from tdx_dagster.tickets.actions.action import Action, perform
 from tdx_dagster.tickets.actions.context import ActionContext, RunContext
 from tdx_dagster.tickets.actions.effects import Effect, TdxWrites, Writer
 from tdx_dagster.tickets.actions.last_word import Removals
-from tdx_dagster.tickets.actions.outcome import (
-    GiveUp,
-    LeftAlone,
-    Performed,
-    RetryLater,
-    Uncertain,
-)
+from tdx_dagster.tickets.actions.outcome import GiveUp, Performed, RetryLater, Uncertain
 from tdx_dagster.tickets.once.writer import DryRunWriter, LiveWriter, TicketIsClosed, Times
 from tdx_dagster.tickets.takeover import may_have_been_worked_on
 from tdx_dagster.tickets.ticket_view import TicketView
@@ -155,7 +149,7 @@ class ActionRunner:
         try:
             if closed := self._closed(ticket):
                 return outcome_of(action, ticket, Result.SKIPPED, closed, stops_ticket=True)
-            performed = _perform(action, self._context(ticket, writer, earlier))
+            performed = perform(action, self._context(ticket, writer, earlier))
         except TdxSettingError:
             raise
         except (TdxError, RetryLater, GiveUp, Uncertain, InventoryUnavailable) as error:
@@ -258,7 +252,7 @@ class ActionRunner:
                 self.taken_over_at,
             )
             with self._renewed(claim):
-                performed = _perform(action, self._context(ticket, writer))
+                performed = perform(action, self._context(ticket, writer))
             self._check_settled(action, ticket)
         except (StaleClaim, StoreUnavailable):
             raise
@@ -368,13 +362,6 @@ class _NeverEnded(Exception):
             f"Given up: {attempts} attempts ended without a result, so the process was killed each time. See "
             "its memory and its log; `tdx-dagster failed --clear` lets it run again."
         )
-
-
-def _perform(action: Action, context: ActionContext) -> Performed:
-    try:
-        return action.perform(context)
-    except LeftAlone as left:
-        return left.performed()
 
 
 def outcome_of(

@@ -1,0 +1,210 @@
+"""Changing fields of a ticket: which differ, which a person has decided, and the one patch for the rest.
+
+Belongs here: comparing the ticket with what is wanted, the effect of the patch, and what is said of it. The
+value expected is written with the intent; what TDX shows afterwards is what is reported.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tdx_dagster.state.records import EffectRecord, EffectState
+from tdx_dagster.tdx.html import visible_text
+from tdx_dagster.tdx.models import Choice, FeedEntry, PatchOperation, Ticket
+from tdx_dagster.tickets.actions.context import ActionContext
+from tdx_dagster.tickets.actions.effects import Effect, Evidence, TdxWrites
+from tdx_dagster.tickets.actions.recognition import RECOGNITION_WINDOW
+from tdx_dagster.tickets.actions.ticket_fields import STATUS, Change, FieldValue, TicketField
+
+# Where the detail of an effect keeps its changes, and what the ticket shows after them.
+CHANGES, SHOWN = "changes", "shown"
+
+Wanted = tuple[TicketField, Choice | None]
+"""A field and what it is set to; None clears it."""
+
+Expected = Mapping[str, Sequence[int | str | None]]
+"""Values from which a field may be changed, by setting; a field that is not named: from any."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What is to be done with the fields of a ticket.
+
+    Args:
+        changes: What is changed.
+        left: Why others are left alone.
+    """
+
+    changes: list[Change] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+
+def compare(context: ActionContext, wanted: Iterable[Wanted], expected: Expected) -> Compared:
+    """Compare a ticket with what is wanted; it is read once more, since a person may have changed it.
+
+    A field is left alone where it is neither as this run has read it nor as the robot has set it last, or
+    where the settings expect another value.
+    """
+    planned = context.ticket.latest
+    pending = [(one, to) for one, to in wanted if one.value(planned) != _value(to)]
+    if not pending:
+        return Compared()
+    now = context.ticket.tdx.ticket(context.ticket.id)
+    by_robot = last_set(context.write.effects())
+    found = Compared()
+    for one, to in pending:
+        value = one.value(now)
+        if value == _value(to):
+            continue
+        before = by_robot.get(one.path, one.value(planned))
+        allowed = expected.get(one.setting)
+        if value != before or (allowed is not None and not _is_among(one, now, allowed)):
+            found.left.append(_left(context, one, now))
+        else:
+            name = to.name if to else "none"
+            found.changes.append(Change(one, value, _value(to), one.shown(now), name))
+    return found
+
+
+def _value(to: Choice | None) -> FieldValue:
+    return to.id if to else None
+
+
+def _is_among(one: TicketField, ticket: Ticket, allowed: Sequence[int | str | None]) -> bool:
+    value, name = one.value(ticket), one.shown(ticket).casefold()
+    return any(
+        other == value
+        or (isinstance(other, str) and value is not None and other.casefold() == name)
+        for other in allowed
+    )
+
+
+def _left(context: ActionContext, one: TicketField, now: Ticket) -> str:
+    """Say that a field is left alone, with its value and, where the feed tells, who set it."""
+    by = who_changed(context.ticket.tdx.feed(context.ticket.id), one)
+    set_by = f", set by {by}" if by else ""
+    return f"{one.label.capitalize()} left alone: now {one.shown(now)}{set_by}"
+
+
+def who_changed(feed: Iterable[FeedEntry], one: TicketField) -> str:
+    """Read from TDX's own lines who has changed a field last; empty where none tells."""
+    line = re.compile(f"^(?:{one.line})", re.IGNORECASE | re.MULTILINE)
+    names = [entry.created_name for entry in feed if line.search(visible_text(entry.body))]
+    return names[-1] if names else ""
+
+
+def last_set(effects: Mapping[str, EffectRecord]) -> Mapping[str, FieldValue]:
+    """Give the value that the robot has set each field to last, by its name in TDX."""
+    found: dict[str, FieldValue] = {}
+    done = [one for one in effects.values() if one.state is EffectState.DONE]
+    for effect in sorted(done, key=lambda one: one.event_id):
+        if effect.detail.get("new_status_id"):
+            found[STATUS] = int(effect.detail["new_status_id"])
+        for change in effect.detail.get(CHANGES) or ():
+            found[str(change["path"])] = change["to"]
+    return found
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One patch of a ticket.
+
+    Args:
+        ticket_id: The ticket.
+        name: Of the effect.
+        changes: What it changes.
+        off_hold_at: When a status that is set takes the ticket off hold, as TDX takes it; empty: never.
+        notify: Have TDX mail whoever becomes responsible.
+        changed_to: Called with the ticket as it is after the patch.
+    """
+
+    ticket_id: int
+    name: str
+    changes: Sequence[Change]
+    off_hold_at: str = ""
+    notify: bool = False
+    changed_to: Callable[[Ticket], None] = field(default=lambda _: None)
+
+    def effect(self) -> Effect:
+        """Give the effect of the patch."""
+        status = [one.value for one in self.changes if one.field.path == STATUS]
+        detail: Evidence = {
+            CHANGES: [one.stored() for one in self.changes],
+            **({"off_hold_at": self.off_hold_at} if self.off_hold_at else {}),
+            # As a comment stores it, so that each action knows the status that the robot has set.
+            **({"new_status_id": status[0]} if status else {}),
+        }
+
+        def write(tdx: TdxWrites) -> Evidence:
+            ticket = tdx.patch_ticket(
+                self.ticket_id, self._operations(), notify_new_responsible=self.notify
+            )
+            self.changed_to(ticket)
+            return {**detail, SHOWN: _shown(self.changes, ticket)}
+
+        return Effect(self.name, detail, write, self._look)
+
+    def _operations(self) -> list[PatchOperation]:
+        made = [one.operation() for one in self.changes]
+        if self.off_hold_at:
+            made.append(PatchOperation("replace", "/GoesOffHoldDate", self.off_hold_at))
+        return made
+
+    def _look(self, tdx: TdxWrites, record: EffectRecord) -> Evidence | None:
+        """Tell whether the patch was made: all of it or nothing; a person may have changed it since."""
+        changes = stored_changes(record.detail)
+        ticket = tdx.ticket(self.ticket_id)
+        is_made = any(one.field.value(ticket) == one.value for one in changes)
+        if not is_made and not _has_line(tdx, self.ticket_id, changes, record.age_seconds):
+            return None
+        self.changed_to(ticket)
+        return {**record.detail, SHOWN: _shown(changes, ticket)}
+
+
+def stored_changes(detail: Evidence) -> Sequence[Change]:
+    """Read the changes of a patch from what is stored of it."""
+    return [Change.from_stored(dict(one)) for one in detail.get(CHANGES) or ()]
+
+
+def _shown(changes: Iterable[Change], ticket: Ticket) -> Mapping[str, Any]:
+    return {
+        one.field.path: {
+            "value": one.field.value(ticket),
+            "name": one.field.shown(ticket),
+        }
+        for one in changes
+    }
+
+
+def _has_line(
+    tdx: TdxWrites, ticket_id: int, changes: Sequence[Change], age_seconds: float
+) -> bool:
+    """Tell whether TDX has a line of ours about one of the changes: then a person has changed it back."""
+    ours = (tdx.account().uid or "").casefold()
+    since = datetime.now(UTC) - timedelta(seconds=age_seconds) - RECOGNITION_WINDOW
+    lines = [
+        re.compile(f"^(?:{one.field.line})[^\n]*", re.IGNORECASE | re.MULTILINE) for one in changes
+    ]
+    return any(
+        one.name.casefold() in found[0].casefold()
+        for entry in tdx.feed(ticket_id)
+        if ours and (entry.created_uid or "").casefold() == ours
+        if entry.created_at is None or entry.created_at >= since
+        for one, line in zip(changes, lines, strict=True)
+        if (found := line.search(visible_text(entry.body)))
+    )
+
+
+def say(evidence: Evidence) -> list[str]:
+    """Say what a patch has done, in one line, and what of it is not so any more."""
+    shown = evidence.get(SHOWN) or {}
+    did, differs = [], []
+    for one in stored_changes(evidence):
+        now = shown.get(one.field.path) or {"value": one.value, "name": one.name}
+        if now["value"] == one.value:
+            did.append(f"{one.field.label} to {now['name']}")
+        else:
+            differs.append(f"Set {one.field.label} to {one.name}; the ticket shows {now['name']}")
+    return ([f"Changed ticket {', '.join(did)}"] if did else []) + differs
