@@ -35,6 +35,8 @@ class CommandsByName(click.Group):
         "baseline": ("baseline", "Record all tickets now in a report as done."),
         "stats": ("log", "Count what was done, by action and outcome."),
         "history": ("log", "Show everything that was done to a ticket, and every attempt."),
+        "undo": ("undo", "Take back what actions did, as far as it is as they left it."),
+        "again": ("undo", "Let actions that were taken back run again."),
         "failed": ("log", "List failed actions; --clear lets them run again."),
     }
 

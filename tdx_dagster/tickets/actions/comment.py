@@ -11,8 +11,8 @@ from pydantic import Field, model_validator
 from tdx_dagster.tdx.models import FeedPost
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.context import ActionContext
-from tdx_dagster.tickets.actions.effects import Expectation
-from tdx_dagster.tickets.actions.last_word import expected_status
+from tdx_dagster.tickets.actions.effects import NOTHING, Expectation
+from tdx_dagster.tickets.actions.last_word import STATUS_WAS, expected_status, status_before
 from tdx_dagster.tickets.actions.outcome import Performed
 
 
@@ -70,7 +70,8 @@ class Comment(Action):
     def perform(self, context: ActionContext) -> Performed:
         """Post it, unless the ticket has moved on and the status would move it back."""
         name = f"feed:{self.identity().action_id}"
-        evidence = context.write.post(name, self._post(), expected=self._expected(context))
+        before = {STATUS_WAS: status_before(context)} if self.new_status_id else NOTHING
+        evidence = context.write.post(name, self._post(), before, expected=self._expected(context))
         did = ["Comment posted"] if self.comment_text.strip() else []
         if self.new_status_id:
             now = evidence.get("status_id", self.new_status_id)

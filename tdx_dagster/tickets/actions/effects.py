@@ -30,6 +30,7 @@ Known = Callable[[], Mapping[str, EffectRecord]]
 
 # How the names of the effects begin that link an asset.
 ATTACH = "attach:"
+DETACH = "detach:"
 
 
 class TdxWrites(Protocol):
@@ -44,6 +45,11 @@ class TdxWrites(Protocol):
         self, ticket_id: int, asset_id: int, *, before_send: BeforeSend | None = None
     ) -> bool:
         """Link an asset; False where the answer does not say whether it is linked."""
+
+    def detach_asset(
+        self, ticket_id: int, asset_id: int, *, before_send: BeforeSend | None = None
+    ) -> bool:
+        """Take a link off; False where the answer does not say whether it is gone."""
 
     def patch_ticket(
         self,
@@ -106,6 +112,14 @@ class GuardedTdx:
     ) -> bool:
         """See `TdxWrites.attach_asset`."""
         return self._tdx.attach_asset(
+            ticket_id, asset_id, before_send=before_send or self._before_send
+        )
+
+    def detach_asset(
+        self, ticket_id: int, asset_id: int, *, before_send: BeforeSend | None = None
+    ) -> bool:
+        """See `TdxWrites.detach_asset`."""
+        return self._tdx.detach_asset(
             ticket_id, asset_id, before_send=before_send or self._before_send
         )
 
@@ -233,6 +247,9 @@ class Writer(Protocol):
             RetryLater: It is not known yet.
         """
 
+    def forget(self, effect: Effect) -> None:
+        """Store of an effect that is known to be there that it has been taken back."""
+
     def effects(self) -> Mapping[str, EffectRecord]:
         """Give the state of every effect begun on this ticket that is there or may be there."""
 
@@ -292,6 +309,25 @@ def attach_effect(ticket_id: int, asset_id: int, asset_name: str, action_id: str
         return detail if asset_id in linked else None
 
     return Effect(attach_name(asset_id, action_id), detail, write, look)
+
+
+def detach_effect(ticket_id: int, asset_id: int, asset_name: str, attached_event: int) -> Effect:
+    """Make the effect of taking back a link, once for each time it was made."""
+    detail = {"asset_id": asset_id, "asset_name": asset_name}
+
+    def is_gone(tdx: TdxWrites) -> bool:
+        return asset_id not in {item.asset_id for item in tdx.ticket_items(ticket_id)}
+
+    def write(tdx: TdxWrites) -> Evidence | None:
+        return detail if tdx.detach_asset(ticket_id, asset_id) else None
+
+    def look(tdx: TdxWrites, _: EffectRecord) -> Evidence | None:
+        return detail if is_gone(tdx) else None
+
+    def expected(tdx: TdxWrites) -> str | None:
+        return f"{asset_name} is no longer on the ticket" if is_gone(tdx) else None
+
+    return Effect(f"{DETACH}{asset_id}:{attached_event}", detail, write, look, expected)
 
 
 def attach_name(asset_id: int, action_id: str) -> str:

@@ -14,16 +14,21 @@ from tdx_dagster.tdx.errors import TdxRefused
 from tdx_dagster.tdx.models import FeedEntry
 from tdx_dagster.tickets.actions.context import ActionContext
 from tdx_dagster.tickets.actions.effects import ATTACH, Expectation, TdxWrites
+from tdx_dagster.tickets.actions.field_changes import last_set, who_changed
 from tdx_dagster.tickets.actions.link_lines import (
+    is_by,
     last_removal_of_asset,
     last_removal_of_name,
     mentions_removal,
-    sets_status,
 )
+from tdx_dagster.tickets.actions.ticket_fields import BY_SETTING, STATUS
 from tdx_dagster.tickets.ticket_view import TicketView
 
 # TDX sets both dates of a new ticket within moments of each other.
 UNTOUCHED = timedelta(seconds=5)
+
+# Where a comment keeps the status it has changed.
+STATUS_WAS = "status_was"
 
 # How the reason begins for which a computer is not attached.
 LEFT_OFF = "left off"
@@ -124,7 +129,7 @@ class Removals:
         Another program that signs in with the same account cannot be told from the robot.
         """
         uid = self.ticket.tdx.account().uid
-        return uid is not None and (entry.created_uid or "").casefold() == uid.casefold()
+        return uid is not None and is_by(entry, uid)
 
 
 def attached_by_robot(effects: Mapping[str, EffectRecord]) -> frozenset[int]:
@@ -177,27 +182,18 @@ def expected_status(
 
     def check(tdx: TdxWrites) -> str | None:
         now = tdx.ticket(context.ticket.id)
-        last = last_status_set(context.write.effects())
-        expected = context.ticket.ticket.status_id if last is None else last
+        expected = status_before(context)
         may_change = not from_status_ids or now.status_id in from_status_ids
         if now.status_id == wanted or (now.status_id == expected and may_change):
             return None
         shown = now.status_name or str(now.status_id)
-        return f"Status left alone: now {shown}{_set_by(tdx.feed(context.ticket.id), shown)}"
+        by = who_changed(tdx.feed(context.ticket.id), BY_SETTING["status"])
+        return f"Status left alone: now {shown}{f', set by {by}' if by else ''}"
 
     return check
 
 
-def _set_by(feed: Iterable[FeedEntry], shown: str) -> str:
-    names = [entry.created_name for entry in feed if sets_status(entry, shown)]
-    return f", set by {names[-1]}" if names and names[-1] else ""
-
-
-def last_status_set(effects: Mapping[str, EffectRecord]) -> int | None:
-    """Give the status that the robot has set last on a ticket; None where it never has."""
-    set_by_us = [
-        (effect.event_id, int(effect.detail["new_status_id"]))
-        for effect in effects.values()
-        if effect.state is EffectState.DONE and effect.detail.get("new_status_id")
-    ]
-    return max(set_by_us)[1] if set_by_us else None
+def status_before(context: ActionContext) -> int:
+    """Give the status a ticket has unless a person has changed it."""
+    planned = context.ticket.ticket.status_id
+    return int(last_set(context.write.effects()).get(STATUS) or planned)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from tdx_dagster.tdx.html import visible_text
 from tdx_dagster.tdx.models import FeedEntry
 
-COMMENT, STATUS_CHANGE, EDIT = 1, 2, 3
+COMMENT, EDIT = 1, 3
 
 _ON_TICKET = re.compile(
     r"(?P<verb>added|removed) the \"(?P<name>.+)\" (?:asset|configuration item)"
@@ -63,9 +63,19 @@ def mentions_removal(entry: FeedEntry) -> bool:
     return _is_foreign_edit(entry, text) and _name_in(entry) is not None
 
 
-def sets_status(entry: FeedEntry, status: str) -> bool:
-    """Tell whether an entry is TDX's own about a change to a status of this name."""
-    return entry.update_type in {STATUS_CHANGE, EDIT} and status in visible_text(entry.body)
+def last_line_of_name(feed: Iterable[FeedEntry], names: Collection[str]) -> FeedEntry | None:
+    """Give the newest line of a ticket's feed that links an asset of one of these names or removes it."""
+    wanted = {name.strip().casefold() for name in names}
+    return _newest(
+        entry
+        for entry in feed
+        if entry.update_type != COMMENT and (_name_in(entry) or "").casefold() in wanted
+    )
+
+
+def is_by(entry: FeedEntry, uid: str) -> bool:
+    """Tell whether an account has caused an entry."""
+    return (entry.created_uid or "").casefold() == uid.casefold()
 
 
 def _name_in(entry: FeedEntry) -> str | None:

@@ -194,6 +194,12 @@ class LiveWriter(_TicketWriter):
         self._settle(effect, "not_done", {"reason": "not found, and not repeated"})
         return None
 
+    def forget(self, effect: Effect) -> None:
+        """See `Writer.forget`."""
+        record = self.effects().get(effect.name)
+        if record and self._begin(effect, record.event_id).state is EffectState.BEGUN:
+            self._settle(effect, "not_done", {"reason": "taken back"})
+
     def _begin(self, effect: Effect, absent_event: int | None = None) -> EffectRecord:
         return self.store.begin_effect(
             self.claim,
@@ -328,3 +334,6 @@ class DryRunWriter(_TicketWriter):
         if record.state is EffectState.DONE:
             return record.detail
         return effect.look(self.tdx, record) if effect.look else None
+
+    def forget(self, effect: Effect) -> None:
+        """See `Writer.forget`: a dry run stores nothing."""
