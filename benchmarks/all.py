@@ -20,7 +20,7 @@ from rows import Row, read, show
 
 HERE = Path(__file__).resolve().parent
 TARGET = HERE.parent / ".tdx" / "bench.json"
-BENCHMARKS = ("throughput", "profile_run", "limiter", "growth", "discovery", "inventory")
+BENCHMARKS = ("throughput", "profile_run", "limiter", "growth", "discovery", "inventory", "hub")
 
 
 def machine() -> dict[str, object]:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from tdx_dagster.postgres import server
 from tdx_dagster.postgres.database import engine as make_engine
 from tdx_dagster.postgres.database import ensure_database, libpq_url
 from tdx_dagster.postgres.migrations import migrate
+from tdx_dagster.state.older_daemon import writing_after_takeover
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.tdx.models import Report
 from tdx_dagster.tickets.actions.add_asset import AddAsset
@@ -159,6 +161,7 @@ class Reports:
 
     tickets: range
     log: PostgresStore
+    engine: Engine
 
     def report(self, report_id: int | None) -> Report:
         """See `SensorServices.report`."""
@@ -168,6 +171,10 @@ class Reports:
     def store(self) -> PostgresStore:
         """See `SensorServices.store`."""
         return self.log
+
+    def older_daemon(self, taken_over_at: datetime | None) -> str | None:
+        """See `SensorServices.older_daemon`."""
+        return writing_after_takeover(self.engine, taken_over_at)
 
 
 class Installation:
@@ -181,6 +188,7 @@ class Installation:
 
     def __init__(self, engine: Engine, instance: dg.DagsterInstance, size: Size) -> None:
         self._instance = instance
+        self._engine = engine
         self._store = PostgresStore(engine)
         self._inventory = PostgresInventory(engine)
         self._size = size
@@ -217,7 +225,7 @@ class Installation:
         return answer
 
     def _tick(self, tickets: range) -> object:
-        polling = Reports(tickets, self._store)
+        polling = Reports(tickets, self._store, self._engine)
         with dg.build_sensor_context(
             instance=self._instance, resources={"tdx_dagster_polling": polling}
         ) as context:

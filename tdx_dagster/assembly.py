@@ -14,6 +14,7 @@ from tdx_dagster.inventory.asset_checks import FRESH
 from tdx_dagster.inventory.assets import inventory_definitions
 from tdx_dagster.inventory.columns import InventoryKeys
 from tdx_dagster.inventory.settings import InventorySettings
+from tdx_dagster.quality.assets import quality_definitions
 from tdx_dagster.resources import DEFAULT_RESOURCES
 from tdx_dagster.tickets.checks import stuck_check, stuck_key
 from tdx_dagster.tickets.pipeline import Pipeline
@@ -36,6 +37,7 @@ def definitions_for(
         if inventory is not None:
             names = tuple(pipeline.name for pipeline in pipelines)
             parts += [inventory_definitions(inventory), morning_checks(names, inventory)]
+            parts.append(quality_definitions(inventory))
         made = dg.Definitions.merge(*parts, dg.Definitions(resources=DEFAULT_RESOURCES))
         return with_resources(made, resources or {})
 

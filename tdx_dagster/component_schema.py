@@ -83,7 +83,7 @@ class PipelineScaffolder(dg.Scaffolder[ScaffoldOptions]):
         actions = request.params.action or DEFAULT_ACTIONS
         attributes = {
             **({"report_id": report} if report else {}),
-            "actions": [_entry(name) for name in actions],
+            "actions": [new_entry(name) for name in actions],
         }
         content = yaml.safe_dump(
             {"type": request.type_name, "attributes": attributes}, sort_keys=False
@@ -91,7 +91,7 @@ class PipelineScaffolder(dg.Scaffolder[ScaffoldOptions]):
         (request.target_path / "defs.yaml").write_text(content, encoding="utf-8")
 
 
-def _entry(name: str) -> dict[str, Any]:
-    """Give an action with what it cannot do without."""
+def new_entry(name: str) -> dict[str, Any]:
+    """Give the entry of an action with the settings it requires."""
     needed = {"comment": {"comment_text": "We are looking into it."}}
     return {"type": name, **needed.get(name, {}), "version": "v1"}

@@ -14,6 +14,7 @@ from tdx_dagster.assembly import morning_checks, with_resources
 from tdx_dagster.component import load_defs_folder, suppress_preview_warnings
 from tdx_dagster.inventory.assets import inventory_definitions
 from tdx_dagster.project import selected_project
+from tdx_dagster.quality.assets import quality_definitions
 from tdx_dagster.resources import DEFAULT_RESOURCES
 from tdx_dagster.settings import load_inventory_settings
 
@@ -38,6 +39,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
             parts.append(inventory_definitions(settings))
         if is_own or folder.has_inventory:
             parts.append(morning_checks(tuple(folder.pipelines), settings))
+            parts.append(quality_definitions(settings))
         return with_resources(dg.Definitions.merge(*parts), resources or {})
 
 

@@ -4,6 +4,7 @@ Belongs here: when things are made and shared within a process. Does not: what t
 config field, so no secret can show in the launchpad or on the resource page (case C22).
 """
 
+from datetime import datetime
 from functools import cache
 
 import dagster as dg
@@ -20,6 +21,7 @@ from tdx_dagster.settings import (
     load_inventory_settings,
     load_settings,
 )
+from tdx_dagster.state.older_daemon import writing_after_takeover
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.state.rate_limit import PostgresLimiter, ShareLimiter
 from tdx_dagster.state.records import StoreUnavailable
@@ -136,6 +138,13 @@ class SettingsSensorServices:
         """See `SensorServices.store`."""
         try:
             return PostgresStore(self._database.engine())
+        except (SettingsError, DatabaseError) as error:
+            raise NotConfigured(str(error)) from error
+
+    def older_daemon(self, taken_over_at: datetime | None) -> str | None:
+        """See `SensorServices.older_daemon`."""
+        try:
+            return writing_after_takeover(self._database.engine(), taken_over_at)
         except (SettingsError, DatabaseError) as error:
             raise NotConfigured(str(error)) from error
 

@@ -97,15 +97,23 @@ class Settings(EnvironmentSettings):
             base_url=str(self.tdx_base_url),
             ticket_app_id=int(ticket_app or 0),
             asset_app_id=int(asset_app or 0),
-            credentials=Credentials(
-                beid=_plain(self.tdx_beid),
-                web_services_key=_plain(self.tdx_web_services_key),
-                username=self.tdx_username or "",
-                password=_plain(self.tdx_password),
-                api_token=_plain(self.tdx_api_token),
-            ),
+            credentials=self._credentials(),
             time_zone=self.tdx_time_zone,
             allow_http=self.tdx_allow_http,
+        )
+
+    def credentials(self) -> Credentials | None:
+        """Give the sign-in; None where no way is complete."""
+        is_complete = self._has_key or self._has_password or self.tdx_api_token
+        return self._credentials() if is_complete else None
+
+    def _credentials(self) -> Credentials:
+        return Credentials(
+            beid=_plain(self.tdx_beid),
+            web_services_key=_plain(self.tdx_web_services_key),
+            username=self.tdx_username or "",
+            password=_plain(self.tdx_password),
+            api_token=_plain(self.tdx_api_token),
         )
 
     def report_id(self, of_pipeline: int | None) -> int:

@@ -34,7 +34,7 @@ from tdx_dagster.tdx.client import Connection, Tdx
 from tdx_dagster.tdx.sign_in import Credentials
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.batch import Batch, finish_batch, load_batch, run_action
-from tdx_dagster.tickets.once.runner import Outcome, Result
+from tdx_dagster.tickets.once.outcomes import Outcome, Result
 from tdx_dagster.tickets.once.writer import Times
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.services import RunServices

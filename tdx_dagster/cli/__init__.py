@@ -19,6 +19,7 @@ class CommandsByName(click.Group):
     """A group that imports a command's module when the command is used."""
 
     places: ClassVar[dict[str, tuple[str, str]]] = {
+        "init": ("init", "Set up a pipeline: asks little, reads the rest from TDX."),
         "demo": ("demo", "Do the main job on sample data, and end."),
         "dev": ("dev", "Serve the sample in the Dagster UI until Ctrl-C."),
         "simulate": ("simulate", "Run the TDX simulator alone."),
@@ -37,6 +38,7 @@ class CommandsByName(click.Group):
         "history": ("log", "Show everything that was done to a ticket, and every attempt."),
         "undo": ("undo", "Take back what actions did, as far as it is as they left it."),
         "again": ("undo", "Let actions that were taken back run again."),
+        "quality": ("quality", "Show how often discovery is right, by what people did."),
         "failed": ("log", "List failed actions; --clear lets them run again."),
     }
 

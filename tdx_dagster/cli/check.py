@@ -1,6 +1,6 @@
 """`check`: tries everything a pass needs, and says what is wrong and how to fix it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -30,7 +30,7 @@ from tdx_dagster.settings import (
     load_settings,
     require_settings,
 )
-from tdx_dagster.state.older_daemon import writing_now
+from tdx_dagster.state.older_daemon import writing_after_takeover
 from tdx_dagster.state.tdx_environment import recorded_environment, refuse_other_environment
 from tdx_dagster.tdx.address import is_sandbox, normalise_base_url
 from tdx_dagster.tdx.client import Tdx
@@ -66,19 +66,23 @@ class Finding:
 @click.pass_context
 def check(ctx: click.Context, *, as_json: bool) -> None:
     """Check settings, database, TDX and report, and say what is wrong and how to fix it."""
-    findings = []
-    table = Table("", "about", "finding", box=SIMPLE_HEAD)
-    for finding in run_checks():
-        findings.append(finding)
-        style = {"ok": "green", "warning": "yellow", "wrong": "red"}[finding.verdict.value]
-        table.add_row(f"[{style}]{finding.verdict.value}[/]", finding.about, escape(finding.text))
+    findings = list(run_checks())
     is_wrong = any(finding.verdict is Verdict.WRONG for finding in findings)
     if as_json:
         print_json({"ok": not is_wrong, "findings": [asdict(finding) for finding in findings]})
     else:
-        out.print(table)
+        out.print(findings_table(findings))
         out.print(_last_line(findings), highlight=False)
     ctx.exit(2 if is_wrong else 0)
+
+
+def findings_table(findings: Sequence[Finding]) -> Table:
+    """Give findings as a table to print."""
+    table = Table("", "about", "finding", box=SIMPLE_HEAD)
+    for finding in findings:
+        style = {"ok": "green", "warning": "yellow", "wrong": "red"}[finding.verdict.value]
+        table.add_row(f"[{style}]{finding.verdict.value}[/]", finding.about, escape(finding.text))
+    return table
 
 
 def _last_line(findings: list[Finding]) -> str:
@@ -99,7 +103,6 @@ def run_checks() -> Iterator[Finding]:
         yield schema
     if schema.verdict is Verdict.OK:
         yield _finding("inventory", _inventory)
-        yield _finding("action log", _action_log)
     environment = schema
     if Verdict.WRONG not in {settings.verdict, schema.verdict}:
         environment = _finding("TDX environment", _environment)
@@ -107,6 +110,8 @@ def run_checks() -> Iterator[Finding]:
     yield _finding("dagster.yaml", lambda: str(dagster_home()))
     folder = load_defs_folder()
     yield _finding("pipelines", lambda: _pipelines(folder))
+    if schema.verdict is Verdict.OK:
+        yield _finding("action log", lambda: _action_log(folder))
     for name, text in folder.broken.items():
         yield Finding(f"pipeline {name}", Verdict.WRONG, text)
     if Verdict.WRONG in {settings.verdict, schema.verdict, environment.verdict}:
@@ -227,8 +232,9 @@ def _inventory() -> str:
     return f"{computers} computers, loaded {by} {_ago(age)}"
 
 
-def _action_log() -> str:
-    running = writing_now(DatabaseProvider().engine())
+def _action_log(folder: DefsFolder) -> str:
+    given = [one.taken_over_at for one in folder.pipelines.values() if one.taken_over_at]
+    running = writing_after_takeover(DatabaseProvider().engine(), max(given, default=None))
     if running:
         raise _Warning(running)
     return "nobody else writes it"

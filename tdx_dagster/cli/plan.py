@@ -32,11 +32,12 @@ DUE_WORDS = {
     Due.DONE: "done",
     Due.WAITING: "waiting",
     Due.BLOCKED: "blocked",
+    Due.LEFT_OUT: "left out",
 }
 LEGEND = (
     "[dim]again: settings changed under the same version, or results that no summary holds. retry: failed "
     "before, due now.\nwaiting: failed or closed, not due yet, or in a run. blocked: until a person runs "
-    "`tdx-dagster failed --clear`.[/]"
+    "`tdx-dagster failed --clear`. left out: its condition (`when`) is not met.[/]"
 )
 
 

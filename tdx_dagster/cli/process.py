@@ -26,7 +26,7 @@ from tdx_dagster.postgres.database import engine
 from tdx_dagster.settings import SettingsError
 from tdx_dagster.state.decisions import Decisions, Person
 from tdx_dagster.tickets.actions.add_asset import AddAsset
-from tdx_dagster.tickets.once.runner import Outcome, Result
+from tdx_dagster.tickets.once.outcomes import Outcome, Result
 from tdx_dagster.tickets.plan import TicketPlan, plan_ticket
 from tdx_dagster.tickets.run_config import run_config
 from tdx_dagster.tickets.run_tags import COMMAND_LINE, LAUNCHED_BY

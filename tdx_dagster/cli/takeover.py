@@ -4,6 +4,7 @@ It reads the log and writes at most the file of a pipeline.
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-import tdx_dagster.defs
 from tdx_dagster.cli.output import out, print_json
 from tdx_dagster.cli.runtime import prepare
 from tdx_dagster.postgres.database import engine as make_engine
@@ -26,8 +26,6 @@ from tdx_dagster.tickets.takeover import (
     summary_line,
     why_again,
 )
-
-SHOWN_SUMMARIES = 20
 
 
 @click.command()
@@ -45,10 +43,14 @@ def takeover(ctx: click.Context, *, name: str | None, as_json: bool) -> None:
     now = [one for one in current(matches) if one.action is not None]
     partial = partial_tickets(engine, [one.old.action_id for one in now])
     written = pipeline_yaml(
-        [one.action for one in now if one.action], load_settings().daemon_report_id
+        [one.action for one in now if one.action],
+        load_settings().daemon_report_id,
+        datetime.now(UTC),
     )
     again = _again(log)
     if name:
+        if running:
+            raise click.ClickException(f"{running} Then write the pipeline.")
         _write(name, written)
     if as_json:
         print_json(_as_json(running, log, matches, partial, written, again))
@@ -70,7 +72,10 @@ def _again(log: OldLog) -> dict[str, str]:
 
 
 def _write(name: str, written: str) -> None:
-    path = Path(tdx_dagster.defs.__file__).parent / name / "defs.yaml"
+    from tdx_dagster.component import defs_module  # noqa: PLC0415  imports Dagster
+
+    [folder] = defs_module().__path__
+    path = Path(folder) / name / "defs.yaml"
     if path.exists():
         raise click.ClickException(f"{path} is there already: choose another NAME, or remove it.")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -154,10 +159,8 @@ def _findings(log: OldLog, partial: Tickets, again: dict[str, str]) -> list[str]
     said += [f"Would run again, {name}: {why}" for name, why in again.items()]
     if log.lost_summaries:
         said.append(
-            f"{len(log.lost_summaries):,} results were never in a summary that was posted, and will not be:"
+            f"{len(log.lost_summaries):,} results were never in a summary that was posted, and will not be. "
+            "Where somebody has to know of one, write it on the ticket by hand:"
         )
-        said += [
-            f"  {one.ticket_id}: {summary_line(one)}"
-            for one in log.lost_summaries[:SHOWN_SUMMARIES]
-        ]
+        said += [f"  {one.ticket_id}: {summary_line(one)}" for one in log.lost_summaries]
     return said

@@ -15,7 +15,7 @@ from tdx_dagster.cli.output import out, print_json
 from tdx_dagster.cli.runtime import person_name, prepare
 from tdx_dagster.postgres.database import engine
 from tdx_dagster.state.decisions import Decisions, DoneAction, Person, Selection
-from tdx_dagster.tickets.once.runner import Outcome, Result
+from tdx_dagster.tickets.once.outcomes import Outcome, Result
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 

@@ -1,15 +1,16 @@
-"""Bring a database's schema up to date from the numbered files in `sql/`, each applied once, each whole.
+"""Bring a database's schema up to date from the numbered files in `sql/`, each applied once.
 
-Belongs here: the runner and its table `public.schema_migrations`. Does not: the schema itself. A
-file runs in one transaction, so it may hold neither BEGIN nor COMMIT nor CREATE INDEX CONCURRENTLY.
-Numbers give the order and may have gaps.
+Belongs here: the runner and its table `public.schema_migrations`. Does not: the schema itself. A file
+runs in one transaction; one with named steps runs step by step (`migration_steps`), for what locks a
+large table otherwise. A file that has landed is never edited; `sql/online/` holds what runs in its place,
+to the same result without the lock. Numbers give the order and may have gaps.
 """
 
 import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -26,6 +27,7 @@ from tdx_dagster.postgres.errors import (
     first_line,
     translated,
 )
+from tdx_dagster.postgres.migration_steps import Step, run_step, steps_of
 from tdx_dagster.postgres.rights import grants_file
 
 FILE_NAME = re.compile(r"(\d{4})_[a-z0-9]+(_[a-z0-9]+)*\.sql")
@@ -33,20 +35,23 @@ FILE_NAME = re.compile(r"(\d{4})_[a-z0-9]+(_[a-z0-9]+)*\.sql")
 # A waiting ALTER TABLE makes every reader behind it wait too: better to give up and say why.
 TABLE_LOCK_TIMEOUT = "30s"
 
-OTHER_MIGRATION_TIMEOUT = "10min"
+OTHER_MIGRATION_SECONDS = 600.0
+OTHER_MIGRATION_PAUSE = 0.1
 
 Cursor = psycopg2.extensions.cursor
 
-# The lock ends with the transaction, also behind a pooler that keeps the session. The time-outs are
+# The transaction ends the lock too, also behind a pooler that keeps the session. The time-outs are
 # the server's defaults otherwise, which people set for short statements.
 BEGIN = """
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 SET LOCAL statement_timeout = 0;
 SET LOCAL idle_in_transaction_session_timeout = 0;
 SELECT set_config('lock_timeout', %s, true);
-SELECT pg_advisory_xact_lock(hashtext('tdx-dagster: migrate'));
-SELECT set_config('lock_timeout', %s, true);
 """
+
+# Asked for again and again: a statement that waited would hold a snapshot, for which a concurrent build of an
+# index waits in turn.
+LOCK = "SELECT pg_try_advisory_xact_lock(hashtext('tdx-dagster: migrate'))"
 
 TABLE = """
 CREATE TABLE IF NOT EXISTS public.schema_migrations (
@@ -56,11 +61,19 @@ CREATE TABLE IF NOT EXISTS public.schema_migrations (
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """A migration file."""
+    """A migration file.
+
+    Args:
+        name: Its name.
+        statements: What is run.
+        sha256: Sum of the file, also where another one is run in its place.
+        steps: The named steps of `statements`; none where they run as a whole.
+    """
 
     name: str
     statements: str
     sha256: str
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +122,11 @@ def read_migrations(folder: Path | None = None) -> tuple[Migration, ...]:
 def _read(path: Path) -> Migration:
     # Line ends are folded in reading, so that a checkout on another system has the same sum.
     statements = path.read_text(encoding="utf-8")
-    return Migration(path.name, statements, hashlib.sha256(statements.encode()).hexdigest())
+    sha256 = hashlib.sha256(statements.encode()).hexdigest()
+    online = path.parent / "online" / path.name
+    if online.exists():
+        statements = online.read_text(encoding="utf-8")
+    return Migration(path.name, statements, sha256, steps_of(statements))
 
 
 def migrate(
@@ -126,7 +143,7 @@ def migrate(
         What was applied now, in order.
 
     Raises:
-        MigrationRefused: See its kinds; nothing of the refused file remains.
+        MigrationRefused: See its kinds; nothing of the refused file, or of its refused step, remains.
         DatabaseUnavailable: The database cannot be reached, or another program holds a table.
         DatabaseSettingError: The user may not change the schema.
     """
@@ -135,7 +152,9 @@ def migrate(
     with _cursor(url) as cursor:
         waiting = _compare(migrations, _recorded(cursor)).pending
         for migration in migrations:
-            if migration.name in waiting and (applied := _apply(cursor, migrations, migration)):
+            if migration.name in waiting and (
+                applied := _apply(url, cursor, migrations, migration)
+            ):
                 done_now.append(applied)
                 if on_applied is not None:
                     on_applied(applied)
@@ -228,18 +247,25 @@ def _compare(migrations: tuple[Migration, ...], recorded: dict[str, str]) -> Sch
 
 
 def _apply(
-    cursor: Cursor, migrations: tuple[Migration, ...], migration: Migration
+    url: str, cursor: Cursor, migrations: tuple[Migration, ...], migration: Migration
 ) -> Applied | None:
-    """Run one file and record it, in one transaction; None where another process did so meanwhile."""
+    """Run one file and record it; None where another process did so meanwhile."""
     began = time.monotonic()
-    with _transaction(cursor, migration.name):
+    # What runs outside a transaction is guarded by that of another session.
+    with (
+        _cursor(url) if migration.steps else nullcontext(cursor) as guard,
+        _transaction(guard, migration.name),
+    ):
         # First: unlike the wait above it makes the session notice tables that others made meanwhile.
-        cursor.execute(TABLE)
-        if migration.name in _compare(migrations, _recorded(cursor)).applied:
+        guard.execute(TABLE)
+        if migration.name in _compare(migrations, _recorded(guard)).applied:
             return None
-        # Without parameters the driver leaves % and : in the file alone.
-        cursor.execute(migration.statements)
-        cursor.execute(
+        for step in migration.steps:
+            run_step(cursor, step, TABLE_LOCK_TIMEOUT)
+        if not migration.steps:
+            # Without parameters the driver leaves % and : in the file alone.
+            guard.execute(migration.statements)
+        guard.execute(
             "INSERT INTO public.schema_migrations (name, sha256) VALUES (%s, %s)",
             (migration.name, migration.sha256),
         )
@@ -250,7 +276,7 @@ def _apply(
 def _transaction(cursor: Cursor, name: str) -> Iterator[None]:
     """Hold the lock of migrations in a transaction; a refused statement names its file."""
     try:
-        cursor.execute(BEGIN, (OTHER_MIGRATION_TIMEOUT, TABLE_LOCK_TIMEOUT))
+        _begin(cursor)
         yield
         cursor.execute("COMMIT")
     except BaseException as error:
@@ -259,6 +285,23 @@ def _transaction(cursor: Cursor, name: str) -> Iterator[None]:
         if isinstance(error, psycopg2.Error) and translated(error) is None:
             raise MigrationRefused(f"{name}: {_with_hint(error)}") from error
         raise
+
+
+def _begin(cursor: Cursor) -> None:
+    """Begin a transaction with the lock of migrations, after those of other processes."""
+    until = time.monotonic() + OTHER_MIGRATION_SECONDS
+    while True:
+        cursor.execute(BEGIN, (TABLE_LOCK_TIMEOUT,))
+        cursor.execute(LOCK)
+        if cursor.fetchone() == (True,):
+            return
+        cursor.execute("ROLLBACK")
+        if time.monotonic() > until:
+            raise DatabaseUnavailable(
+                f"Another process has been migrating this database for {OTHER_MIGRATION_SECONDS / 60:.0f} "
+                "minutes: look at what it waits for (pg_stat_activity), then migrate again."
+            )
+        time.sleep(OTHER_MIGRATION_PAUSE)
 
 
 def _with_hint(error: psycopg2.Error) -> str:

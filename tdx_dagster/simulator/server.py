@@ -132,8 +132,8 @@ class Simulator:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no call is running; one whose client gave up may still take effect."""
-        return self._under_way == 0
+        """Whether no call is running or on its way; one whose client gave up may still take effect."""
+        return self._under_way == 0 and (self._server is None or self._server.is_quiet)
 
     def token(self, user_name: str = USER_NAME) -> str:
         """Issue a token to a user without a sign-in call."""

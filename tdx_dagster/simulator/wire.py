@@ -5,12 +5,14 @@ body is marked is written by hand, because faults need every way of getting it w
 """
 
 import contextlib
+import select
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from tdx_dagster.simulator.app import LARGEST_REQUEST
@@ -52,6 +54,26 @@ class HttpServer(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
         """Ignore errors of connections: clients and faults end them at any time."""
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no connection waits to be accepted, and none has sent anything that was not read yet."""
+        sockets = [self.socket, *self.open_sockets]
+        try:
+            readable, _, _ = select.select([one for one in sockets if one.fileno() >= 0], [], [], 0)
+        except (OSError, ValueError):
+            return False  # one was closed meanwhile
+        return not readable
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  as the base class says
+        """Count a connection from its acceptance on, before its thread runs."""
+        self.open_sockets.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401  as the base class says
+        """Forget a connection that has ended, however it has."""
+        self.open_sockets.discard(request)
+        super().shutdown_request(request)
+
     def close_connections(self) -> None:
         """End every open connection, idle ones too."""
         for connection in list(self.open_sockets):
@@ -69,6 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
         # The handshake belongs into the connection's own thread: a client that never finishes it must
         # not block others.
         if self.server.tls is not None:
+            self.server.open_sockets.discard(self.request)
             self.request = self.server.tls.wrap_socket(self.request, server_side=True)
         super().setup()
         self.server.open_sockets.add(self.connection)

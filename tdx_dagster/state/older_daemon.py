@@ -19,6 +19,9 @@ SQL = Queries(Path(__file__).with_name("older_daemon.sql"))
 RUNS_NOW = timedelta(minutes=15)
 """Its usual interval is five minutes, and each round replaces the row of its summary on every ticket."""
 
+WATCHED = timedelta(days=7)
+"""How long after the take-over a daemon that was not stopped is looked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class OldAction:
@@ -123,13 +126,30 @@ def partial_tickets(engine: Engine, action_ids: Sequence[str]) -> Tickets:
     return Tickets("partial", row.tickets, row.example)
 
 
-def writing_now(engine: Engine, within: timedelta = RUNS_NOW) -> str | None:
+def writing_after_takeover(engine: Engine, taken_over_at: datetime | None = None) -> str | None:
+    """Say that the older daemon is still running, in the week after the take-over; None from then on.
+
+    Args:
+        engine: The database.
+        taken_over_at: When it was stopped, as a pipeline says; else the first attempt of ours counts.
+    """
+    return writing_now(engine, taken_over_at=taken_over_at, watched=WATCHED)
+
+
+def writing_now(
+    engine: Engine,
+    within: timedelta = RUNS_NOW,
+    *,
+    taken_over_at: datetime | None = None,
+    watched: timedelta | None = None,
+) -> str | None:
     """Say that the older daemon is running, from rows it has just written; None where it wrote none.
 
     One query over the index of times: cheap enough for each tick of a sensor.
     """
+    values = {"within": within, "taken_over_at": taken_over_at, "watched": watched}
     with engine.connect() as connection:
-        row = connection.execute(SQL["recent_writes"], {"within": within}).one()
+        row = connection.execute(SQL["recent_writes"], values).one()
     if not row.rows:
         return None
     return (

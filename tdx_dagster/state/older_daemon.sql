@@ -43,7 +43,8 @@ SELECT action_type, count(*) AS tickets, min(ticket_id) AS example FROM (
 ) AS twice GROUP BY action_type ORDER BY action_type;
 
 -- name: lost_summaries
--- Results whose summary was built and never posted: it failed, is missing, or is older than the result.
+-- Results whose summary was built and never posted: it failed, is missing, or is older than the result. A daemon
+-- without the action summary_comment had nothing to post; add_asset has summary lines unless a row says otherwise.
 SELECT one.ticket_id, one.action_type, one.metadata -> 'details' AS details
 FROM meta.daemon_action_log AS one
 LEFT JOIN LATERAL (
@@ -52,11 +53,19 @@ LEFT JOIN LATERAL (
     ORDER BY executed_at DESC NULLS LAST LIMIT 1
 ) AS summary ON true
 WHERE one.pipeline IS NULL AND one.run_id IS NULL AND one.status = 'completed'
-  AND one.metadata -> 'config' ->> 'add_summary_comment' = 'true'
+  AND coalesce(one.metadata -> 'config' ->> 'add_summary_comment',
+               CASE one.action_type WHEN 'add_asset' THEN 'true' END) = 'true'
+  AND EXISTS (SELECT FROM meta.daemon_action_log
+              WHERE action_type = 'summary_comment' AND pipeline IS NULL AND run_id IS NULL)
   AND (summary.status IS NULL OR summary.status = 'failed' OR summary.executed_at < one.executed_at)
 ORDER BY one.ticket_id, one.executed_at;
 
 -- name: recent_writes
--- Its rows of the last while: somebody runs it now. Found by the index over the time alone.
+-- Its rows of the last while: somebody runs it now. Found by the index over the time; not looked for once the
+-- take-over, which is the first attempt of ours unless a time is given, is long past.
 SELECT count(*) AS rows, max(executed_at) AS last FROM meta.daemon_action_log
-WHERE executed_at > clock_timestamp() - CAST(:within AS interval) AND pipeline IS NULL AND run_id IS NULL;
+WHERE executed_at > clock_timestamp() - CAST(:within AS interval) AND pipeline IS NULL AND run_id IS NULL
+  AND coalesce(
+    clock_timestamp() < CAST(:watched AS interval) + coalesce(
+        CAST(:taken_over_at AS timestamptz), (SELECT at FROM meta.action_attempt ORDER BY attempt_id LIMIT 1)),
+    true);

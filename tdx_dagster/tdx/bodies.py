@@ -7,7 +7,7 @@ everything refused. Does not: which call sends it (`client`).
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 
-from tdx_dagster.tdx.models import AssetSearch, FeedPost, PatchOperation
+from tdx_dagster.tdx.models import AssetSearch, FeedPost, PatchOperation, TicketSearch
 
 # Shorter ones, and empty filters, find the whole inventory (case A33).
 SHORTEST_SEARCH = 2
@@ -70,6 +70,16 @@ def asset_search_body(search: AssetSearch) -> Mapping[str, object]:
     if search.max_results is not None:
         body["MaxResults"] = search.max_results
     return body
+
+
+def ticket_search_body(search: TicketSearch) -> Mapping[str, object]:
+    """Give the body of a search for tickets."""
+    classes = {"StatusClassIDs": [one.value for one in search.classes]} if search.classes else {}
+    return {
+        "ModifiedDateFrom": search.modified_from.astimezone(UTC).isoformat(),
+        "ModifiedDateTo": search.modified_to.astimezone(UTC).isoformat(),
+        **classes,
+    }
 
 
 def _term(name: str, text: str) -> str:

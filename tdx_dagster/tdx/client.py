@@ -22,7 +22,7 @@ from tdx_dagster.tdx.blame import (
     read_app_id,
     read_zone,
 )
-from tdx_dagster.tdx.bodies import asset_search_body
+from tdx_dagster.tdx.bodies import asset_search_body, ticket_search_body
 from tdx_dagster.tdx.call import Call, CallLimits
 from tdx_dagster.tdx.choices import TicketChoices
 from tdx_dagster.tdx.clock import REAL_CLOCK, Clock
@@ -37,6 +37,7 @@ from tdx_dagster.tdx.models import (
     Status,
     Ticket,
     TicketItem,
+    TicketSearch,
 )
 from tdx_dagster.tdx.rate_limit import Limiter, Unlimited
 from tdx_dagster.tdx.records import (
@@ -175,11 +176,20 @@ class Tdx(TicketWrites, TicketChoices):
             TdxRefused: There is no such ticket in this application (case A11), or no permission
                 (case A10).
         """
-        ticket = self._of_ticket(
-            "/{app}/tickets/{id}", ticket_id, lambda data: parse_ticket(data, self._zone)
-        )
+        ticket = self._of_ticket("/{app}/tickets/{id}", ticket_id, self._ticket)
         _check_id("ticket", ticket_id, ticket.id)
         return ticket
+
+    def search_tickets(self, search: TicketSearch) -> tuple[Ticket, ...]:
+        """Read all tickets that match; descriptions are left out, as TDX does in every search.
+
+        Raises:
+            TdxSettingError: The ticketing application is wrong.
+        """
+        values, body = {"app": self._ticket_app}, ticket_search_body(search)
+        call = Call("POST", "/{app}/tickets/search", values, body=body, slow=True)
+        with blaming(f"{TICKET_APP} {self._ticket_app} is no ticketing application"):
+            return self._read(call, _list_of("tickets", self._ticket))
 
     def feed(self, ticket_id: int) -> tuple[FeedEntry, ...]:
         """Read a ticket's feed, oldest first, without replies (case A25)."""
@@ -338,6 +348,9 @@ class Tdx(TicketWrites, TicketChoices):
             return parser(data)
         except TdxBadAnswer as error:
             raise TdxBadAnswer(f"{call.shown}: {error}", call=call.name) from error
+
+    def _ticket(self, data: object) -> Ticket:
+        return parse_ticket(data, self._zone)
 
     def _feed_entry(self, data: object) -> FeedEntry:
         return parse_feed_entry(data, self._zone)

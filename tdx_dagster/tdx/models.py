@@ -158,6 +158,34 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Application:
+    """An application of an organisation. `app_class` is `TDTickets`, `TDAssets` or another."""
+
+    id: int
+    name: str
+    app_class: str
+    is_active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReportInfo:
+    """A report as a list of reports shows it. `app_id` is 0 where it belongs to no application."""
+
+    id: int
+    name: str
+    app_id: int
+    app_class: str
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form for assets."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReportColumn:
     """A displayed column of a report; rows are keyed by `name` or `sort_name`, not by `header`."""
 
@@ -220,3 +248,18 @@ class AssetSearch:
     modified_from: datetime | None = None
     created_from: datetime | None = None
     max_results: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TicketSearch:
+    """A search for tickets by when they were last changed.
+
+    Args:
+        modified_from: Changed then or later.
+        modified_to: Changed then or before.
+        classes: Classes of their status; empty means any.
+    """
+
+    modified_from: datetime
+    modified_to: datetime
+    classes: tuple[StatusClass, ...] = ()

@@ -12,12 +12,15 @@ from typing import Any, TypeVar
 from tdx_dagster.tdx.errors import TdxBadAnswer
 from tdx_dagster.tdx.models import (
     Account,
+    Application,
     Asset,
     Choice,
     FeedEntry,
+    Form,
     Reply,
     Report,
     ReportColumn,
+    ReportInfo,
     Status,
     StatusClass,
     Ticket,
@@ -308,6 +311,55 @@ def parse_report(data: object) -> Report:
         columns=fields.many("DisplayedColumns", _parse_column),
         rows=fields.many("DataRows", _parse_row),
     )
+
+
+def parse_columns(data: object) -> tuple[ReportColumn, ...]:
+    """Read the displayed columns of a `Report`, which may have come without its rows.
+
+    Raises:
+        TdxBadAnswer: They are unreadable.
+    """
+    return _Fields.of("report", data).many("DisplayedColumns", _parse_column)
+
+
+def parse_report_info(data: object) -> ReportInfo:
+    """Read a `ReportInfo`.
+
+    Raises:
+        TdxBadAnswer: It is unreadable.
+    """
+    fields = _Fields.of("report", data)
+    return ReportInfo(
+        id=fields.id(),
+        name=fields.text("Name"),
+        app_id=fields.whole("PlatformAppID"),
+        app_class=fields.text("SystemAppName"),
+    )
+
+
+def parse_application(data: object) -> Application:
+    """Read an `OrgApplication`.
+
+    Raises:
+        TdxBadAnswer: It is unreadable.
+    """
+    fields = _Fields.of("application", data)
+    return Application(
+        id=fields.id("AppID"),
+        name=fields.text("Name"),
+        app_class=fields.text("AppClass"),
+        is_active=fields.flag("Active"),
+    )
+
+
+def parse_form(data: object) -> Form:
+    """Read a `Form`.
+
+    Raises:
+        TdxBadAnswer: It is unreadable.
+    """
+    fields = _Fields.of("form", data)
+    return Form(id=fields.id(), name=fields.text("Name"))
 
 
 def _parse_column(data: object) -> ReportColumn:

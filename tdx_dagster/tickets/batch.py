@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from tdx_dagster.inventory.computers import InventoryUnavailable
-from tdx_dagster.state.records import LogRow, StoredResult, StoreUnavailable
+from tdx_dagster.state.records import LogRow, StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError, TdxSettingError
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.due import Due
-from tdx_dagster.tickets.once.runner import ActionRunner, Outcome, Result, outcome_of
+from tdx_dagster.tickets.once.outcomes import Outcome, Result, outcome_of
+from tdx_dagster.tickets.once.runner import ActionRunner
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.plan import TicketPlan, plan_ticket
 from tdx_dagster.tickets.ticket_view import TicketView
@@ -186,19 +187,10 @@ def _run_one(
         return None
     try:
         if is_dry_run:
-            return runner.dry_run(action, ticket.view, _planned_results(ticket))
+            return runner.dry_run(action, ticket.view, ticket.outcomes)
         return runner.run(action, ticket.view)
     except (StoreUnavailable, InventoryUnavailable) as error:
         return outcome_of(action, ticket.view, Result.FAILED, str(error), stops_ticket=True)
-
-
-def _planned_results(ticket: TicketRun) -> Sequence[StoredResult]:
-    """Give what earlier actions of a dry run would leave for the summary."""
-    return [
-        StoredResult(one.action_id, one.action_name, tuple(one.summary_lines), datetime.now(UTC))
-        for one in ticket.outcomes
-        if one.summary_lines
-    ]
 
 
 def _each(tickets: Sequence[Given], do: Callable[[Given], Made]) -> Iterator[Made]:

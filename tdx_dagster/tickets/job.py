@@ -139,7 +139,7 @@ def _load_op(pipeline: Pipeline) -> dg.OpDefinition:
 def _action_op(pipeline: Pipeline, action: Action) -> dg.OpDefinition:
     @dg.op(
         name=f"{pipeline.name}__{action.label}",
-        description=(type(action).__doc__ or action.label).strip().splitlines()[0],
+        description=_about(action),
         out=dg.Out(io_manager_key="tdx_dagster_batch_io"),
         config_schema=op_schema(action),
         required_resource_keys=RESOURCES,
@@ -152,6 +152,11 @@ def _action_op(pipeline: Pipeline, action: Action) -> dg.OpDefinition:
         yield dg.Output(going)
 
     return act
+
+
+def _about(action: Action) -> str:
+    about = (type(action).__doc__ or action.label).strip().splitlines()[0]
+    return f"{about} Only when `{action.when}`." if action.when else about
 
 
 def _before(pipeline: Pipeline, action: Action) -> list[Action]:

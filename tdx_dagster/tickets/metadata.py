@@ -14,7 +14,7 @@ from tdx_dagster.state.records import PRESENT_EVENTS, FailureKind, LogRow, LogSt
 from tdx_dagster.tickets.actions.due import Due
 from tdx_dagster.tickets.actions.last_word import LEFT_OFF
 from tdx_dagster.tickets.batch import Batch, TicketRun
-from tdx_dagster.tickets.once.runner import Outcome
+from tdx_dagster.tickets.once.outcomes import Outcome
 from tdx_dagster.tickets.services import RunServices
 
 # Keys of the log's metadata and of the effects' details.

@@ -22,7 +22,8 @@ from tdx_dagster.tickets.actions.registry import BadAction
 from tdx_dagster.tickets.batch import Batch, TicketRun, finish_batch, load_batch, run_action
 from tdx_dagster.tickets.checks import STUCK, check_stuck_tickets
 from tdx_dagster.tickets.metadata import run_totals, ticket_metadata, whole_run_table
-from tdx_dagster.tickets.once.runner import ActionRunner, Outcome, Result
+from tdx_dagster.tickets.once.outcomes import Outcome, Result
+from tdx_dagster.tickets.once.runner import ActionRunner
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.run_config import OVERRIDE, refuse_unread_ops, settings_given
 from tdx_dagster.tickets.run_tags import (

@@ -115,6 +115,8 @@ def _answer(
     log = store.rows(tickets)
     plan = plan_tickets(pipeline, tickets, log)
     _warn(context, report)
+    if running := services.older_daemon(pipeline.taken_over_at):
+        context.log.warning(running)
     _warn_of_temporary_home(context)
     in_order: Sequence[str] = ()
     # Most ticks find nothing due; Dagster is asked by the others only.
@@ -234,7 +236,14 @@ def _states(plan: Plan, log: Log) -> Iterator[str]:
         for ticket in plan.tickets
         if Due.CLOSED in ticket.due.values() and ticket not in people and ticket not in waiting
     ]
-    done = len(plan.tickets) - len(people) - len(waiting) - len(closed) - len(plan.in_flight)
+    counted = {ticket.ticket_id for ticket in (*people, *waiting, *closed)}
+    left_out = [
+        ticket
+        for ticket in plan.tickets
+        if Due.LEFT_OUT in ticket.due.values() and ticket.ticket_id not in counted
+    ]
+    others = len(people) + len(waiting) + len(closed) + len(left_out)
+    done = len(plan.tickets) - others - len(plan.in_flight)
     if done:
         yield f"{done} done"
     if waiting:
@@ -244,6 +253,8 @@ def _states(plan: Plan, log: Log) -> Iterator[str]:
         yield f"{len(people)} {'needs' if len(people) == 1 else 'need'} a person"
     if closed:
         yield f"{len(closed)} closed"
+    if left_out:
+        yield f"{len(left_out)} with an action left out until its condition is met"
 
 
 def _in_flight(plan: Plan) -> Sequence[str]:

@@ -6,6 +6,7 @@ from settings (`tdx_dagster.resources`).
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 from typing import Protocol, cast
 
@@ -14,7 +15,8 @@ from tdx_dagster.state.store import ActionStore
 from tdx_dagster.tdx.models import Report
 from tdx_dagster.tickets.actions.effects import TdxWrites
 from tdx_dagster.tickets.dry_run import STORE_READS, TDX_READS, WithoutWrites
-from tdx_dagster.tickets.once.runner import ActionRunner, Outcome
+from tdx_dagster.tickets.once.outcomes import Outcome
+from tdx_dagster.tickets.once.runner import ActionRunner
 from tdx_dagster.tickets.once.writer import Times
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.ticket_view import ReadOnly, TdxReads, TicketView
@@ -101,4 +103,11 @@ class SensorServices(Protocol):
 
         Raises:
             NotConfigured: A setting is missing.
+        """
+
+    def older_daemon(self, taken_over_at: datetime | None) -> str | None:
+        """Say that the older daemon still writes the action log; None where it does not.
+
+        Args:
+            taken_over_at: When it was stopped, as the pipeline says.
         """

@@ -6,7 +6,7 @@ the log (`state.older_daemon`), what people see (`cli.takeover`).
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
 
@@ -68,12 +68,14 @@ def match(old: OldAction) -> Match:
 
 
 def _settings_of(old: OldAction) -> Iterator[Mapping[str, Any]]:
-    if old.config:
-        yield old.config
-        return
-    guesses = _GUESSES.get(old.action_type, {})
+    """Give what the rows note, then that with each value of a setting that they do not note."""
+    noted = old.config or {}
+    if noted:
+        yield noted
+    all_guesses = _GUESSES.get(old.action_type, {})
+    guesses = {name: values for name, values in all_guesses.items() if name not in noted}
     for values in product(*guesses.values()):
-        yield dict(zip(guesses, values, strict=True))
+        yield {**noted, **dict(zip(guesses, values, strict=True))}
 
 
 def _read(old: OldAction, settings: Mapping[str, Any]) -> Action | None:
@@ -94,10 +96,17 @@ def current(matches: Sequence[Match]) -> list[Match]:
     return [one for one in matches if one.old.last and one.old.last >= since]
 
 
-def pipeline_yaml(actions: Iterable[Action], report_id: int | None) -> str:
-    """Write the `defs.yaml` of a pipeline with these actions, in this order."""
+def pipeline_yaml(actions: Iterable[Action], report_id: int | None, taken_over_at: datetime) -> str:
+    """Write the `defs.yaml` of a pipeline with these actions, in this order.
+
+    Args:
+        actions: The actions.
+        report_id: Its report; None leaves DAEMON_REPORT_ID in force.
+        taken_over_at: Now: whatever the older daemon did up to this moment is looked for on the ticket first.
+    """
     entries = _with_names([_entry(action) for action in actions])
     attributes: dict[str, Any] = {"report_id": report_id} if report_id else {}
+    attributes["taken_over_at"] = f"{taken_over_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     document = {
         "type": "tdx_dagster.TicketPipeline",
         "attributes": {**attributes, "actions": entries},

@@ -25,7 +25,7 @@ from tdx_dagster.tickets.actions.last_word import STATUS_WAS
 from tdx_dagster.tickets.actions.link_lines import is_by, last_line_of_name
 from tdx_dagster.tickets.actions.outcome import LeftAlone, Performed
 from tdx_dagster.tickets.actions.ticket_fields import BY_SETTING, Change
-from tdx_dagster.tickets.once.runner import Outcome, Result, outcome_of
+from tdx_dagster.tickets.once.outcomes import Outcome, Result, outcome_of
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.services import RunServices
 

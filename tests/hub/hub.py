@@ -193,7 +193,6 @@ SELECT 'column ' || a.attrelid::regclass || '.' || a.attname || ' ' || format_ty
 FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname = ANY (%(schemas)s) AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'v')
-  AND a.attname <> 'ticket_id'  -- made wide enough for ids beyond 2^31
 UNION ALL
 SELECT 'constraint ' || conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid)
 FROM pg_constraint WHERE connamespace = ANY (SELECT oid FROM pg_namespace WHERE nspname = ANY (%(schemas)s))

@@ -1,32 +1,55 @@
 """The whole take-over from the older daemon, by its guide: each effect once, and the hub as it was."""
 
 import json
+import re
+import shlex
+import sys
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import dagster as dg
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import Engine, text
 
 from tdx_dagster.cli import cli
 from tdx_dagster.postgres.migrations import migrate
-from tdx_dagster.simulator import Simulator
-from tdx_dagster.state.older_daemon import partial_tickets, read_log, writing_now
+from tdx_dagster.project import select_own_project
+from tdx_dagster.simulator import Simulator, settings_for
+from tdx_dagster.state.older_daemon import (
+    partial_tickets,
+    read_log,
+    writing_after_takeover,
+    writing_now,
+)
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.tdx.models import FeedPost
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.comment import Comment
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
 from tdx_dagster.tickets.takeover import is_of_older_daemon
+from tests.cli.conftest import dagster_database  # noqa: F401  a fixture
 from tests.hub.hub import OldRow, Snapshot, write_log
 from tests.tickets.desk import Desk, client
+from tests.tickets.test_dagster import SensorServices, definitions
 
 COMMENT = Comment(comment_text="We are on it", version="v2")
 ATTACH = AddAsset(version="v2")
 SUMMARY = SummaryComment()
 
-DONE, FAILED, FAILED_WITH_EFFECT, PARTIAL, NO_ROW, OTHER_ACTION, NEW = range(201, 208)
-TICKETS = (DONE, FAILED, FAILED_WITH_EFFECT, PARTIAL, NO_ROW, OTHER_ACTION, NEW)
+TICKETS = range(201, 209)
+DONE, FAILED, FAILED_WITH_EFFECT, PARTIAL, NO_ROW, NO_ROW_AT_ALL, OTHER_ACTION, NEW = TICKETS
+GUIDE = Path(__file__).parents[2] / "docs" / "moving-from-the-daemon.md"
+PROJECT = """
+[project]
+name = "robot"
+
+[tool.dg.project]
+root_module = "robot_of_the_hub"
+"""
 
 
 class AddLab(Comment):
@@ -59,9 +82,9 @@ def world(hub: Engine, simulator: Simulator) -> World:
     tdx = client(simulator)
     for ticket in TICKETS:
         simulator.state.add_ticket(ID=ticket, Title="psyc-gid08 is slow")
-    for ticket in (DONE, FAILED_WITH_EFFECT, PARTIAL, NO_ROW):
+    for ticket in (DONE, FAILED_WITH_EFFECT, PARTIAL, NO_ROW_AT_ALL):
         tdx.post_feed(ticket, FeedPost(COMMENT.comment_text, is_private=False))
-    for ticket in (DONE, FAILED, FAILED_WITH_EFFECT, PARTIAL):
+    for ticket in (DONE, FAILED, FAILED_WITH_EFFECT, PARTIAL, NO_ROW, NO_ROW_AT_ALL):
         tdx.attach_asset(ticket, 1002)
     found = {"phase": 1, "asset_names": ["PSYC-GID08"]}
     write_log(
@@ -82,32 +105,74 @@ def world(hub: Engine, simulator: Simulator) -> World:
     return World(hub, simulator)
 
 
-def taken_over(world: World) -> Desk:
-    """Migrate, and make two passes with the pipeline that has the same ids."""
-    migrate(world.hub.url.render_as_string(hide_password=False))
-    desk = Desk.over(world.simulator, world.hub, ATTACH, COMMENT)
-    for _ in range(2):
-        desk.run(*TICKETS)
-    return desk
+def commands() -> list[list[str]]:
+    """The commands of the guide, as they stand there."""
+    blocks = re.findall(r"```bash\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    lines = [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
+    return [words for words in lines if words]
 
 
-def test_what_is_done_stays_done_and_what_is_not_is_done_once(world: World) -> None:
-    """Where the log says what is so."""
+@pytest.fixture
+def follow(
+    world: World,
+    dagster_database: str,  # noqa: F811  a fixture
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Callable[[list[str]], str]]:
+    """Gives a command of the guide to a shell in a new project; the answer is what it said."""
+    (tmp_path / "pyproject.toml").write_text(PROJECT)
+    (tmp_path / "robot_of_the_hub" / "defs").mkdir(parents=True)
+    for package in ("robot_of_the_hub", "robot_of_the_hub/defs"):
+        (tmp_path / package / "__init__.py").touch()
+    url = world.hub.url.render_as_string(hide_password=False)
+    settings = settings_for(world.simulator) | {
+        "DATABASE_URL": url,
+        "DAGSTER_DATABASE_URL": dagster_database,
+        "DAGSTER_HOME": str(GUIDE.parents[1]),
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.chdir(tmp_path)
+
+    def run(words: list[str]) -> str:
+        if words[0] == "export":
+            monkeypatch.setenv(*words[1].split("=", 1))
+            return ""
+        ended = CliRunner().invoke(cli, words[1:])
+        assert (words[0], ended.exit_code) == ("tdx-dagster", 0), (words, ended.output)
+        return ended.output
+
+    yield run
+    select_own_project()
+
+
+def test_by_the_guide_each_effect_is_there_once_and_the_hub_is_as_it_was(
+    world: World, follow: Callable[[list[str]], str]
+) -> None:
+    """Whatever the log knows of what the older daemon did, and whatever it does not."""
     before = Snapshot.take(world.hub)
-    taken_over(world)
-    for ticket in (DONE, FAILED, OTHER_ACTION, NEW):
-        assert world.feed(ticket).total() == 1, ticket
-        assert world.assets(ticket) == [1002], ticket
-    after = Snapshot.take(world.hub)
-    changed = before.missing_in(after)
+    said = {" ".join(words): follow(words) for words in commands()}
+    follow(["tdx-dagster", "process"])
+    assert {ticket: world.feed(ticket).total() for ticket in TICKETS} == dict.fromkeys(TICKETS, 1)
+    assert {ticket: world.assets(ticket) for ticket in TICKETS} == {
+        ticket: [1002] for ticket in TICKETS
+    }
+    changed = before.missing_in(Snapshot.take(world.hub))
     assert all("meta.daemon_action_log" in one and "failed" in one for one in changed), changed
-    assert len(changed) == 2
+    assert len(changed) == 3
+    assert f"{PARTIAL}" in said["tdx-dagster takeover"]
 
 
-def test_an_effect_that_the_log_does_not_know_is_found_on_the_ticket(world: World) -> None:
-    """The connection was lost after the write, or the process was killed before the row."""
-    taken_over(world)
-    assert [world.feed(ticket).total() for ticket in (FAILED_WITH_EFFECT, PARTIAL)] == [1, 1]
+def test_nothing_is_written_while_the_daemon_runs(
+    world: World, follow: Callable[[list[str]], str], tmp_path: Path
+) -> None:
+    """The time of the take-over would be wrong."""
+    write_log(world.hub, [OldRow(NEW, SUMMARY, hours_ago=0.1)])
+    follow(["tdx-dagster", "migrate"])
+    ended = CliRunner().invoke(cli, ["takeover", "--write", "hub"])
+    assert (ended.exit_code, "Stop the older daemon" in ended.output) == (1, True)
+    assert not list(tmp_path.rglob("defs.yaml"))
 
 
 def test_a_row_that_we_take_over_stays_known_as_the_older_daemons(world: World) -> None:
@@ -149,6 +214,46 @@ def test_a_daemon_that_still_writes_is_noticed(world: World) -> None:
     assert writing_now(world.hub) is None
     write_log(world.hub, [OldRow(NEW, SUMMARY, hours_ago=0.1)])
     assert "Stop the older daemon" in str(writing_now(world.hub))
+
+
+def test_a_daemon_that_still_writes_is_looked_for_during_a_week(world: World) -> None:
+    """From the time that the pipeline gives, else from the first attempt of ours."""
+    migrate(world.hub.url.render_as_string(hide_password=False))
+    write_log(world.hub, [OldRow(NEW, SUMMARY, hours_ago=0.1)])
+    now, week = datetime.now(UTC), timedelta(days=7)
+    assert writing_after_takeover(world.hub)
+    assert writing_after_takeover(world.hub, now - week + timedelta(hours=1))
+    assert writing_after_takeover(world.hub, now - week - timedelta(hours=1)) is None
+    attempt = text(
+        "INSERT INTO meta.action_attempt (ticket_id, action_id, event, at) "
+        "VALUES (1, 'x', 'claimed', now() - make_interval(days => :days))"
+    )
+    with world.hub.begin() as connection:
+        connection.execute(attempt, {"days": 8})
+        connection.execute(attempt, {"days": 1})
+    assert writing_after_takeover(world.hub) is None
+    assert writing_after_takeover(world.hub, now)
+    assert writing_now(world.hub)
+
+
+def test_a_tick_of_the_sensor_warns_of_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """People who look at Dagster see it there."""
+    migrate(world.hub.url.render_as_string(hide_password=False))
+    desk = Desk.over(world.simulator, world.hub, COMMENT)
+    sensor = definitions(desk).resolve_sensor_def(desk.pipeline.sensor_name)
+    resources = {"tdx_dagster_polling": SensorServices(desk)}
+
+    with (
+        dg.instance_for_test() as instance,
+        dg.build_sensor_context(instance=instance, resources=resources) as context,
+    ):
+        warned: list[str] = []
+        monkeypatch.setattr(context.log, "warning", warned.append)
+        sensor(context)
+        assert warned == []
+        write_log(world.hub, [OldRow(NEW, SUMMARY, hours_ago=0.1)])
+        sensor(context)
+    assert ["Stop the older daemon" in one for one in warned] == [True]
 
 
 def test_the_command_shows_the_log_and_the_pipeline(

@@ -14,6 +14,7 @@ from tdx_dagster.inventory.columns import ASSETS, BRONZE, COMPUTERS
 from tdx_dagster.inventory.lookup import PostgresInventory
 from tdx_dagster.postgres.database import engine as make_engine
 from tdx_dagster.postgres.migrations import migrate
+from tdx_dagster.quality.settings import QualitySettings
 from tdx_dagster.settings import (
     InventorySettings,
     Settings,
@@ -142,7 +143,8 @@ def test_every_setting_is_in_the_example_and_in_the_documentation() -> None:
     """Nobody finds a setting that is nowhere."""
     root = Path(__file__).parents[2]
     texts = [(root / name).read_text() for name in (".env.example", "docs/using.md")]
-    for name in (*Settings.variables(), *InventorySettings.variables()):
+    settings = (Settings, InventorySettings, QualitySettings)
+    for name in (name for each in settings for name in each.variables()):
         assert all(name in text for text in texts), name
 
 

@@ -22,7 +22,13 @@ from tdx_dagster.postgres.errors import (
     MigrationRefused,
     SchemaNewer,
 )
-from tdx_dagster.postgres.migrations import migrate, pending, read_migrations, schema_state
+from tdx_dagster.postgres.migrations import (
+    default_folder,
+    migrate,
+    pending,
+    read_migrations,
+    schema_state,
+)
 
 OLD_TABLES = Path(__file__).with_name("old_tables.sql").read_text(encoding="utf-8")
 
@@ -210,6 +216,10 @@ def test_our_migrations_make_every_table_on_a_fresh_database(each_database_url: 
         "meta.daemon_action_log",
         "meta.daemon_activity_summary",
         "meta.daemon_recent_activity",
+        "meta.discovery_sample",
+        "meta.discovery_sweep",
+        "meta.discovery_ticket",
+        "meta.discovery_verdict",
         "meta.ingestion_runs",
         "meta.rate_window",
         "meta.tdx_environment",
@@ -252,19 +262,123 @@ def test_migrating_old_tables_changes_no_row(each_old_url: str) -> None:
     assert rows_of(each_old_url, columns) == before
 
 
-def test_old_tables_get_what_is_missing(each_old_url: str) -> None:
-    """The old columns are not enough for acting once, nor are 31 bits for every ticket id."""
+def test_old_tables_get_what_is_missing_without_being_written_anew(each_old_url: str) -> None:
+    """A new type of a column writes the whole log, with every index over it, behind an exclusive lock."""
+    file = "SELECT pg_relation_filenode('meta.daemon_action_log')"
+    kind = (
+        "SELECT format_type(atttypid, NULL) FROM pg_attribute "
+        "WHERE attrelid = 'meta.daemon_action_log'::regclass AND attname = 'ticket_id'"
+    )
+    before = query(each_old_url, file) + query(each_old_url, kind)
     migrate(each_old_url)
+    assert query(each_old_url, file) + query(each_old_url, kind) == before
     query(
         each_old_url,
         "INSERT INTO meta.daemon_action_log (ticket_id, action_type, action_id, claim_token) "
-        "VALUES (3000000000, 'comment', 'x', gen_random_uuid())",
+        "VALUES (2147483647, 'comment', 'x', gen_random_uuid())",
     )
     recent = query(
         each_old_url, "SELECT ticket_id FROM meta.daemon_recent_activity ORDER BY 1 DESC"
     )
-    assert recent[0] == (3000000000,)
+    assert recent[0] == (2147483647,)
     assert query(each_old_url, "SELECT count(*) FROM silver.tdx_computers") == [(0,)]
+
+
+SHAPES = """
+SELECT 'column', attrelid::regclass::text, attnum::text, attname || format_type(atttypid, atttypmod)
+    || attnotnull || coalesce(col_description(attrelid, attnum), '')
+FROM pg_attribute WHERE attrelid IN (SELECT oid FROM ours) AND attnum > 0
+UNION ALL SELECT 'index', indexrelid::regclass::text, indisvalid::text, pg_get_indexdef(indexrelid)
+FROM pg_index WHERE indrelid IN (SELECT oid FROM ours)
+UNION ALL SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+FROM pg_constraint WHERE conrelid IN (SELECT oid FROM ours)
+UNION ALL SELECT 'trigger', tgrelid::regclass::text, tgname, pg_get_triggerdef(oid)
+FROM pg_trigger WHERE tgrelid IN (SELECT oid FROM ours) AND NOT tgisinternal
+UNION ALL SELECT 'view', oid::regclass::text, '', pg_get_viewdef(oid) FROM ours WHERE relkind = 'v'
+ORDER BY 1, 2, 3
+"""
+
+
+def shapes(url: str) -> list[tuple[Any, ...]]:
+    """Every object in our schemas, as text."""
+    ours = (
+        "WITH ours AS (SELECT oid, relkind FROM pg_class WHERE relkind IN ('r', 'v') AND "
+        "relnamespace::regnamespace::text IN ('meta', 'bronze', 'silver'))"
+    )
+    return query(url, ours + SHAPES)
+
+
+def test_what_runs_in_place_of_a_landed_file_makes_the_same(bare_url: str, tmp_path: Path) -> None:
+    """Databases of either way have one shape, and one record."""
+    for path in default_folder().glob("*.sql"):
+        (tmp_path / path.name).write_text(path.read_text())
+    migrate(bare_url, tmp_path)
+    landed = shapes(bare_url)
+    assert pending(bare_url) == []
+    query(bare_url, "DROP SCHEMA meta, bronze, silver CASCADE; DROP TABLE schema_migrations")
+    migrate(bare_url)
+    assert shapes(bare_url) == landed
+    assert pending(bare_url, tmp_path) == []
+
+
+BUILT = """
+-- name: table
+-- More rows.
+INSERT INTO ran SELECT 'row' WHERE NOT EXISTS (SELECT FROM ran WHERE what = 'row');
+
+-- name: index
+-- Found by text.
+CREATE INDEX CONCURRENTLY IF NOT EXISTS ran_what
+    ON public.ran (what);
+"""
+
+
+def is_valid(url: str, index: str) -> list[tuple[Any, ...]]:
+    """Whether an index is used."""
+    return query(url, f"SELECT indisvalid FROM pg_index WHERE indexrelid = '{index}'::regclass")  # noqa: S608
+
+
+def test_an_index_whose_building_was_interrupted_is_built_again(
+    bare_url: str, folder: Path
+) -> None:
+    """IF NOT EXISTS takes a useless index for a good one; it slows every write down and answers nothing."""
+    migrate(bare_url, folder)
+    query(bare_url, "INSERT INTO ran SELECT 'twice' FROM generate_series(1, 2)")
+    with pytest.raises(psycopg2.errors.UniqueViolation):
+        query(bare_url, "CREATE UNIQUE INDEX CONCURRENTLY ran_what ON ran (what)")
+    assert is_valid(bare_url, "ran_what") == [(False,)]
+    (folder / "0003_index.sql").write_text(BUILT)
+    migrate(bare_url, folder)
+    assert is_valid(bare_url, "ran_what") == [(True,)]
+
+
+def test_steps_that_were_done_stay_and_the_file_is_begun_again(bare_url: str, folder: Path) -> None:
+    """Nothing is recorded before the last step."""
+    (folder / "0003_index.sql").write_text(BUILT.replace("(what)", "(no_such_column)"))
+    with pytest.raises(MigrationRefused, match=r"0003_index\.sql: .*no_such_column"):
+        migrate(bare_url, folder)
+    assert pending(bare_url, folder) == ["0003_index.sql"]
+    (folder / "0003_index.sql").write_text(BUILT)
+    migrate(bare_url, folder)
+    assert query(bare_url, "SELECT count(*) FROM ran WHERE what = 'row'") == [(1,)]
+
+
+def test_writers_go_on_while_an_index_is_built(bare_url: str, folder: Path) -> None:
+    """The older daemon's hub loads around the clock."""
+    migrate(bare_url, folder)
+    (folder / "0003_index.sql").write_text(BUILT)
+    # An open transaction holds the build up, half-way.
+    with cursor_of(bare_url) as writer:
+        writer.execute("BEGIN; INSERT INTO ran VALUES ('open')")
+        command = [sys.executable, "-c", MIGRATE, bare_url, str(folder)]
+        building, waiting = (subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(2))
+        while query(bare_url, "SELECT count(*) FROM pg_index WHERE NOT indisvalid") == [(0,)]:
+            assert building.poll() is None or waiting.poll() is None
+        query(bare_url, "SET lock_timeout = '20s'; INSERT INTO ran VALUES ('meanwhile')")
+        writer.execute("COMMIT")
+    counts = [int(one.communicate(timeout=60)[0]) for one in (building, waiting)]
+    assert sorted(counts) == [0, 1]
+    assert is_valid(bare_url, "ran_what") == [(True,)]
 
 
 def test_views_of_others_keep_grants_comments_and_options(each_old_url: str) -> None:

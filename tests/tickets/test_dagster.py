@@ -1,6 +1,7 @@
 """What a run and a tick look like in Dagster, on real instances with the real asset, job and sensor."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from sqlalchemy import Engine
 
 from tdx_dagster.component import pipeline_definitions
 from tdx_dagster.simulator import REPORT_ID, Simulator
+from tdx_dagster.state.older_daemon import writing_after_takeover
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.state.store import ActionStore
 from tdx_dagster.tdx.errors import TdxRateLimited
@@ -39,6 +41,7 @@ class SensorServices:
     def __init__(self, desk: Desk, error: Exception | None = None) -> None:
         self.tdx = client(desk.simulator, max_wait_seconds=0.0)
         self._store = desk.store
+        self._engine = desk.store._engine
         self._error = error
 
     def report(self, report_id: int | None) -> Report:
@@ -50,6 +53,10 @@ class SensorServices:
     def store(self) -> ActionStore:
         """The log."""
         return self._store
+
+    def older_daemon(self, taken_over_at: datetime | None) -> str | None:
+        """Whether another program writes it."""
+        return writing_after_takeover(self._engine, taken_over_at)
 
 
 class Port:

@@ -18,7 +18,7 @@ from tdx_dagster.tickets.actions.context import ActionContext
 from tdx_dagster.tickets.actions.last_word import Removals
 from tdx_dagster.tickets.actions.outcome import Performed
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
-from tdx_dagster.tickets.once.runner import Result
+from tdx_dagster.tickets.once.outcomes import Result
 from tdx_dagster.tickets.pipeline import Pipeline
 from tests.state.memory import MemoryStore
 

@@ -12,7 +12,7 @@ from tdx_dagster.simulator import Simulator
 from tdx_dagster.state.records import FailureKind
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.comment import Comment
-from tdx_dagster.tickets.once.runner import Result
+from tdx_dagster.tickets.once.outcomes import Result
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.services import RunServices
 

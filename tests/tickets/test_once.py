@@ -22,7 +22,7 @@ from tdx_dagster.tickets.actions.context import ActionContext
 from tdx_dagster.tickets.actions.effects import Effect
 from tdx_dagster.tickets.actions.outcome import Performed
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
-from tdx_dagster.tickets.once.runner import Result
+from tdx_dagster.tickets.once.outcomes import Result
 from tdx_dagster.tickets.once.writer import Times
 
 from .desk import AT_ONCE, Desk

@@ -1,5 +1,6 @@
 """From the older daemon's rows to our settings: ids, the pipeline, and which tickets it may have worked on."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,7 +28,9 @@ from tdx_dagster.tickets.takeover import (
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def left_by(action: Action, *, config: bool = True, **changes: Any) -> OldAction:
+def left_by(
+    action: Action, *, config: bool | Mapping[str, Any] = True, **changes: Any
+) -> OldAction:
     """The rows that the older daemon would leave of an action."""
     identity = action.identity()
     values: dict[str, Any] = {
@@ -38,7 +41,7 @@ def left_by(action: Action, *, config: bool = True, **changes: Any) -> OldAction
         "other": 0,
         "first": NOW,
         "last": NOW,
-        "config": action.hashed_settings() if config else None,
+        "config": action.hashed_settings() if config is True else config or None,
     }
     return OldAction(**(values | changes))
 
@@ -85,6 +88,15 @@ def test_settings_that_no_row_notes_are_searched_for(action: Action) -> None:
     assert found.identity() == action.identity()
 
 
+def test_a_setting_that_rows_do_not_note_is_searched_for_beside_those_they_note() -> None:
+    """A daemon without a database hashed that, whatever else it noted."""
+    action = AddAsset(has_database=False, max_assets_to_add=77)
+    noted = {k: v for k, v in action.hashed_settings().items() if k != "has_database"}
+    found = match(left_by(action, config=noted)).action
+    assert found is not None
+    assert found.identity() == action.identity()
+
+
 def test_an_action_that_is_not_ours_and_a_comment_without_its_text_are_said_so() -> None:
     """Their rows stay as they are."""
     lab = match(left_by(AddAsset(), action_type="add_lab", action_id="add_lab:0:v2"))
@@ -103,12 +115,13 @@ def test_the_pipeline_that_is_written_has_the_same_ids_in_the_same_order() -> No
         Comment(comment_text="Bye", notify=("a@example.edu",)),
         SummaryComment(),
     ]
-    document = yaml.safe_load(pipeline_yaml(actions, 5))
+    document = yaml.safe_load(pipeline_yaml(actions, 5, NOW))
     read = read_actions(document["attributes"]["actions"], "defs.yaml")
     assert [one.identity().action_id for one in read] == [
         one.identity().action_id for one in actions
     ]
     assert document["attributes"]["report_id"] == 5
+    assert document["attributes"]["taken_over_at"] == "2026-11-01T00:00:00Z"
 
 
 def test_an_earlier_configuration_is_not_in_the_pipeline() -> None:

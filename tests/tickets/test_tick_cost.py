@@ -67,7 +67,7 @@ def statements() -> Iterator[list[str]]:
         event.remove(Engine, "before_cursor_execute", note)
 
 
-def test_an_idle_tick_over_1000_finished_tickets_is_one_call_and_two_queries(
+def test_an_idle_tick_over_1000_finished_tickets_is_one_call_and_three_queries(
     simulator: Simulator,
     database: Engine,
     instance: dg.DagsterInstance,
@@ -97,7 +97,7 @@ def test_an_idle_tick_over_1000_finished_tickets_is_one_call_and_two_queries(
     assert "Nothing is due on the 1000 tickets" in str(answer.skip_message)
     calls = [call.name for call in simulator.calls if "auth" not in call.path]
     assert calls == ["GET /reports/{id}"]
-    assert len(sent) == 2
+    assert len(sent) == 3
     assert all("meta.daemon_action_log" in statement for statement in sent)
     assert hashed == [action.label for action in LINE]
 

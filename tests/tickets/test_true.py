@@ -22,7 +22,7 @@ from tdx_dagster.tickets.actions.due import Due
 from tdx_dagster.tickets.actions.outcome import Performed
 from tdx_dagster.tickets.actions.recognition import ALIKE, likeness
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
-from tdx_dagster.tickets.once.runner import Result
+from tdx_dagster.tickets.once.outcomes import Result
 from tdx_dagster.tickets.once.writer import LiveWriter, Times
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.plan import plan_ticket, tickets_to_plan

@@ -13,7 +13,7 @@ from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.comment import Comment
 from tdx_dagster.tickets.actions.update_ticket import UpdateTicket
-from tdx_dagster.tickets.once.runner import Outcome, Result
+from tdx_dagster.tickets.once.outcomes import Outcome, Result
 from tdx_dagster.tickets.undo import TakingBack
 
 from .desk import Desk

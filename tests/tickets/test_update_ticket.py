@@ -12,7 +12,7 @@ from tdx_dagster.simulator.sample.blank import IN_PROCESS, LAB_ATTRIBUTE_ID, ON_
 from tdx_dagster.tdx.errors import TdxSettingError
 from tdx_dagster.tickets.actions.comment import Comment
 from tdx_dagster.tickets.actions.update_ticket import UpdateTicket
-from tdx_dagster.tickets.once.runner import Outcome, Result
+from tdx_dagster.tickets.once.outcomes import Outcome, Result
 from tests.tenant import BOB
 
 from .desk import Desk, client

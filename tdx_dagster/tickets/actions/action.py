@@ -6,19 +6,23 @@ Does not: writing to TDX (`tickets.once.writer`), claiming (`tickets.once.runner
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tdx_dagster.state.records import ActionIdentity
 from tdx_dagster.tickets.actions.context import ActionContext, RunContext
 from tdx_dagster.tickets.actions.due import Due, Identified, TicketLog, standard_due
+from tdx_dagster.tickets.actions.facts import NAMES
 from tdx_dagster.tickets.actions.outcome import LeftAlone, Performed
+from tdx_dagster.tickets.actions.templates import check as check_template
+from tdx_dagster.tickets.actions.templates import is_template
 from tdx_dagster.tickets.ticket_view import TdxReads, TicketView
 
 # `type:hash12:version` must fit the 255 characters of the log's action_id.
 MAX_PART = 100
+LONGEST_CONDITION = 1000
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*$"
 
 
@@ -35,7 +39,17 @@ class Action(BaseModel, ABC):
 
     action_type: ClassVar[str] = ""
     legacy_settings: ClassVar[tuple[str, ...]] = ()
-    unhashed_settings: ClassVar[tuple[str, ...]] = ("name", "version", "continue_on_failure")
+    unhashed_settings: ClassVar[tuple[str, ...]] = (
+        "name",
+        "version",
+        "continue_on_failure",
+        "when",
+        "summary_line",
+    )
+    # Settings that are templates, or hold some.
+    templated: ClassVar[tuple[str, ...]] = ()
+    # What `results.NAME` has of this type beside its own fields; None: anything.
+    result_names: ClassVar[tuple[str, ...] | None] = None
 
     name: str = Field(default="", max_length=MAX_PART, pattern=rf"^$|{NAME_PATTERN}")
     """Its name in the pipeline; empty: its type."""
@@ -43,6 +57,16 @@ class Action(BaseModel, ABC):
     """Another version runs only on tickets that no earlier one has completed."""
     continue_on_failure: bool = False
     """Run the next actions although this one has failed."""
+
+    when: str = Field(default="", max_length=LONGEST_CONDITION)
+    """Condition under which it runs; while it is not met the action is left out, and may run later."""
+    summary_line: str | None = None
+    """Template of its line in the summary, in place of its own; empty: none."""
+
+    @model_validator(mode="after")
+    def _templates_can_be_read(self) -> Self:
+        self.results_used()
+        return self
 
     @abstractmethod
     def perform(self, context: ActionContext) -> Performed:
@@ -78,6 +102,28 @@ class Action(BaseModel, ABC):
     def posted_texts(self) -> Sequence[str]:
         """Give texts this action writes on tickets, so that discovery does not take them for evidence."""
         return ()
+
+    def templates(self) -> Iterator[str]:
+        """Give the texts of its settings in which something may be filled in."""
+        for name in self.templated:
+            value = getattr(self, name)
+            several = value.values() if isinstance(value, Mapping) else value
+            texts = [value] if isinstance(value, str) else several or ()
+            yield from (text for text in texts if isinstance(text, str))
+
+    def results_used(self) -> Mapping[str, Collection[str]]:
+        """Give the names of the actions whose results it uses, with what it asks of each.
+
+        Raises:
+            BadTemplate: A template or condition cannot be read, or names what there is not.
+        """
+        used = [check_template(text, NAMES) for text in self.templates() if is_template(text)]
+        if self.when:
+            used.append(check_template(self.when, NAMES, is_condition=True))
+        if self.summary_line:
+            used.append(check_template(self.summary_line, {**NAMES, "result": None}))
+        names = {name for one in used for name in one}
+        return {name: frozenset().union(*(one.get(name, ()) for one in used)) for name in names}
 
     @property
     def label(self) -> str:

@@ -53,6 +53,18 @@ class AddAsset(Action):
         "computer_form_id",
     )
 
+    result_names: ClassVar[tuple[str, ...] | None] = (
+        "phase",
+        "reason",
+        "identifiers",
+        "attached",
+        "already",
+        "not_attached",
+        "left_over",
+        "ambiguous",
+        "api_searches",
+    )
+
     add_summary_comment: bool = True
     """Name the result in the summary."""
     max_assets_to_add: int = Field(default=10, ge=1)

@@ -28,7 +28,7 @@ class UnknownValue(TdxSettingError):
     """A value that TDX does not have: of the settings, so that no ticket is at fault."""
 
 
-def find_choice(tdx: TdxReads, setting: str, given: int | str, *, check_ids: bool) -> Choice:
+def find_choice(tdx: TdxReads, setting: str, given: float | str, *, check_ids: bool) -> Choice:
     """Give what a setting means.
 
     Args:
@@ -108,13 +108,13 @@ def parse_guid_or_none(text: str) -> str | None:
         return None
 
 
-def match(known: Sequence[Choice], setting: str, given: int | str) -> Choice:
+def match(known: Sequence[Choice], setting: str, given: float | str) -> Choice:
     """Find a value among those TDX has, by id or by name without case.
 
     Raises:
         UnknownValue: It is none of them, or two have that name.
     """
-    if isinstance(given, int):
+    if not isinstance(given, str):
         found = [one for one in known if one.id == given]
     else:
         wanted = given.strip().casefold()

@@ -14,6 +14,7 @@ from tdx_dagster.tickets.actions.context import ActionContext
 from tdx_dagster.tickets.actions.effects import NOTHING, Expectation
 from tdx_dagster.tickets.actions.last_word import STATUS_WAS, expected_status, status_before
 from tdx_dagster.tickets.actions.outcome import Performed
+from tdx_dagster.tickets.actions.templates import pieces
 
 
 class Comment(Action):
@@ -34,6 +35,14 @@ class Comment(Action):
         "notify",
         "new_status_id",
         "cascade_status",
+    )
+
+    templated: ClassVar[tuple[str, ...]] = ("comment_text", "notify")
+    result_names: ClassVar[tuple[str, ...] | None] = (
+        "feed_id",
+        "new_status_id",
+        "status_id",
+        "left_alone",
     )
 
     comment_text: str
@@ -65,14 +74,17 @@ class Comment(Action):
 
     def posted_texts(self) -> Sequence[str]:
         """See `Action.posted_texts`."""
-        return (self.comment_text,)
+        return tuple(pieces(self.comment_text))
 
     def perform(self, context: ActionContext) -> Performed:
         """Post it, unless the ticket has moved on and the status would move it back."""
         name = f"feed:{self.identity().action_id}"
+        post = self._post(context)
+        if not post.comments.strip() and not self.new_status_id:
+            return Performed("Nothing to post: the text is empty on this ticket")
         before = {STATUS_WAS: status_before(context)} if self.new_status_id else NOTHING
-        evidence = context.write.post(name, self._post(), before, expected=self._expected(context))
-        did = ["Comment posted"] if self.comment_text.strip() else []
+        evidence = context.write.post(name, post, before, expected=self._expected(context))
+        did = ["Comment posted"] if post.comments.strip() else []
         if self.new_status_id:
             now = evidence.get("status_id", self.new_status_id)
             did.append(
@@ -87,13 +99,13 @@ class Comment(Action):
             return None
         return expected_status(context, self.from_status_ids, self.new_status_id)
 
-    def _post(self) -> FeedPost:
+    def _post(self, context: ActionContext) -> FeedPost:
         return FeedPost(
-            comments=self.comment_text,
+            comments=context.render(self.comment_text, is_rich=self.is_rich_html),
             is_private=self.is_private,
             is_rich_html=self.is_rich_html,
             is_communication=self.is_communication,
-            notify=self.notify,
+            notify=tuple(map(context.render, self.notify)),
             new_status_id=self.new_status_id,
             cascade_status=self.cascade_status,
         )

@@ -5,11 +5,15 @@ Belongs here: the objects an action is given. An action has no way to write but 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tdx_dagster.discovery.discover import SearchAssets
 from tdx_dagster.discovery.remembered import RememberingInventory
 from tdx_dagster.state.records import LogRow, StoredResult
 from tdx_dagster.tickets.actions.effects import Writer
+from tdx_dagster.tickets.actions.facts import facts
+from tdx_dagster.tickets.actions.results import Results, Values
+from tdx_dagster.tickets.actions.templates import holds, is_template, names_in, render
 from tdx_dagster.tickets.ticket_view import TicketView
 
 
@@ -35,8 +39,10 @@ class ActionContext:
         write: The only way to write.
         inventory: Computers we know.
         pipeline: Name of the pipeline.
-        results: Gives the stored results of this pipeline that have lines for a summary.
+        with_lines: Gives the stored results of this pipeline that have lines for a summary.
         rows: Gives the action log of the ticket.
+        results: What the earlier actions of this pipeline did, by name, in this run or an earlier one.
+        values: What actions hand on to later ones; stored when the action that sets it completes.
         posted_texts: What this pipeline itself writes on tickets; no evidence of anything.
         warn: Takes a sentence that people should see in the run's log.
     """
@@ -45,10 +51,35 @@ class ActionContext:
     write: Writer
     inventory: RememberingInventory
     pipeline: str
-    results: Callable[[], Sequence[StoredResult]] = tuple
+    with_lines: Callable[[], Sequence[StoredResult]] = tuple
     rows: Callable[[], Sequence[LogRow]] = tuple
+    results: Results = field(default_factory=lambda: Results(tuple))
+    values: Values = field(default_factory=lambda: Values(Results(tuple)))
     posted_texts: Sequence[str] = ()
     warn: Callable[[str], None] = field(default=lambda _: None)
+
+    def render(self, template: str, *, is_rich: bool = False, **more: Any) -> str:  # noqa: ANN401  any value
+        """Fill in a template.
+
+        Args:
+            template: A text, as the settings have it; without marks it stays as it is.
+            is_rich: It is HTML: what is filled in is escaped.
+            more: Further names.
+
+        Raises:
+            BadTemplate: This ticket does not have what it names.
+        """
+        if not is_template(template):
+            return template
+        return render(template, {**facts(self, names_in(template)), **more}, is_rich=is_rich)
+
+    def holds(self, condition: str) -> bool:
+        """Evaluate a condition on the ticket.
+
+        Raises:
+            BadTemplate: It cannot be evaluated on this ticket.
+        """
+        return holds(condition, facts(self, names_in(condition, is_condition=True)))
 
     @property
     def search(self) -> SearchAssets:
@@ -57,4 +88,4 @@ class ActionContext:
 
     def unsummarised(self) -> Sequence[StoredResult]:
         """Give the results that no summary has posted yet."""
-        return [result for result in self.results() if not result.is_summarised]
+        return [result for result in self.with_lines() if not result.is_summarised]

@@ -10,6 +10,9 @@ from enum import StrEnum
 
 from tdx_dagster.state.records import UNDONE, FailureKind, LogRow, LogStatus
 
+# How the message of a row begins whose condition was not met.
+LEFT_OUT = "left out: when "
+
 
 class Due(StrEnum):
     """The state of an action on a ticket."""
@@ -21,6 +24,7 @@ class Due(StrEnum):
     WAITING = "waiting"
     BLOCKED = "blocked"
     CLOSED = "closed"
+    LEFT_OUT = "left out"
 
     @property
     def should_run(self) -> bool:
@@ -106,7 +110,8 @@ def unfinished(row: LogRow) -> Due:
     if row.is_due:
         return Due.RETRY
     if row.status is LogStatus.SKIPPED:
-        return Due.CLOSED
+        is_left_out = (row.error_message or "").startswith(LEFT_OUT)
+        return Due.LEFT_OUT if is_left_out else Due.CLOSED
     if row.failure_kind in {FailureKind.PERMANENT, FailureKind.UNCERTAIN}:
         return Due.BLOCKED
     return Due.WAITING

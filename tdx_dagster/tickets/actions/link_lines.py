@@ -6,7 +6,8 @@ so that of an asset which is not linked the newest line is a removal, whatever i
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tdx_dagster.tdx.html import visible_text
@@ -31,6 +32,30 @@ _OTHER_ENGLISH = re.compile(
     r"(?:added|removed|changed|edited|created|deleted|updated|uploaded|assigned|took)\b",
     re.IGNORECASE,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLine:
+    """One line in English.
+
+    Args:
+        entry: The feed entry.
+        name: Name of the asset, case folded.
+        is_added: Whether it was added; else removed.
+    """
+
+    entry: FeedEntry
+    name: str
+    is_added: bool
+
+
+def link_lines(feed: Iterable[FeedEntry]) -> Iterator[LinkLine]:
+    """Give the lines in English about assets, in the order of the feed."""
+    for entry in feed:
+        found = _ON_TICKET.fullmatch(_line(entry))
+        if found:
+            is_added = found["verb"].casefold() == "added"
+            yield LinkLine(entry, found["name"].strip().casefold(), is_added)
 
 
 def last_removal_of_name(feed: Iterable[FeedEntry], names: Collection[str]) -> FeedEntry | None:

@@ -6,6 +6,7 @@ valid name. Does not: what an action is (`action`).
 
 import importlib
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,6 +15,7 @@ from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.comment import Comment
 from tdx_dagster.tickets.actions.nearest import nearest
+from tdx_dagster.tickets.actions.results import ActionResult
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
 from tdx_dagster.tickets.actions.update_ticket import UpdateTicket
 
@@ -50,8 +52,29 @@ def read_actions(entries: Sequence[Mapping[str, Any]], place: str) -> tuple[Acti
                 f"{place}: action {position} has the name {action.label!r} of action "
                 f"{seen[action.label]}; give one of them another 'name'."
             )
+        _check_results(action, actions[: position - 1], f"{place}: action {position}")
         seen[action.label] = position
     return actions
+
+
+def _check_results(action: Action, earlier: Sequence[Action], place: str) -> None:
+    """Check that the results an action uses are those of actions before it."""
+    kinds = {one.label: type(one) for one in earlier}
+    for name, asked in action.results_used().items():
+        if name not in kinds:
+            raise BadAction(
+                f"{place} uses 'results.{name}', and no action before it has that name."
+                f"{nearest(name, kinds)} Before it are: {', '.join(kinds) or 'none'}."
+            )
+        known = kinds[name].result_names
+        if known is None:
+            continue
+        has = [*(one.name for one in fields(ActionResult)), *known]
+        for unknown in sorted(set(asked) - set(has)):
+            raise BadAction(
+                f"{place} uses 'results.{name}.{unknown}', which there is not.{nearest(unknown, has)} "
+                f"There are {', '.join(has)}."
+            )
 
 
 def read_action(entry: Mapping[str, Any], place: str) -> Action:
@@ -96,13 +119,15 @@ def _faults(error: ValidationError, kind: type[Action], place: str) -> list[str]
     for fault in error.errors(include_url=False):
         name = ".".join(str(part) for part in fault["loc"])
         if fault["type"] == "extra_forbidden":
-            fields = list(kind.model_fields)
+            settings = list(kind.model_fields)
             lines.append(
-                f"{place}: unknown setting {name!r}.{nearest(name, fields)} "
-                f"Its settings are {', '.join(sorted(fields))}."
+                f"{place}: unknown setting {name!r}.{nearest(name, settings)} "
+                f"Its settings are {', '.join(sorted(settings))}."
             )
         elif fault["type"] == "missing":
             lines.append(f"{place}: the setting {name!r} is missing.")
+        elif not name:
+            lines.append(f"{place}: {fault['msg'].removeprefix('Value error, ')}.")
         else:
             lines.append(f"{place}: {name} = {fault['input']!r}: {fault['msg']}.")
     return lines

@@ -14,6 +14,7 @@ from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.context import ActionContext
 from tdx_dagster.tickets.actions.due import Due, TicketLog, unfinished, unseen
 from tdx_dagster.tickets.actions.outcome import Performed
+from tdx_dagster.tickets.actions.templates import pieces
 
 # Keys in the detail of a note's effect. `tells` is what earlier releases stored.
 MARKS = "tells"
@@ -38,6 +39,9 @@ class SummaryComment(Action):
         "separator",
     )
 
+    templated: ClassVar[tuple[str, ...]] = ("comment_prefix",)
+    result_names: ClassVar[tuple[str, ...] | None] = ("feed_id", "lines")
+
     comment_prefix: str = "🤖 Automated Actions Summary"
     """The first line."""
     is_private: bool = True
@@ -51,7 +55,7 @@ class SummaryComment(Action):
 
     def posted_texts(self) -> Sequence[str]:
         """See `Action.posted_texts`."""
-        return (self.comment_prefix,)
+        return tuple(pieces(self.comment_prefix))
 
     def is_due(self, log: TicketLog) -> Due:
         """See `Action.is_due`: due where there is something to summarise, or will be once others have run."""
@@ -84,9 +88,10 @@ class SummaryComment(Action):
         has posted. A note that another holder posted meanwhile is taken into account, and the next is due.
         """
         config = self.identified().config_hash
+        prefix = context.render(self.comment_prefix, is_rich=self.is_rich_html)
         repeats = self._repeats_earlier_notes(context)
         while True:
-            results = context.results() if repeats else context.unsummarised()
+            results = context.with_lines() if repeats else context.unsummarised()
             posted = _posted(context, config if repeats else None)
             missing = [it for it in results if _mark(it) not in posted.marks]
             lines = [line for result in missing for line in result.lines if line.strip()]
@@ -96,7 +101,7 @@ class SummaryComment(Action):
             marks = [_mark(result) for result in missing]
             evidence = context.write.post(
                 f"{_prefix(context)}{posted.count + 1}",
-                self.post(lines),
+                self.post(lines, prefix),
                 {MARKS: marks, CONFIG: config},
             )
             if list(evidence.get(MARKS) or ()) == marks:
@@ -124,20 +129,21 @@ class SummaryComment(Action):
             for row in rows
         )
 
-    def post(self, lines: Sequence[str]) -> FeedPost:
-        """Give the note."""
+    def post(self, lines: Sequence[str], prefix: str | None = None) -> FeedPost:
+        """Give the note; the prefix is that of the settings unless it is given filled in."""
         return FeedPost(
-            self.text(lines), is_private=self.is_private, is_rich_html=self.is_rich_html
+            self.text(lines, prefix), is_private=self.is_private, is_rich_html=self.is_rich_html
         )
 
-    def text(self, lines: Sequence[str]) -> str:
-        """Give the words of the note."""
+    def text(self, lines: Sequence[str], prefix: str | None = None) -> str:
+        """Give the words of the note; see `post`."""
+        first = self.comment_prefix if prefix is None else prefix
         numbered = [f"{number}. {line}" for number, line in enumerate(lines, start=1)]
         body = self.separator.join(numbered) if numbered else "No actions were executed."
         newline = "<br />" if self.is_rich_html else "\n"
         if self.is_rich_html:
             body = body.replace("\n", newline)
-        return f"{self.comment_prefix}{newline * 2}{body}"
+        return f"{first}{newline * 2}{body}"
 
 
 @dataclass(frozen=True, slots=True)

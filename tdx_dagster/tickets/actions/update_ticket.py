@@ -4,7 +4,7 @@ Belongs here: the settings and the order of steps. Does not: comparing and writi
 name means in TDX (`choices`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import ClassVar, Literal, Self
 
@@ -27,11 +27,13 @@ from tdx_dagster.tickets.actions.field_changes import (
     say,
     stored_changes,
 )
-from tdx_dagster.tickets.actions.outcome import Performed
+from tdx_dagster.tickets.actions.outcome import GiveUp, Performed
+from tdx_dagster.tickets.actions.templates import is_template
 from tdx_dagster.tickets.actions.ticket_fields import BY_SETTING, Change, attribute_field
 from tdx_dagster.tickets.ticket_view import TdxReads
 
 IdOrName = int | str
+Value = int | float | str
 
 Clearable = Literal[
     "responsible_person", "responsible_group", "impact", "urgency", "source", "location"
@@ -47,6 +49,9 @@ class UpdateTicket(Action):
     """
 
     action_type: ClassVar[str] = "update_ticket"
+
+    templated: ClassVar[tuple[str, ...]] = (*BY_SETTING, "attributes", "tags")
+    result_names: ClassVar[tuple[str, ...] | None] = ("changes", "shown", "left_alone")
 
     responsible_person: str | None = None
     """Who is responsible: UID, mail address, user name or full name."""
@@ -108,7 +113,8 @@ class UpdateTicket(Action):
 
     def check(self, tdx: TdxReads) -> str:
         """See `Action.check`: each value is one that TDX has."""
-        names = [to.name if to else "none" for _, to in self._wanted(tdx, check_ids=True)]
+        wanted = self._wanted(tdx, _fixed, check_ids=True)
+        names = [to.name if to else "none" for _, to in wanted]
         self._check_status(tdx)
         return ", ".join([*names, *self.tags])
 
@@ -117,7 +123,7 @@ class UpdateTicket(Action):
         name = f"update:{self.identity().action_id}"
         evidence, left = self._earlier(context, name), list[str]()
         if evidence is None:
-            found = compare(context, self._wanted(context.ticket.tdx), self.expected)
+            found = compare(context, self._wanted_on(context), self.expected)
             left = found.left
             if found.changes:
                 patch = self._patch(context, name, found.changes)
@@ -156,9 +162,10 @@ class UpdateTicket(Action):
 
     def _tag(self, context: ActionContext) -> list[str]:
         """Add the tags. TDX tells of no ticket which it has, and adding one that is there changes nothing."""
-        if not self.tags:
+        tags = [tag for tag in map(context.render, self.tags) if tag.strip()]
+        ticket_id = context.ticket.id
+        if not tags:
             return []
-        tags, ticket_id = list(self.tags), context.ticket.id
         name, detail = f"tags:{self.identity().action_id}", {"tags": tags}
 
         def write(tdx: TdxWrites) -> Evidence:
@@ -171,22 +178,38 @@ class UpdateTicket(Action):
     def _given(self) -> Iterator[str]:
         return (name for name in BY_SETTING if getattr(self, name) is not None)
 
-    def _wanted(self, tdx: TdxReads, *, check_ids: bool = False) -> list[Wanted]:
-        """Give the fields and the values they are set to.
+    def _wanted_on(self, context: ActionContext) -> list[Wanted]:
+        """Give the fields and the values they are set to on one ticket.
 
         Raises:
-            UnknownValue: TDX has no such value.
+            UnknownValue: TDX has no value that the settings name.
+            GiveUp: It has none that a template gives on this ticket.
         """
+
+        def fill_in(given: Value) -> Value:
+            return _typed(context.render(given)) if isinstance(given, str) else given
+
+        try:
+            return self._wanted(context.ticket.tdx, fill_in)
+        except UnknownValue as error:
+            if any(map(is_template, self.templates())):
+                raise GiveUp(str(error)) from error
+            raise
+
+    def _wanted(
+        self, tdx: TdxReads, fill_in: Callable[[Value], Value], *, check_ids: bool = False
+    ) -> list[Wanted]:
+        """Give the fields and their values; one that is empty once filled in is left out."""
         try:
             wanted: list[Wanted] = [
-                (
-                    BY_SETTING[name],
-                    find_choice(tdx, name, getattr(self, name), check_ids=check_ids),
-                )
+                (BY_SETTING[name], find_choice(tdx, name, value, check_ids=check_ids))
                 for name in self._given()
+                if (value := fill_in(getattr(self, name))) != ""
             ]
             wanted += [(BY_SETTING[name], None) for name in self.clear]
-            for given, value in self.attributes.items():
+            for given, to in self.attributes.items():
+                if (value := fill_in(to)) == "":
+                    continue
                 known = find_attribute(tdx, int(given) if given.isdecimal() else given)
                 wanted.append(
                     (attribute_field(known.id, known.name), attribute_value(known, value))
@@ -196,7 +219,8 @@ class UpdateTicket(Action):
         return wanted
 
     def _check_status(self, tdx: TdxReads) -> None:
-        if self.status is None or self.off_hold_days or self.off_hold_date:
+        has_date = self.off_hold_days or self.off_hold_date
+        if self.status is None or has_date or is_template(str(self.status)):
             return
         status = find_status(tdx, self.status)
         if status.needs_off_hold_date:
@@ -204,3 +228,14 @@ class UpdateTicket(Action):
                 f"The action {self.label!r}: the status {status.name!r} needs a date; give off_hold_days or "
                 "off_hold_date."
             )
+
+
+def _fixed(given: Value) -> Value:
+    """Leave out what is known only on a ticket."""
+    return "" if isinstance(given, str) and is_template(given) else given
+
+
+def _typed(text: str) -> Value:
+    """Take digits for an id."""
+    plain = text.strip()
+    return int(plain) if plain.isdecimal() else plain

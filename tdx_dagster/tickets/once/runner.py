@@ -4,13 +4,11 @@ Belongs here: the life of a claim, and what each error means for the row (comes 
 person). Does not: the steps of a single write (`writer`), deciding which tickets to run (`tickets.plan`).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
 from threading import Event, Thread
-from typing import Any
 
 from tdx_dagster.discovery.remembered import RememberingInventory
 from tdx_dagster.inventory.computers import InventoryUnavailable
@@ -20,7 +18,6 @@ from tdx_dagster.state.records import (
     FailureKind,
     LogStatus,
     StaleClaim,
-    StoredResult,
     StoreUnavailable,
 )
 from tdx_dagster.state.store import ActionStore
@@ -28,9 +25,20 @@ from tdx_dagster.tdx.errors import TdxError, TdxRefused, TdxRetryLater, TdxSetti
 from tdx_dagster.tdx.models import StatusClass
 from tdx_dagster.tickets.actions.action import Action, perform
 from tdx_dagster.tickets.actions.context import ActionContext, RunContext
-from tdx_dagster.tickets.actions.effects import Effect, TdxWrites, Writer
+from tdx_dagster.tickets.actions.due import LEFT_OUT
+from tdx_dagster.tickets.actions.effects import TdxWrites, Writer
 from tdx_dagster.tickets.actions.last_word import Removals
-from tdx_dagster.tickets.actions.outcome import GiveUp, Performed, RetryLater, Uncertain
+from tdx_dagster.tickets.actions.outcome import GiveUp, RetryLater, Uncertain
+from tdx_dagster.tickets.actions.results import Results, Values, stored_results
+from tdx_dagster.tickets.actions.templates import BadTemplate
+from tdx_dagster.tickets.once.outcomes import (
+    Outcome,
+    Result,
+    outcome_of,
+    planned_result,
+    result_of,
+    with_line,
+)
 from tdx_dagster.tickets.once.writer import DryRunWriter, LiveWriter, TicketIsClosed, Times
 from tdx_dagster.tickets.takeover import may_have_been_worked_on
 from tdx_dagster.tickets.ticket_view import TicketView
@@ -43,39 +51,15 @@ CLOSED_PAUSE_SECONDS = 3600.0
 LONGEST_CLOSED_PAUSE_SECONDS = 24 * 3600.0
 LONGEST_PAUSE_SECONDS = 24 * 3600.0
 
+# A condition that is not met is evaluated again after five minutes, then less and less often.
+CONDITION_PAUSE_SECONDS = 300.0
+LONGEST_CONDITION_PAUSE_SECONDS = 4 * 3600.0
+
+OUR_ERRORS = (TdxError, RetryLater, GiveUp, Uncertain, InventoryUnavailable, BadTemplate)
+
 # An action that takes longer than this on one ticket hangs, and its lease is not renewed any more.
 LONGEST_ACTION_SECONDS = 3600.0
 RENEWALS_PER_LEASE = 3
-
-
-class Result(StrEnum):
-    """How an action went on a ticket in this run."""
-
-    COMPLETED = "completed"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-    WOULD_RUN = "would run"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How an action went on a ticket.
-
-    Args:
-        stops_ticket: Later actions of this ticket are not run in this run.
-        planned: What a dry run would have written.
-    """
-
-    ticket_id: int
-    action_name: str
-    action_id: str
-    result: Result
-    message: str
-    kind: FailureKind | None = None
-    summary_lines: Sequence[str] = ()
-    evidence: Mapping[str, Any] = field(default_factory=dict)
-    stops_ticket: bool = False
-    planned: Sequence[Effect] = ()
 
 
 @dataclass(frozen=True)
@@ -120,6 +104,8 @@ class ActionRunner:
             closed = ""  # shows again, and is recorded, once the action is claimed
         if closed and not self._has_open_effect(action, ticket):
             return self._skip(action, ticket, closed)
+        if left_out := self._left_out(action, ticket):
+            return self._leave_out(action, ticket, left_out)
         claim = self.store.claim(
             ticket.id,
             action.identity(),
@@ -135,24 +121,25 @@ class ActionRunner:
         except StaleClaim as error:
             return outcome_of(action, ticket, Result.SKIPPED, str(error), stops_ticket=True)
 
-    def dry_run(
-        self, action: Action, ticket: TicketView, earlier: Sequence[StoredResult]
-    ) -> Outcome:
+    def dry_run(self, action: Action, ticket: TicketView, earlier: Sequence[Outcome]) -> Outcome:
         """Say what the action would write, writing nothing anywhere (case D18).
 
         Args:
             action: The action.
             ticket: The ticket.
-            earlier: Results of earlier actions of this dry run, for a summary.
+            earlier: What earlier actions of this dry run would do.
         """
         writer = self._dry_writer(action, ticket)
         try:
             if closed := self._closed(ticket):
                 return outcome_of(action, ticket, Result.SKIPPED, closed, stops_ticket=True)
-            performed = perform(action, self._context(ticket, writer, earlier))
+            context = self._context(ticket, writer, earlier)
+            if action.when and not context.holds(action.when):
+                return outcome_of(action, ticket, Result.SKIPPED, f"{LEFT_OUT}{action.when}")
+            performed = with_line(action, context, perform(action, context))
         except TdxSettingError:
             raise
-        except (TdxError, RetryLater, GiveUp, Uncertain, InventoryUnavailable) as error:
+        except OUR_ERRORS as error:
             return outcome_of(
                 action,
                 ticket,
@@ -161,34 +148,39 @@ class ActionRunner:
                 stops_ticket=not action.continue_on_failure,
             )
         done = outcome_of(action, ticket, Result.WOULD_RUN, performed.message, performed)
-        return replace(done, planned=tuple(writer.planned))
+        return replace(done, planned=tuple(writer.planned), values=context.values.written)
 
     def run_context(self) -> RunContext:
         """Give what actions prepare a run with."""
         return RunContext(self.inventory, self.warn)
 
     def _context(
-        self, ticket: TicketView, writer: Writer, earlier: Sequence[StoredResult] = ()
+        self, ticket: TicketView, writer: Writer, earlier: Sequence[Outcome] = ()
     ) -> ActionContext:
+        planned = [planned_result(one) for one in earlier if one.summary_lines]
+        results = Results(
+            lambda: [
+                *stored_results(self.store.get_ticket_actions(ticket.id), self.pipeline),
+                *(result_of(one) for one in earlier if one.result is Result.WOULD_RUN),
+            ]
+        )
         return ActionContext(
             ticket=ticket,
             write=writer,
             inventory=self.inventory,
             pipeline=self.pipeline,
-            results=lambda: [*self.store.results(ticket.id, self.pipeline), *earlier],
+            with_lines=lambda: [*self.store.results(ticket.id, self.pipeline), *planned],
             rows=lambda: self.store.get_ticket_actions(ticket.id),
+            results=results,
+            values=Values(results),
             posted_texts=self.posted_texts,
             warn=self.warn,
         )
 
     def _dry_writer(self, action: Action, ticket: TicketView) -> DryRunWriter:
         known = lambda: self.store.effects(ticket.id)  # noqa: E731  the writer asks when it needs to
-        removals = self._removals(ticket)
-        action_id = action.identity().action_id
+        removals, action_id = Removals(ticket, known), action.identity().action_id
         return DryRunWriter(self.tdx, ticket.id, action_id, known, removals=removals)
-
-    def _removals(self, ticket: TicketView) -> Removals:
-        return Removals(ticket, lambda: self.store.effects(ticket.id))
 
     def _closed(self, ticket: TicketView) -> str:
         """Say that the ticket is closed; empty where it is not, or is acted on all the same."""
@@ -216,6 +208,35 @@ class ActionRunner:
         )
         return outcome_of(action, ticket, Result.SKIPPED, closed, stops_ticket=True)
 
+    def _left_out(self, action: Action, ticket: TicketView) -> str:
+        """Say that the action's condition is not met; empty where it is, or where an effect has to be settled.
+
+        What prevents an answer shows again, and is recorded, once the action is claimed.
+        """
+        if not action.when or self._has_open_effect(action, ticket):
+            return ""
+        try:
+            context = self._context(ticket, self._dry_writer(action, ticket))
+            return "" if context.holds(action.when) else f"{LEFT_OUT}{action.when}"
+        except TdxSettingError:
+            raise
+        except (TdxError, BadTemplate):
+            return ""
+
+    def _leave_out(self, action: Action, ticket: TicketView, why: str) -> Outcome:
+        is_stored = self.store.skip(
+            ticket.id,
+            action.identity(),
+            pipeline=self.pipeline,
+            run_id=self.run_id,
+            message=why,
+            first_pause_seconds=CONDITION_PAUSE_SECONDS,
+            longest_pause_seconds=LONGEST_CONDITION_PAUSE_SECONDS,
+        )
+        if not is_stored:
+            return self._not_claimed(action, ticket)
+        return outcome_of(action, ticket, Result.SKIPPED, why)
+
     def _not_claimed(self, action: Action, ticket: TicketView) -> Outcome:
         """Say why; what has not ended stops the later actions, which may rest on it."""
         action_id = action.identity().action_id
@@ -236,14 +257,9 @@ class ActionRunner:
         if claim.attempt > self.times.max_attempts:
             return self._fail(action, ticket, claim, _NeverEnded(claim.attempt - 1))
         writer = LiveWriter(
-            self.tdx,
-            ticket.id,
-            claim.identity.action_id,
-            self.store,
-            claim,
-            self.times,
-            removals=self._removals(ticket),
+            self.tdx, ticket.id, claim.identity.action_id, self.store, claim, self.times
         )
+        writer.removals = Removals(ticket, writer.effects)
         try:
             writer.closed = self._closed(ticket)
             writer.looks_first = may_have_been_worked_on(
@@ -251,8 +267,13 @@ class ActionRunner:
                 ticket.ticket.created_at,
                 self.taken_over_at,
             )
+            context = self._context(ticket, writer)
+            # What prevented an answer before the claim is raised here.
+            is_asked = action.when and not self._has_open_effect(action, ticket)
+            if is_asked and not context.holds(action.when):
+                return self._end_left_out(action, ticket, claim)
             with self._renewed(claim):
-                performed = perform(action, self._context(ticket, writer))
+                performed = with_line(action, context, perform(action, context))
             self._check_settled(action, ticket)
         except (StaleClaim, StoreUnavailable):
             raise
@@ -271,6 +292,7 @@ class ActionRunner:
                 "details": dict(performed.evidence),
                 "config": action.hashed_settings(),
                 "message": performed.message,
+                **({"values": context.values.written} if context.values.written else {}),
             },
             summarised=performed.summarised,
         )
@@ -311,6 +333,13 @@ class ActionRunner:
         finally:
             ended.set()
             keeper.join()
+
+    def _end_left_out(self, action: Action, ticket: TicketView, claim: Claim) -> Outcome:
+        why = f"{LEFT_OUT}{action.when}"
+        self.store.finish(
+            claim, LogStatus.SKIPPED, message=why, retry_in_seconds=CONDITION_PAUSE_SECONDS
+        )
+        return outcome_of(action, ticket, Result.SKIPPED, why)
 
     def _end_closed(self, action: Action, ticket: TicketView, claim: Claim, why: str) -> Outcome:
         self.store.finish(
@@ -364,28 +393,6 @@ class _NeverEnded(Exception):
         )
 
 
-def outcome_of(
-    action: Action,
-    ticket: TicketView,
-    result: Result,
-    message: str,
-    performed: Performed | None = None,
-    *,
-    stops_ticket: bool = False,
-) -> Outcome:
-    """Give the outcome of an action on a ticket."""
-    return Outcome(
-        ticket_id=ticket.id,
-        action_name=action.label,
-        action_id=action.identity().action_id,
-        result=result,
-        message=message,
-        summary_lines=performed.summary_lines if performed else (),
-        evidence=performed.evidence if performed else {},
-        stops_ticket=stops_ticket,
-    )
-
-
 def _explain(error: BaseException) -> str:
-    ours = (TdxError, RetryLater, GiveUp, Uncertain, InventoryUnavailable, _NeverEnded)
+    ours = (*OUR_ERRORS, _NeverEnded)
     return str(error) if isinstance(error, ours) else f"{type(error).__name__}: {error}"

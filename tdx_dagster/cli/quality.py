@@ -1,0 +1,56 @@
+"""`quality`: shows how often discovery is right, by what people did afterwards. Nothing is asked of TDX."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from tdx_dagster.cli.output import out, print_json
+from tdx_dagster.cli.runtime import prepare
+from tdx_dagster.postgres.database import engine
+from tdx_dagster.quality.rates import Rates
+from tdx_dagster.quality.report import HEADINGS, SILENCE, QualityReport, cells
+from tdx_dagster.quality.store import QualityStore
+
+LISTED = 20
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def quality(*, as_json: bool) -> None:
+    """Show how often discovery is right, by kind of evidence."""
+    store = QualityStore(engine(prepare().database))
+    shown = QualityReport.read(store, datetime.now(UTC))
+    if as_json:
+        print_json(shown.as_json())
+    else:
+        _show(shown)
+
+
+def _show(shown: QualityReport) -> None:
+    if not (shown.verdicts or shown.answers):
+        out.print(
+            "Nothing was judged yet: switch on the schedule quality_discovery_schedule, or materialise "
+            "quality/discovery after office hours.",
+            highlight=False,
+        )
+        return
+    out.print(_table("Last quarter", shown.quarter), _table("All times", shown.always))
+    if shown.answers:
+        out.print(_table("Judged by people who were asked", shown.sampled))
+    for one in shown.faults[:LISTED]:
+        out.print(
+            f"ticket {one.ticket_id}: {one.name or one.asset_id} {one.outcome} ({one.evidence})",
+            highlight=False,
+            markup=False,
+        )
+    out.print(f"{shown.judged} tickets judged, {shown.waiting} waiting. {SILENCE}", highlight=False)
+
+
+def _table(title: str, rates: Sequence[Rates]) -> Table:
+    table = Table(*HEADINGS, title=title, box=SIMPLE_HEAD)
+    for one in rates:
+        table.add_row(*cells(one))
+    return table
