@@ -27,6 +27,7 @@ GRANT INSERT ON meta.action_attempt TO tdx_runner;
 GRANT INSERT, UPDATE, DELETE ON meta.unfinished_ticket TO tdx_runner;
 GRANT INSERT, UPDATE, DELETE ON meta.discovery_ticket, meta.discovery_verdict, meta.discovery_sweep,
     meta.discovery_sample TO tdx_runner;
+GRANT INSERT, UPDATE, DELETE, TRUNCATE ON meta.backtest_ticket, meta.backtest_search TO tdx_runner;
 GRANT INSERT ON meta.tdx_environment TO tdx_runner, tdx_loader;
 GRANT INSERT, UPDATE ON meta.ingestion_runs, bronze.raw_entities TO tdx_loader;
 GRANT INSERT, UPDATE, DELETE ON silver.tdx_computers TO tdx_loader;

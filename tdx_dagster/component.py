@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import dagster as dg
 from dagster.components.core.component_tree import ComponentTree
@@ -32,7 +32,7 @@ from tdx_dagster.resources import DEFAULT_RESOURCES
 from tdx_dagster.settings import SettingsError, load_inventory_settings, load_sensor_settings
 from tdx_dagster.tickets.actions.registry import BadAction, read_actions
 from tdx_dagster.tickets.job import build_rehearsal_job, build_ticket_asset, build_ticket_job
-from tdx_dagster.tickets.pipeline import Pipeline
+from tdx_dagster.tickets.pipeline import Mode, Pipeline
 from tdx_dagster.tickets.sensor import build_sensor
 
 DEFS_MODULE: ModuleType = tdx_dagster.defs
@@ -74,6 +74,9 @@ class TicketPipeline(dg.Component, dg.Model, dg.Resolvable):
     """One TDX report with its actions; the folder's name is the pipeline's."""
 
     report_id: int | None = Field(None, ge=1, description="The report; left out: DAEMON_REPORT_ID.")
+    mode: Literal["observe", "act"] = Field(
+        "act", description="observe: every run is a dry run that shows what it would write."
+    )
     ticket_column: str | None = Field(None, description="The ticket column; left out: found.")
     interval_seconds: int = Field(300, ge=SHORTEST_INTERVAL, description="Between two looks.")
     tickets_per_run: int = Field(30, ge=1, le=500, description="At most so many in one run.")
@@ -115,6 +118,7 @@ class TicketPipeline(dg.Component, dg.Model, dg.Resolvable):
             tickets_per_run=self.tickets_per_run,
             act_on_closed=self.act_on_closed,
             taken_over_at=self.taken_over_at,
+            mode=Mode(self.mode),
         )
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
@@ -153,15 +157,15 @@ def pipeline_definitions(pipeline: Pipeline) -> dg.Definitions:
     """Make asset, jobs and sensor of a pipeline."""
     computers = InventoryKeys.of(load_inventory_settings()).computers
     asset = build_ticket_asset(pipeline, computers)
-    job = build_ticket_job(pipeline, asset)
+    job, rehearsal = build_ticket_job(pipeline, asset), build_rehearsal_job(pipeline, asset)
     given = load_sensor_settings()
     is_on = given.tdx_sensors == "on"
     status = dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED
     seconds = given.tdx_poll_seconds or pipeline.interval_seconds
     return dg.Definitions(
         assets=[asset],
-        jobs=[job, build_rehearsal_job(pipeline, asset)],
-        sensors=[build_sensor(pipeline, job, status, seconds)],
+        jobs=[job, rehearsal],
+        sensors=[build_sensor(pipeline, rehearsal if pipeline.observes else job, status, seconds)],
     )
 
 

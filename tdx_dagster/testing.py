@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
 from sqlalchemy import Engine
 
 from tdx_dagster.discovery.remembered import RememberingInventory
@@ -33,6 +34,7 @@ from tdx_dagster.tdx.call import CallLimits
 from tdx_dagster.tdx.client import Connection, Tdx
 from tdx_dagster.tdx.sign_in import Credentials
 from tdx_dagster.tickets.actions.action import Action
+from tdx_dagster.tickets.actions.registry import read_actions
 from tdx_dagster.tickets.batch import Batch, finish_batch, load_batch, run_action
 from tdx_dagster.tickets.once.outcomes import Outcome, Result
 from tdx_dagster.tickets.once.writer import Times
@@ -45,6 +47,7 @@ __all__ = [
     "Outcome",
     "Result",
     "Simulator",
+    "actions_of",
     "blank_state",
     "client",
     "inventory_of",
@@ -84,6 +87,16 @@ def client(simulator: Simulator, **limits: Any) -> Tdx:  # noqa: ANN401  fields 
         ),
         patience=CallLimits(**{"max_wait_seconds": 2.0, "answer_seconds": 5.0, **limits}),
     )
+
+
+def actions_of(file: Path) -> tuple[Action, ...]:
+    """Read the actions of a `defs.yaml`, to put them on a desk.
+
+    Raises:
+        BadAction: One cannot be read.
+    """
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return read_actions(content["attributes"]["actions"], str(file))
 
 
 @dataclass

@@ -5,6 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from click.testing import CliRunner
+
+from tdx_dagster.cli.new import new
+
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"```python\n# (\w+\.py)(?:, continued)?\n(.*?)```", re.DOTALL)
 LOANER = """
@@ -26,7 +31,10 @@ def test_the_loaner_is_linked_once_although_the_answer_was_lost(tmp_path):
 """
 
 
-def test_the_action_and_its_test_run_as_they_stand_in_the_documentation(tmp_path: Path) -> None:
+def test_the_action_and_its_test_run_as_they_stand_in_the_documentation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So do those that `tdx-dagster new action` writes."""
     text = (ROOT / "docs" / "writing-an-action.md").read_text(encoding="utf-8")
     files: dict[str, str] = {"test_loaner.py": LOANER}
     for name, code in BLOCK.findall(text):
@@ -34,6 +42,8 @@ def test_the_action_and_its_test_run_as_they_stand_in_the_documentation(tmp_path
     assert sorted(files) == ["desk_actions.py", "test_desk_actions.py", "test_loaner.py"]
     for name, code in files.items():
         (tmp_path / name).write_text(code)
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(new, ["action", "seen"]).exit_code == 0
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
         cwd=tmp_path,
@@ -42,7 +52,7 @@ def test_the_action_and_its_test_run_as_they_stand_in_the_documentation(tmp_path
         check=False,
     )
     assert done.returncode == 0, done.stdout
-    assert "2 passed" in done.stdout
+    assert "3 passed" in done.stdout
 
 
 def test_documentation_names_the_public_modules_alone() -> None:

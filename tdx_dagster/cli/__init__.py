@@ -32,6 +32,8 @@ class CommandsByName(click.Group):
         "worker": ("worker", "Take runs from Celery on this machine, until stopped."),
         "plan": ("plan", "Say what a pass would do; nothing is written."),
         "explain": ("explain", "Show what discovery sees in a ticket or a text, and why."),
+        "actions": ("actions", "List the action types, or the settings of one."),
+        "new": ("new", "Write an action or a pipeline that works, with its test."),
         "takeover": ("takeover", "Show the older daemon's log, and write the pipeline for it."),
         "baseline": ("baseline", "Record all tickets now in a report as done."),
         "stats": ("log", "Count what was done, by action and outcome."),
@@ -39,6 +41,7 @@ class CommandsByName(click.Group):
         "undo": ("undo", "Take back what actions did, as far as it is as they left it."),
         "again": ("undo", "Let actions that were taken back run again."),
         "quality": ("quality", "Show how often discovery is right, by what people did."),
+        "backtest": ("backtest", "Try a configuration on closed tickets; nothing is written."),
         "failed": ("log", "List failed actions; --clear lets them run again."),
     }
 

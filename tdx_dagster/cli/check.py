@@ -6,15 +6,17 @@ from datetime import timedelta
 from enum import StrEnum
 
 import click
+import yaml
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
 from tdx_dagster.cli.asset_forms import check_form
-from tdx_dagster.cli.errors import exit_code_and_text
+from tdx_dagster.cli.errors import exit_code_and_text, wrong_database_setting
 from tdx_dagster.cli.output import out, print_json
 from tdx_dagster.cli.runtime import dagster_home, prepare
 from tdx_dagster.component import DefsFolder, defs_module, load_defs_folder
+from tdx_dagster.environment_first import EnvironmentFirst
 from tdx_dagster.inventory.checks import InventoryNames, check_current
 from tdx_dagster.inventory.freshness import Freshness, inventory_age
 from tdx_dagster.inventory.ownership import check_ownership
@@ -42,6 +44,8 @@ from tdx_dagster.tickets.report import read_tickets
 
 # One may be gone since the report was made; several of them show that the application is wrong.
 TICKETS_TRIED = 3
+# Clocks of machines that are kept in time differ by less.
+CLOCK_TOLERANCE_SECONDS = 120
 
 
 class Verdict(StrEnum):
@@ -107,7 +111,7 @@ def run_checks() -> Iterator[Finding]:
     if Verdict.WRONG not in {settings.verdict, schema.verdict}:
         environment = _finding("TDX environment", _environment)
         yield environment
-    yield _finding("dagster.yaml", lambda: str(dagster_home()))
+    yield _finding("dagster.yaml", _instance_file)
     folder = load_defs_folder()
     yield _finding("pipelines", lambda: _pipelines(folder))
     if schema.verdict is Verdict.OK:
@@ -118,15 +122,33 @@ def run_checks() -> Iterator[Finding]:
         return
     tdx = TdxProvider(DatabaseProvider()).non_waiting_client()
     yield _finding("sign-in", lambda: f"as {tdx.account().full_name or 'a service account'}")
+    clock = check_clock(tdx.clock_offset)
+    if clock is not None:
+        yield clock
     yield _finding("TDX_TICKET_APP_ID", lambda: f"{len(tdx.ticket_statuses())} ticket statuses")
     yield _finding("TDX_ASSET_APP_ID", lambda: f"{len(tdx.asset_statuses())} asset statuses")
     yield _finding("an asset", lambda: _asset(tdx))
     for pipeline in folder.pipelines.values():
         yield _finding(f"report of {pipeline.name}", lambda it=pipeline: _report(tdx, it))  # type: ignore[misc]
-        yield _finding(f"a ticket of {pipeline.name}", lambda it=pipeline: _ticket(tdx, it))  # type: ignore[misc]
+        yield check_ticket(tdx, pipeline)
         yield check_statuses(tdx, pipeline)
         yield check_forms(tdx, pipeline)
         yield check_values(tdx, pipeline)
+
+
+def check_clock(offset: float | None) -> Finding | None:
+    """Compare this machine's clock with that of TDX; None where they agree.
+
+    Args:
+        offset: Seconds by which TDX's is ahead.
+    """
+    if offset is None or abs(offset) <= CLOCK_TOLERANCE_SECONDS:
+        return None
+    text = (
+        f"This machine's clock is {abs(offset) / 60:.0f} minutes {'behind' if offset > 0 else 'ahead of'} "
+        "TDX's: ages of the inventory, of tickets and of tokens are wrong by as much. Set it by NTP."
+    )
+    return Finding("clock", Verdict.WARNING, text)
 
 
 def check_statuses(tdx: Tdx, pipeline: Pipeline) -> Finding:
@@ -146,6 +168,11 @@ def check_statuses(tdx: Tdx, pipeline: Pipeline) -> Finding:
         return "; ".join(counted) or "not used"
 
     return _finding(f"active statuses of {pipeline.name}", find)
+
+
+def check_ticket(tdx: Tdx, pipeline: Pipeline) -> Finding:
+    """Check that the first tickets of a report can be read in the ticket application."""
+    return _finding(f"a ticket of {pipeline.name}", lambda: _ticket(tdx, pipeline))
 
 
 def check_forms(tdx: Tdx, pipeline: Pipeline) -> Finding:
@@ -178,13 +205,12 @@ def _finding(about: str, find: Callable[[], str]) -> Finding:
         return Finding(about, Verdict.OK, find())
     except _Warning as warning:
         return Finding(about, Verdict.WARNING, str(warning))
-    except TdxRetryLater as error:
-        return Finding(about, Verdict.WRONG, f"{error} Try again later.")
     except Exception as error:
         known = exit_code_and_text(error)
         if known is None:
             raise
-        return Finding(about, Verdict.WRONG, known[1])
+        comes_back = isinstance(error, TdxRetryLater) and not wrong_database_setting(error)
+        return Finding(about, Verdict.WRONG, known[1] + (" Try again later." if comes_back else ""))
 
 
 def _settings() -> str:
@@ -192,6 +218,23 @@ def _settings() -> str:
     connection = load_settings().connection()
     address = normalise_base_url(connection.base_url, allow_http=connection.allow_http)
     return f"complete, for the {'sandbox' if is_sandbox(address) else 'production system'} at {address}"
+
+
+def _instance_file() -> str:
+    """Warn of a dagster.yaml of somebody's own whose processes would put `.env` before the environment."""
+    home = dagster_home()
+    file = home / "dagster.yaml"
+    try:
+        found = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"DAGSTER_HOME leads to {file}, which is no YAML: {error}") from None
+    if EnvironmentFirst.__name__ not in str(found.get("secrets")):
+        raise _Warning(
+            f"{file} lacks the block `secrets:` of the dagster.yaml that comes with this package "
+            f"({EnvironmentFirst.__module__}.{EnvironmentFirst.__name__}): without it Dagster's processes take "
+            "a setting from .env where the environment has another."
+        )
+    return str(home)
 
 
 def _schema() -> str:
@@ -205,7 +248,11 @@ def _pipelines(folder: DefsFolder) -> str:
         raise SettingsError(
             f"There is none: write {' or '.join(defs_module().__path__)}/<name>/defs.yaml, as README shows."
         )
-    return ", ".join(folder.pipelines) or "none that can be read"
+    named = (
+        f"{name} (observe mode: writes nothing)" if one.observes else name
+        for name, one in folder.pipelines.items()
+    )
+    return ", ".join(named) or "none that can be read"
 
 
 def _inventory() -> str:
@@ -257,14 +304,19 @@ def _ticket(tdx: Tdx, pipeline: Pipeline) -> str:
     """Read a ticket of the report, since only that shows that the application is the tickets' own."""
     report = tdx.report(load_settings().report_id(pipeline.report_id))
     ticket_ids = read_tickets(report, pipeline.ticket_column).ticket_ids[:TICKETS_TRIED]
-    refusals = []
+    read, refusals = [], []
     for ticket_id in ticket_ids:
         try:
-            return f"ticket {tdx.ticket(ticket_id).id} can be read"
+            read.append(tdx.ticket(ticket_id).id)
         except TdxRefused as error:
             refusals.append(str(error))
+    if read and refusals:
+        raise _Warning(
+            f"{len(refusals)} of the report's first {len(ticket_ids)} tickets cannot be read, so nothing is "
+            f"done on them: they are deleted, or in another application. {refusals[0]}"
+        )
     if not refusals:
-        return "the report is empty"
+        return f"ticket {read[0]} can be read" if read else "the report is empty"
     tdx.check_ticket_app()
     raise TdxSettingError(
         f"TDX_TICKET_APP_ID (or TDX_APP_ID): none of the report's first tickets can be read. {refusals[0]}"

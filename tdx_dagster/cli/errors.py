@@ -7,7 +7,7 @@ from tdx_dagster.component_errors import causes
 from tdx_dagster.environment import read_dotenv
 from tdx_dagster.inventory.computers import InventoryUnavailable
 from tdx_dagster.inventory.ownership import ForeignBronze
-from tdx_dagster.postgres.errors import DatabaseError, DatabaseUnavailable
+from tdx_dagster.postgres.errors import DatabaseError, DatabaseSettingError, DatabaseUnavailable
 from tdx_dagster.settings import SettingsError
 from tdx_dagster.state.records import StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError, TdxSettingError
@@ -39,17 +39,23 @@ def exit_code_and_text(error: Exception) -> tuple[int, str] | None:
     for cause in causes(error):
         for kind, code in _CODES:
             if isinstance(cause, kind):
-                return code, _said(cause)
+                return (SETTINGS if wrong_database_setting(cause) else code), _said(cause)
     text = _file_fault(error)
     return (SETTINGS, text) if text else None
 
 
+def wrong_database_setting(error: BaseException) -> bool:
+    """Tell whether a setting of the database caused an error, which the store and the limiter wrap."""
+    return any(isinstance(cause, DatabaseSettingError) for cause in causes(error))
+
+
 def _said(error: BaseException) -> str:
-    """Give the sentence of an error, with the setting where a database of somebody's does not answer."""
+    """Give the sentence of an error, with the setting where a database of somebody's is at fault."""
     text = str(error)
-    is_away = isinstance(error, DatabaseUnavailable) and "DATABASE_URL" not in text
     is_ours = not (os.environ.get("DATABASE_URL") or read_dotenv().get("DATABASE_URL"))
-    return f"DATABASE_URL: {text}" if is_away and not is_ours else text
+    is_database = isinstance(error, DatabaseUnavailable) or wrong_database_setting(error)
+    needs_name = is_database and not is_ours and "DATABASE_URL" not in text
+    return f"DATABASE_URL: {text}" if needs_name else text
 
 
 def _file_fault(error: Exception) -> str | None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tdx_dagster.cli.output import err, out, print_json
-from tdx_dagster.cli.runtime import QUIET, dagster_instance, failure_text, prepare
+from tdx_dagster.cli.runtime import QUIET, dagster_instance, failed_run, prepare
 from tdx_dagster.component import load_defs_folder
 from tdx_dagster.definitions import build_defs
 from tdx_dagster.inventory.columns import InventoryKeys
@@ -64,7 +64,7 @@ def load_inventory(instance: "dg.DagsterInstance", mode: Mode = Mode.FULL) -> di
         Rows by what they are.
 
     Raises:
-        LoadFailed: With the sentence of what went wrong.
+        ClickException: With the sentence of what went wrong.
     """
     settings = load_inventory_settings()
     keys = InventoryKeys.of(settings)
@@ -80,7 +80,7 @@ def load_inventory(instance: "dg.DagsterInstance", mode: Mode = Mode.FULL) -> di
         raise_on_error=False,
     )
     if not result.success:
-        raise click.ClickException(failure_text(result))
+        raise failed_run(result)
     return {" ".join(key.path): rows for key in wanted if (rows := _rows(result, key)) is not None}
 
 

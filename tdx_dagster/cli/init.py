@@ -40,8 +40,9 @@ from tdx_dagster.tdx.models import Application, ReportInfo
 from tdx_dagster.tdx.organisation import Organisation
 from tdx_dagster.tdx.sign_in import Credentials
 from tdx_dagster.tickets.actions.registry import action_types
+from tdx_dagster.tickets.pipeline import Mode
 
-FIRST_MODE: dict[str, str] = {}
+FIRST_MODE = {"mode": Mode.OBSERVE.value}
 """Attributes by which a new pipeline begins without writing to TDX."""
 
 ADD_ASSET = "add_asset"
@@ -380,6 +381,7 @@ def _check(project: Project | None, *, is_complete: bool) -> int:
         return 2
     out.print(
         "Ready. Next: `tdx-dagster ingest` loads the computers, `tdx-dagster plan` says what a pass would do. "
+        "The pipeline observes and writes nothing until its defs.yaml says `mode: act`. "
         "Whether the account may comment was not tried: nothing was written to TDX.",
         highlight=False,
     )

@@ -34,6 +34,10 @@ DUE_WORDS = {
     Due.BLOCKED: "blocked",
     Due.LEFT_OUT: "left out",
 }
+OBSERVES = (
+    "The pipeline is in observe mode: its runs are dry runs and write nothing. `mode: act` in its defs.yaml "
+    "lets it act."
+)
 LEGEND = (
     "[dim]again: settings changed under the same version, or results that no summary holds. retry: failed "
     "before, due now.\nwaiting: failed or closed, not due yet, or in a run. blocked: until a person runs "
@@ -144,6 +148,7 @@ def plan_pass(request: PassRequest) -> PlannedPass:
 def _as_json(planned: PlannedPass) -> dict[str, Any]:
     return {
         "pipeline": planned.pipeline.name,
+        "mode": planned.pipeline.mode.value,
         "report_id": planned.report_id,
         "tickets": {
             "in_report": len(planned.report.ticket_ids),
@@ -162,4 +167,6 @@ def _show(planned: PlannedPass) -> None:
     out.print(table)
     pending, tickets = len(planned.plan.pending), len(planned.report.ticket_ids)
     out.print(f"{pending} of {tickets} tickets would be acted on.", highlight=False)
+    if planned.pipeline.observes:
+        out.print(OBSERVES, highlight=False)
     out.print(LEGEND, highlight=False)

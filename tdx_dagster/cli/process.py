@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from tdx_dagster.cli.output import err, out, print_json
-from tdx_dagster.cli.plan import PassRequest, PlannedPass, choose_pipeline, plan_pass
+from tdx_dagster.cli.plan import OBSERVES, PassRequest, PlannedPass, choose_pipeline, plan_pass
 from tdx_dagster.cli.runtime import QUIET, dagster_instance, failure_text, person_name, prepare
 from tdx_dagster.definitions import build_defs
 from tdx_dagster.postgres.database import engine
@@ -80,6 +80,7 @@ class PassResult:
         """Give the object that `process --json` prints."""
         return {
             "pipeline": self.planned.pipeline.name,
+            "mode": self.planned.pipeline.mode.value,
             "report_id": self.planned.report_id,
             "dry_run": self.dry_run,
             "tickets": {
@@ -217,7 +218,8 @@ def run_pass(
     if request.override:
         _override(request)
     planned = plan_pass(request)
-    made = PassResult(planned, planned.plan.pending[: request.limit], request.dry_run)
+    dry_run = request.dry_run or planned.pipeline.observes
+    made = PassResult(planned, planned.plan.pending[: request.limit], dry_run)
     last_action = planned.pipeline.actions[-1].label
     done: set[int] = set()
 
@@ -331,6 +333,8 @@ def _sums(made: PassResult) -> str:
     sums = made.as_json()["tickets"]
     rejected = f", {sums['rejected']} rows rejected" if sums["rejected"] else ""
     dry = " Nothing was written: this was a dry run." if made.dry_run else ""
+    if made.planned.pipeline.observes:
+        dry = f" Nothing was written. {OBSERVES}"
     return (
         f"{sums['in_report']} tickets in the report, {sums['pending']} due: "
         f"[green]{sums['completed']} done[/], [red]{sums['failed']} failed[/], "

@@ -1,7 +1,8 @@
-"""`quality`: shows how often discovery is right, by what people did afterwards. Nothing is asked of TDX."""
+"""`quality`: shows how often discovery is right, by what people did afterwards. Showing asks TDX nothing."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -9,6 +10,7 @@ from rich.table import Table
 
 from tdx_dagster.cli.output import out, print_json
 from tdx_dagster.cli.runtime import prepare
+from tdx_dagster.cli.sample import ask_sample, export_faults
 from tdx_dagster.postgres.database import engine
 from tdx_dagster.quality.rates import Rates
 from tdx_dagster.quality.report import HEADINGS, SILENCE, QualityReport, cells
@@ -19,8 +21,22 @@ LISTED = 20
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def quality(*, as_json: bool) -> None:
+@click.option(
+    "--export",
+    "export_file",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write the removed and missed as cases, personal data replaced.",
+)
+@click.option("--sample", type=click.IntRange(1), help="Judge so many by hand, drawn at random.")
+def quality(*, as_json: bool, export_file: Path | None, sample: int | None) -> None:
     """Show how often discovery is right, by kind of evidence."""
+    if sum((as_json, export_file is not None, sample is not None)) > 1:
+        raise click.UsageError("Give one of --json, --export and --sample.")
+    if export_file is not None:
+        export_faults(export_file)
+        return
+    if sample is not None:
+        ask_sample(sample)
     store = QualityStore(engine(prepare().database))
     shown = QualityReport.read(store, datetime.now(UTC))
     if as_json:

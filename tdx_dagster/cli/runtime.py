@@ -7,16 +7,18 @@ Belongs here: resolving the environment once and exporting it, so that child pro
 import getpass
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 from sqlalchemy import make_url
 
 from tdx_dagster.environment import remember_environment
 from tdx_dagster.inventory.schema import place_table
 from tdx_dagster.postgres.database import engine, ensure_database, libpq_url
-from tdx_dagster.postgres.errors import DatabaseError, MissingRight
+from tdx_dagster.postgres.errors import DatabaseError, DatabaseSettingError, MissingRight
 from tdx_dagster.postgres.migrations import migrate, pending
 from tdx_dagster.postgres.rights import require_home
 from tdx_dagster.settings import (
@@ -27,12 +29,27 @@ from tdx_dagster.settings import (
     require_settings,
 )
 from tdx_dagster.state.tdx_environment import refuse_other_environment
+from tdx_dagster.tdx.errors import TdxSettingError
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, ExecuteInProcessResult
 
 # Runs in this process report through our own output; Dagster's lines would bury it.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+# Names, since a run hands on its errors as text.
+_SETTING_FAULTS = {
+    kind.__name__
+    for base in (SettingsError, DatabaseSettingError, TdxSettingError)
+    for kind in (base, *base.__subclasses__())
+}
+
+
+class WrongSetting(click.ClickException):
+    """A run failed for a setting, a right or an installation that a person changes first."""
+
+    exit_code = 2
 
 
 @dataclass(frozen=True)
@@ -194,6 +211,20 @@ def dagster_instance(runtime: Runtime) -> "DagsterInstance":
     from dagster import DagsterInstance  # noqa: PLC0415  takes a second
 
     return DagsterInstance.from_config(str(runtime.dagster_home))
+
+
+def failed_run(result: "ExecuteInProcessResult") -> click.ClickException:
+    """Give the error of a command whose run has failed; exit code 2 where a setting is at fault."""
+    is_setting = _SETTING_FAULTS.intersection(_error_kinds(result))
+    return (WrongSetting if is_setting else click.ClickException)(failure_text(result))
+
+
+def _error_kinds(result: "ExecuteInProcessResult") -> Iterator[str]:
+    for event in result.all_events:
+        error = event.step_failure_data.error if event.is_step_failure else None
+        while error is not None:
+            yield error.cls_name or ""
+            error = error.cause
 
 
 def failure_text(result: "ExecuteInProcessResult") -> str:

@@ -73,9 +73,20 @@ class ActiveStatuses:
         name = known.name if known is not None and known.name else status_name
         return _folded(name) in {_folded(one) for one in self.names}
 
+    def _unknown_ids(self, ids: tuple[int, ...]) -> Iterator[str]:
+        for one in ids:
+            if one not in self.listed:
+                yield (
+                    f"TDX has no asset status {one} (active_status_ids). Those in use are "
+                    f"{_named(self.listed) or 'none'}."
+                )
+
     def warnings(self) -> Iterator[str]:
         """Give what a person should know: names that TDX's list does not have, or that count for nothing."""
-        if self.ids is not None or not self.listed:
+        if not self.listed:
+            return
+        if self.ids is not None:
+            yield from self._unknown_ids(self.ids)
             return
         by_name: dict[str, list[AssetStatus]] = {}
         for status in self.listed.values():
@@ -91,6 +102,11 @@ class ActiveStatuses:
                     f"The asset status {name!r} is switched off or out of service in TDX, so no computer "
                     "counts by it; where it should, give its id in active_status_ids."
                 )
+
+
+def _named(listed: Listed) -> str:
+    """Name the statuses that may count as active."""
+    return ", ".join(f"{key} ({status.name})" for key, status in listed.items() if status.is_in_use)
 
 
 def _folded(name: str) -> str:

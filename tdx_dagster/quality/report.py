@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from tdx_dagster.quality.rates import ALL, QUARTER, Rates, rates_of, rounded
 from tdx_dagster.quality.store import QualityStore
-from tdx_dagster.quality.verdicts import WRONG, Judgement, Outcome
+from tdx_dagster.quality.verdicts import Judgement, Outcome
 
 _MARKUP = re.compile(r"[|\[\]<>`\n]")
 
@@ -90,7 +90,7 @@ class QualityReport:
     @property
     def faults(self) -> list[Judgement]:
         """The removed, replaced and missed computers, the latest first."""
-        return [one for one in self.verdicts if one.outcome in {*WRONG, Outcome.MISS}]
+        return [one for one in self.verdicts if one.outcome.is_fault]
 
     def as_json(self) -> dict[str, Any]:
         """Give it for `--json`."""

@@ -19,6 +19,11 @@ class Outcome(StrEnum):
     UNSEEN = "unseen"
     MISS = "miss"
 
+    @property
+    def is_fault(self) -> bool:
+        """Whether discovery was wrong."""
+        return self in {Outcome.REMOVED, Outcome.REPLACED, Outcome.MISS}
+
 
 WRONG = frozenset({Outcome.REMOVED, Outcome.REPLACED})
 

@@ -32,6 +32,13 @@ PERIOD_NEWS = 3.0
 # A window shorter or longer than any known one comes from a wrong clock and is not learned.
 SHORTEST_PERIOD, LONGEST_PERIOD = 1.0, 120.0
 
+# Waiting for the disk would cost every call; a process that is suspended between a statement and its COMMIT
+# must not hold up all others.
+_BOUNDS = (
+    "SET LOCAL synchronous_commit TO off; SET LOCAL lock_timeout TO '10s'; "
+    "SET LOCAL idle_in_transaction_session_timeout TO '10s'"
+)
+
 # The engine of `postgres.database` raises the first for a server that is away, SQLAlchemy's own for the rest.
 _DATABASE_FAULTS = (DatabaseError, SQLAlchemyError)
 
@@ -39,8 +46,9 @@ _DATABASE_FAULTS = (DatabaseError, SQLAlchemyError)
 class PostgresLimiter:
     """A limiter for all processes and machines that share a database.
 
-    Its statements commit by themselves, on connections of its own: inside a caller's transaction a
-    grant would hold up everybody else until that one ends.
+    Each statement is a transaction of its own, on connections of its own: inside a caller's transaction a
+    grant would hold up everybody else until that one ends. Without a BEGIN the database's own defaults of
+    isolation and read-only would apply.
 
     Args:
         engine: The installation's database, migrated.
@@ -48,7 +56,7 @@ class PostgresLimiter:
     """
 
     def __init__(self, engine: Engine, clock: Clock = REAL_CLOCK) -> None:
-        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._engine = engine
         self._clock = clock
 
     def acquire(self, key: str, calls: int, period_seconds: float, max_wait: float) -> None:
@@ -91,7 +99,8 @@ class PostgresLimiter:
             log.warning("The rate limiter's database cannot be updated (%s).", type(error).__name__)
 
     def _ask(self, query: str, **values: str | float | None) -> Any:  # noqa: ANN401  a scalar
-        with self._engine.connect() as connection:
+        with self._engine.begin() as connection:
+            connection.exec_driver_sql(_BOUNDS)
             return connection.execute(QUERIES[query], values).scalar_one()
 
 

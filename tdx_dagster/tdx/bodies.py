@@ -78,6 +78,8 @@ def ticket_search_body(search: TicketSearch) -> Mapping[str, object]:
     return {
         "ModifiedDateFrom": search.modified_from.astimezone(UTC).isoformat(),
         "ModifiedDateTo": search.modified_to.astimezone(UTC).isoformat(),
+        # Left out, it means 300; 0 means all.
+        "MaxResults": 0,
         **classes,
     }
 

@@ -147,6 +147,11 @@ class Tdx(TicketWrites, TicketChoices):
         """Requests sent since the last reset by `METHOD template`, with sign-ins and repeats."""
         return self._transport.calls
 
+    @property
+    def clock_offset(self) -> float | None:
+        """Seconds by which TDX's clock was ahead of ours at the last answer; None before the first."""
+        return self._transport.clock_offset
+
     def reset_calls(self) -> None:
         """Count from zero."""
         self._transport.reset_calls()

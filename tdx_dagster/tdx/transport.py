@@ -25,6 +25,7 @@ from tdx_dagster.tdx.rate_headers import (
     LONGEST_WAIT,
     SHORTEST_WAIT,
     RateHeaders,
+    server_time,
     wait_after_429,
 )
 from tdx_dagster.tdx.rate_limit import Limiter
@@ -82,6 +83,12 @@ class Transport:
         self._http = http
         self._lock = threading.Lock()
         self._calls: Counter[str] = Counter()
+        self._clock_offset: float | None = None
+
+    @property
+    def clock_offset(self) -> float | None:
+        """Seconds by which the server's clock was ahead of ours at the last answer; None before the first."""
+        return self._clock_offset
 
     @property
     def calls(self) -> dict[str, int]:
@@ -203,6 +210,7 @@ class Transport:
 
     def _learn(self, call: Call, key: str, answer: Response, budget: Budget) -> None:
         now = self._clock.now()
+        self._clock_offset = server_time(answer.headers, now) - now
         if answer.status != _TOO_MANY:
             seen = RateHeaders.of(answer.headers, now)
             # A gateway's error has no headers, but that does not mean the method has no limit.

@@ -13,6 +13,7 @@ import dagster as dg
 from tdx_dagster.failures import NO_RUN_RETRIES
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.batch import Batch
+from tdx_dagster.tickets.launch import partitions_of
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.run_config import LOAD, RECORD, config_mapping, op_schema, run_config
 from tdx_dagster.tickets.run_in_dagster import RunInDagster, rehearsal_job
@@ -106,18 +107,15 @@ def build_rehearsal_job(pipeline: Pipeline, asset: dg.AssetsDefinition) -> Any: 
     )
 
 
-def partitions_of(pipeline: Pipeline) -> dg.DynamicPartitionsDefinition:
-    """Give the partitions of a pipeline, one a ticket."""
-    return dg.DynamicPartitionsDefinition(name=pipeline.partitions_name)
-
-
 def _description(pipeline: Pipeline) -> str:
     report = pipeline.report_id or "named by DAEMON_REPORT_ID"
     steps = " → ".join(action.label for action in pipeline.actions)
+    mode = "Observe mode: every run is a dry run. " if pipeline.observes else ""
     return (
-        f"Tickets of TDX report {report}. Each is a partition; a run takes it through {steps}, each action "
-        "once. What was done is in the action log; re-running a ticket does nothing twice. Materialising a "
-        f"ticket by hand tries at once what waits or was given up. `{rehearsal_job(pipeline)}` writes nothing."
+        f"{mode}Tickets of TDX report {report}. Each is a partition; a run takes it through {steps}, each "
+        "action once. What was done is in the action log; re-running a ticket does nothing twice. "
+        "Materialising a ticket by hand tries at once what waits or was given up. "
+        f"`{rehearsal_job(pipeline)}` writes nothing."
     )
 
 

@@ -14,11 +14,14 @@ from tdx_dagster.state.records import PRESENT_EVENTS, FailureKind, LogRow, LogSt
 from tdx_dagster.tickets.actions.due import Due
 from tdx_dagster.tickets.actions.last_word import LEFT_OFF
 from tdx_dagster.tickets.batch import Batch, TicketRun
-from tdx_dagster.tickets.once.outcomes import Outcome
+from tdx_dagster.tickets.once.outcomes import Outcome, Result
 from tdx_dagster.tickets.services import RunServices
 
 # Keys of the log's metadata and of the effects' details.
 DETAILS, ATTACHED, TEXT = "details", "attached", "comments"
+
+# Key of the line by which dry runs are gathered into one table.
+WOULD_DO = "would do"
 
 REMEDIES = {
     FailureKind.RETRYABLE: "nothing: it comes back by itself; materialise the ticket to try it now",
@@ -45,12 +48,25 @@ def ticket_metadata(ticket: TicketRun, batch: Batch, services: RunServices) -> d
     if batch.is_dry_run:
         planned = [effect for outcome in ticket.outcomes for effect in outcome.planned]
         shown["dry run"] = True
+        shown[WOULD_DO] = would_do(ticket)
         shown["would be written"] = dg.MetadataValue.md(
             _blocks([(effect.name, effect.detail) for effect in planned]) or "nothing"
         )
     elif posted := _posted(ticket, services):
         shown["posted"] = dg.MetadataValue.md(posted)
     return shown
+
+
+def would_do(ticket: TicketRun) -> str:
+    """Give what a dry run would have done on a ticket, in one line."""
+    said = [f"{one.action_name}: {_one_line(_would(one))}" for one in ticket.outcomes]
+    return "; ".join(said) or f"nothing ({_stands(ticket.due)})"
+
+
+def _would(outcome: Outcome) -> str:
+    if outcome.result is Result.FAILED:
+        return f"fails: {outcome.message}"
+    return "; ".join(outcome.summary_lines) or outcome.message
 
 
 def run_totals(batch: Batch, services: RunServices) -> dict[str, Any]:
@@ -72,18 +88,18 @@ def whole_run_table(batch: Batch) -> dg.MarkdownMetadataValue:
         for ticket in sorted(batch.tickets, key=lambda one: (not one.failure, one.id))
         for outcome in ticket.outcomes
     ]
-    table = [(ticket_id, *_said(outcome)) for ticket_id, outcome in rows]
-    return dg.MetadataValue.md(_table(("ticket", "action", "outcome", "what happened"), table))
+    cells = [(ticket_id, *_said(outcome)) for ticket_id, outcome in rows]
+    return dg.MetadataValue.md(table(("ticket", "action", "outcome", "what happened"), cells))
 
 
 def _actions(ticket: TicketRun, batch: Batch) -> str:
     """Give the state of each action; what is in the log counts, whichever run has done it."""
     if batch.is_dry_run:
-        said = _table(("action", "outcome", "what happened"), map(_said, ticket.outcomes))
+        said = table(("action", "outcome", "what happened"), map(_said, ticket.outcomes))
         return said if ticket.outcomes else f"Nothing to do ({_stands(ticket.due)})."
     due = ticket.after.due if ticket.after else ticket.due
     head = ("action", "state", "what happened", "since")
-    return _table(head, [_state(ticket, batch, name, now) for name, now in due.items()])
+    return table(head, [_state(ticket, batch, name, now) for name, now in due.items()])
 
 
 def _state(ticket: TicketRun, batch: Batch, name: str, due: Due) -> Sequence[str]:
@@ -186,7 +202,8 @@ def _said(outcome: Outcome) -> Sequence[str]:
     return outcome.action_name, outcome.result.value, outcome.message
 
 
-def _table(head: Sequence[str], rows: Any) -> str:  # noqa: ANN401  rows of cells
+def table(head: Sequence[str], rows: Any) -> str:  # noqa: ANN401  rows of cells
+    """Give a table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
 

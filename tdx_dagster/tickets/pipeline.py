@@ -7,12 +7,20 @@ asset and the command line.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.due import Identified
 from tdx_dagster.tickets.actions.registry import action_types, read_action
+
+
+class Mode(StrEnum):
+    """Whether a pipeline writes."""
+
+    OBSERVE = "observe"
+    ACT = "act"
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,7 @@ class Pipeline:
         act_on_closed: Act on completed and cancelled tickets too.
         taken_over_at: When an older daemon was stopped that may have worked on tickets without recording it: on
             tickets from before, each effect is looked for before it is written.
+        mode: In observe mode each run is a dry run, whatever its config says.
     """
 
     name: str
@@ -39,6 +48,12 @@ class Pipeline:
     tickets_per_run: int = 30
     act_on_closed: bool = False
     taken_over_at: datetime | None = None
+    mode: Mode = Mode.ACT
+
+    @property
+    def observes(self) -> bool:
+        """Whether every run is a dry run."""
+        return self.mode is Mode.OBSERVE
 
     @property
     def partitions_name(self) -> str:

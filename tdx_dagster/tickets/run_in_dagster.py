@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import dagster as dg
 
+from tdx_dagster.environment import SettingsError
 from tdx_dagster.failures import failure
 from tdx_dagster.inventory.asset_checks import severity_of
 from tdx_dagster.state.decisions import Decisions, Person
@@ -22,6 +23,7 @@ from tdx_dagster.tickets.actions.registry import BadAction
 from tdx_dagster.tickets.batch import Batch, TicketRun, finish_batch, load_batch, run_action
 from tdx_dagster.tickets.checks import STUCK, check_stuck_tickets
 from tdx_dagster.tickets.metadata import run_totals, ticket_metadata, whole_run_table
+from tdx_dagster.tickets.observe import gather
 from tdx_dagster.tickets.once.outcomes import Outcome, Result
 from tdx_dagster.tickets.once.runner import ActionRunner
 from tdx_dagster.tickets.pipeline import Pipeline
@@ -59,9 +61,9 @@ class RunInDagster:
 
     @property
     def is_dry_run(self) -> bool:
-        """Whether the config says so, or the job, which no config overrules."""
+        """Whether the config says so, or the job or the pipeline's mode, which no config overrules."""
         is_rehearsal = self.context.run.job_name == rehearsal_job(self.pipeline)
-        return is_rehearsal or bool(self.context.op_config["dry_run"])
+        return self.pipeline.observes or is_rehearsal or bool(self.context.op_config["dry_run"])
 
     @property
     def services(self) -> RunServices:
@@ -86,7 +88,7 @@ class RunInDagster:
             batch = load_batch(
                 self._runner(), pipeline, tickets, self.services.view, dry_run=self.is_dry_run
             )
-        except (TdxError, StoreUnavailable, BadAction) as error:
+        except (TdxError, StoreUnavailable, BadAction, SettingsError) as error:
             raise failure(str(error)) from error
         if not any(ticket.is_pending for ticket in batch.tickets):
             self._tag({NOTHING_TO_DO: "true"})
@@ -133,7 +135,7 @@ class RunInDagster:
             for outcome in run_action(self._runner(), configured, batch):
                 self._log(outcome)
                 self.services.progress(outcome)
-        except TdxError as error:
+        except (TdxError, SettingsError) as error:
             raise failure(str(error)) from error
 
     def stop_if_failed(self, batch: Batch, action: Action) -> None:
@@ -169,8 +171,11 @@ class RunInDagster:
             raise failure(str(error)) from error
         for ticket, metadata in shown:
             self._show(ticket, metadata, is_done=ticket.is_done and not batch.is_dry_run)
+        gathered = gather(self.context.instance, self._key, shown) if batch.is_dry_run else {}
         self.context.log_event(
-            dg.AssetObservation(self._key, metadata=run_totals(batch, self.services))
+            dg.AssetObservation(
+                self._key, metadata={**run_totals(batch, self.services), **gathered}
+            )
         )
         self._judge_stuck()
 

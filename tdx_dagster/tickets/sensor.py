@@ -16,20 +16,17 @@ from tdx_dagster.state.records import LogRow, LogStatus, StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError, TdxRetryLater
 from tdx_dagster.tickets.actions.due import Due
 from tdx_dagster.tickets.batch import MOST_UNFINISHED
-from tdx_dagster.tickets.job import partitions_of
+from tdx_dagster.tickets.launch import new_partitions, ranges_of, run_request
+from tdx_dagster.tickets.observe import observe
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.plan import Plan, TicketPlan, plan_tickets, tickets_to_plan
 from tdx_dagster.tickets.report import NO_TICKETS, ReportTickets, read_tickets
-from tdx_dagster.tickets.run_config import run_config
-from tdx_dagster.tickets.run_tags import LAUNCHED_BY, SENSOR
 from tdx_dagster.tickets.runs import (
-    KeyRange,
     RunLiveness,
     key_of,
     keys_in_tags,
     order_back_to,
     range_ends,
-    ranges,
     tags_in_flight,
 )
 from tdx_dagster.tickets.services import NotConfigured, SensorServices
@@ -38,9 +35,6 @@ Log = Mapping[int, Sequence[LogRow]]
 
 # A warning names so many tickets.
 MOST_NAMED = 10
-
-# A tick asks for at most this many runs; the rest is asked for by the next.
-MOST_RUNS_PER_TICK = 200
 
 # How `dagster dev` names the home it makes where DAGSTER_HOME is not set.
 TEMPORARY_HOME = ".tmp_dagster_home_"
@@ -118,6 +112,8 @@ def _answer(
     if running := services.older_daemon(pipeline.taken_over_at):
         context.log.warning(running)
     _warn_of_temporary_home(context)
+    if pipeline.observes:
+        return _unread(polled.error) if polled.error else observe(context, pipeline, plan)
     in_order: Sequence[str] = ()
     # Most ticks find nothing due; Dagster is asked by the others only.
     if plan.due:
@@ -130,10 +126,17 @@ def _answer(
                 f"The sensor is switched off, so nothing is launched; {len(plan.pending)} tickets are due."
             )
         return _launch(pipeline, plan, in_order)
-    if polled.error and not isinstance(polled.error, TdxRetryLater):
-        raise polled.error
+    if polled.error:
+        return _unread(polled.error)
     _warn_of_people_needed(context, plan)
-    return dg.SkipReason(str(polled.error) if polled.error else _nothing(report, plan, log))
+    return dg.SkipReason(_nothing(report, plan, log))
+
+
+def _unread(error: TdxError) -> dg.SkipReason:
+    """Fail the tick where nothing could be launched without the report, unless it may be read later."""
+    if not isinstance(error, TdxRetryLater):
+        raise error
+    return dg.SkipReason(str(error))
 
 
 def _is_switched_off(context: dg.SensorEvaluationContext, name: str) -> bool:
@@ -167,23 +170,12 @@ def _with_dagster_state(
 
 
 def _launch(pipeline: Pipeline, plan: Plan, in_order: Sequence[str]) -> dg.SensorResult:
-    wanted = [key_of(ticket) for ticket in plan.pending]
-    runs = ranges(wanted, in_order, pipeline.tickets_per_run)[:MOST_RUNS_PER_TICK]
+    runs = ranges_of(pipeline, plan.pending, in_order)
     new = [key_of(ticket) for ticket in plan.new_partitions]
     return dg.SensorResult(
         run_requests=[run_request(pipeline, keys) for keys in runs],
-        dynamic_partitions_requests=[partitions_of(pipeline).build_add_request(new)] if new else [],
+        dynamic_partitions_requests=new_partitions(pipeline, new),
     )
-
-
-def run_request(pipeline: Pipeline, keys: KeyRange) -> dg.RunRequest:
-    """Ask for one run over a range of tickets; one ticket is asked for by its key."""
-    config = run_config(pipeline, dry_run=False)
-    mine = {LAUNCHED_BY: SENSOR}
-    # No run key: a key that any run ever had is skipped for good (case C01). The log decides.
-    if len(keys.keys) == 1:
-        return dg.RunRequest(partition_key=keys.keys[0], run_config=config, tags=mine)
-    return dg.RunRequest(tags=keys.tags() | mine, run_config=config)
 
 
 def _warn(context: dg.SensorEvaluationContext, report: ReportTickets) -> None:

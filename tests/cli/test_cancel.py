@@ -25,7 +25,7 @@ RUNS = "query { runsOrError { ... on Runs { results { runId status } } } }"
 
 
 @pytest.mark.slow
-def test_c21_a_run_that_is_ended_while_it_reads_is_cancelled_and_nothing_starts_it_again(
+def test_c21_f26_a_run_that_is_ended_while_it_reads_is_cancelled_and_nothing_starts_it_again(
     desk: Callable[..., tuple[Shell, Simulator]], cluster: Any
 ) -> None:
     """Nothing of ours catches the signal; what was under way comes back by the log, done once."""

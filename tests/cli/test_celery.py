@@ -73,7 +73,7 @@ def celery_desk(desk: Desk, cluster: Any, redis: str) -> Iterator[Desk]:
 def test_a_worker_that_dies_in_the_middle_leaves_every_ticket_to_be_done_once(
     celery_desk: Desk,
 ) -> None:
-    """C12 on two machines: nobody tells Dagster, the lease runs out, the next tick goes on."""
+    """Cases C12 and F28, on two machines: nobody tells Dagster, the lease runs out, the next tick goes on."""
     shell, simulator = celery_desk(tickets=TICKETS, assets=200)
     assert shell.run("ingest", DAGSTER_HOME=str(ROOT)).returncode == 0
     truth = simulator.state.truths

@@ -3,13 +3,22 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from tdx_dagster import component
-from tdx_dagster.cli.check import Verdict, run_checks
+from tdx_dagster.cli.check import Finding, Verdict, run_checks
+from tdx_dagster.cli.errors import exit_code_and_text
 from tdx_dagster.cli.plan import choose_pipeline
 from tdx_dagster.definitions import build_defs
+from tdx_dagster.inventory.computers import InventoryUnavailable
+from tdx_dagster.postgres.database import engine
+from tdx_dagster.postgres.errors import DatabaseUnavailable, MissingRight
 from tdx_dagster.settings import SettingsError
+from tdx_dagster.state.postgres_store import PostgresStore
+from tdx_dagster.state.records import StoreUnavailable
+from tdx_dagster.tdx.errors import TdxRetryLater
 
+from .conftest import ROOT
 from .pipelines import HEAD, use_pipelines
 
 ACTIONS = "  actions:\n    - type: add_asset\n"
@@ -88,3 +97,57 @@ def test_check_names_a_broken_pipeline_beside_the_healthy_ones(
     found = {one.about: one for one in run_checks()}
     assert (found["pipelines"].verdict, found["pipelines"].text) == (Verdict.OK, "healthy")
     assert found["pipeline broken"].verdict is Verdict.WRONG
+
+
+def raised_from(wrapper: Exception, cause: Exception) -> Exception:
+    """Give an error as `raise … from …` leaves it."""
+    wrapper.__cause__ = cause
+    return wrapper
+
+
+@pytest.mark.parametrize("wrapper", [StoreUnavailable, InventoryUnavailable, TdxRetryLater])
+def test_f12_a_wrong_database_setting_is_told_as_one_by_whatever_wraps_it(
+    monkeypatch: pytest.MonkeyPatch, wrapper: type[Exception]
+) -> None:
+    """The action log, the inventory and the limiter say "cannot be asked", as of a passing fault."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u@db.example.edu/tdx")
+    wrong = raised_from(wrapper("cannot be asked (no rights)"), MissingRight("no rights"))
+    away = raised_from(wrapper("cannot be asked (away)"), DatabaseUnavailable("away"))
+    assert exit_code_and_text(wrong) == (2, "DATABASE_URL: cannot be asked (no rights)")
+    known = exit_code_and_text(away)
+    assert known is not None
+    assert known[0] == 1
+
+
+def test_the_action_log_behind_a_wrong_password_ends_with_exit_2(database_url: str) -> None:
+    """The store itself, over a real refusal."""
+    wrong = make_url(database_url).set(password="geheim").render_as_string(hide_password=False)
+    made = engine(wrong)
+    with pytest.raises(StoreUnavailable) as caught:
+        PostgresStore(made).rows([1])
+    known = exit_code_and_text(caught.value)
+    assert known is not None
+    assert known[0] == 2
+    assert "DATABASE_URL" in known[1]
+    assert "geheim" not in known[1]
+
+
+def test_check_warns_of_a_dagster_yaml_that_puts_dotenv_before_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs of Dagster's services and commands of ours would have different settings."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u@127.0.0.1:1/none")
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    use_pipelines(tmp_path, monkeypatch, healthy=HEALTHY)
+
+    def found() -> Finding:
+        return next(one for one in run_checks() if one.about == "dagster.yaml")
+
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    assert found().verdict is Verdict.WARNING
+    assert "secrets:" in found().text
+    (tmp_path / "dagster.yaml").write_text("storage: [\n")
+    assert found().verdict is Verdict.WRONG
+    assert "DAGSTER_HOME" in found().text
+    (tmp_path / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text())
+    assert found().verdict is Verdict.OK

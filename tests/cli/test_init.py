@@ -190,6 +190,7 @@ def test_six_answers_give_the_right_pipeline_and_no_write_to_tdx(
     assert writes(simulator) == []
     found = terminal.pipeline
     assert (found["report_id"], found["ticket_column"]) == (REPORT_ID, case.column)
+    assert found["mode"] == "observe"
     [add_asset, summary] = found["actions"]
     assert add_asset["computer_form_id"] == case.form
     assert add_asset["active_status_ids"] == case.statuses

@@ -43,7 +43,7 @@ def test_a_database_of_the_sandbox_is_refused_for_production(desk: Desk, words: 
     assert list(production.calls) == []
 
 
-def test_sandbox_first_then_production_in_a_database_of_its_own_does_all_tickets(
+def test_f04_sandbox_first_then_production_in_a_database_of_its_own_does_all_tickets(
     desk: Desk,
 ) -> None:
     """As README says."""

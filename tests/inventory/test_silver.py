@@ -313,7 +313,9 @@ LONG = "".join(random.Random(1).choices(string.ascii_uppercase + string.digits, 
         {"ModifiedDate": "2026-13-45", "StatusName": "Act\0ive"},
     ],
 )
-def test_a_hostile_asset_harms_only_its_own_row(database: Engine, hostile: dict[str, Any]) -> None:
+def test_f30_a_hostile_asset_harms_only_its_own_row(
+    database: Engine, hostile: dict[str, Any]
+) -> None:
     """One of them stopped the rebuild, and with it every change of the whole inventory."""
     ingest_assets(database, Listed([asset(1, **hostile), asset(2)]))
     assert rebuild_computers(database).computers == 2

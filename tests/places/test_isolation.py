@@ -1,6 +1,8 @@
 """Defaults of the database that are stricter than ours (cases F10, F11): isolation, read-only, time-outs."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,10 @@ from sqlalchemy import Engine, make_url, text
 from tdx_dagster.postgres.database import engine, repeats_conflicts
 from tdx_dagster.postgres.errors import ReadOnlyServer, TransactionConflict
 from tdx_dagster.postgres.migrations import migrate
+from tdx_dagster.state.rate_limit import PostgresLimiter
+from tdx_dagster.tdx.errors import TdxRateLimited
 
-from .conftest import run_sql
+from .conftest import pooled, run_sql
 
 
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
@@ -32,6 +36,30 @@ def test_a_transaction_reads_what_was_committed_while_it_waited(
         assert waiting.execute(text("SELECT count(*) FROM public.seen")).scalar_one() == 1
     made.dispose()
     other.dispose()
+
+
+@pytest.mark.parametrize("through", ["directly", "a pooler"])
+def test_f10_the_rate_limiter_grants_under_stricter_defaults(
+    database_url: str, tmp_path: Path, through: str
+) -> None:
+    """Its statements had no BEGIN, so the database's defaults applied: refused, or in conflict."""
+    name = make_url(database_url).database
+    run_sql(
+        database_url,
+        f"ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'",
+        f"ALTER DATABASE {name} SET default_transaction_read_only = on",
+        f"ALTER DATABASE {name} SET idle_in_transaction_session_timeout = '200ms'",
+    )
+    with ExitStack() as stack:
+        pooler = through == "a pooler"
+        url = stack.enter_context(pooled(database_url, tmp_path)) if pooler else database_url
+        made = engine(url)
+        limiter = PostgresLimiter(made)
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda _: limiter.acquire("GET /{app}/tickets", 60, 60, 0), range(60)))
+        with pytest.raises(TdxRateLimited):
+            limiter.acquire("GET /{app}/tickets", 60, 60, 0)
+        made.dispose()
 
 
 def test_short_time_outs_of_the_database_do_not_cut_a_migration(

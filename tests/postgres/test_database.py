@@ -33,7 +33,7 @@ def test_every_usual_form_of_address_becomes_one(scheme: str) -> None:
 
 
 @given(st.text(min_size=1))
-def test_any_password_survives_normalising(password: str) -> None:
+def test_f32_any_password_survives_normalising(password: str) -> None:
     """Generated passwords hold every mark there is."""
     url = make_url("postgresql://me@h/db").set(password=password)
     assert make_url(normalise_url(url.render_as_string(hide_password=False))).password == password

@@ -213,6 +213,8 @@ def test_our_migrations_make_every_table_on_a_fresh_database(each_database_url: 
     assert [name for (name,) in names] == [
         "bronze.raw_entities",
         "meta.action_attempt",
+        "meta.backtest_search",
+        "meta.backtest_ticket",
         "meta.daemon_action_log",
         "meta.daemon_activity_summary",
         "meta.daemon_recent_activity",

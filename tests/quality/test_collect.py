@@ -1,15 +1,19 @@
 """Verdicts from a TDX that answers over HTTP: which calls are made, and what is stored."""
 
+import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import Engine, text
 
+from tdx_dagster.cli import cli
 from tdx_dagster.inventory.lookup import MemoryInventory
 from tdx_dagster.inventory.settings import InventorySettings
 from tdx_dagster.postgres.database import engine
@@ -19,16 +23,19 @@ from tdx_dagster.quality.rates import rates_of
 from tdx_dagster.quality.settings import QualitySettings
 from tdx_dagster.quality.store import QualityStore
 from tdx_dagster.quality.verdicts import Outcome
-from tdx_dagster.simulator import Simulator, sample_state
-from tdx_dagster.simulator.tenant.model import State
+from tdx_dagster.simulator import Simulator, settings_for
 from tdx_dagster.tdx.client import Tdx
 from tdx_dagster.testing import Desk, client, inventory_of
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
 from tests.conftest import TEMPLATE, Cluster
+from tests.quality.world import sample
 
 TICKETS = 60
-FORGET = "TRUNCATE meta.discovery_ticket, meta.discovery_verdict, meta.discovery_sweep"
+FORGET = "TRUNCATE meta.discovery_ticket, meta.discovery_verdict, meta.discovery_sweep, meta.discovery_sample"
+
+
+Command = Callable[..., str]
 
 
 @dataclass
@@ -55,18 +62,10 @@ class Scene:
         return collector.collect(datetime.now(UTC) + timedelta(days=20), 1000)
 
 
-def sample() -> State:
-    """A sample whose assets bear the names of their statuses, as an inventory has them."""
-    state = sample_state(tickets=TICKETS, assets=400)
-    for asset in state.assets.values():
-        asset["StatusName"] = state.asset_statuses[asset["StatusID"]]["Name"]
-    return state
-
-
 @pytest.fixture(scope="module")
 def worked_through(cluster: Cluster) -> Iterator[Scene]:
     """The sample's tickets, and a technician who corrects some at random."""
-    with cluster.database(TEMPLATE) as url, Simulator(sample()) as simulator:
+    with cluster.database(TEMPLATE) as url, Simulator(sample(TICKETS)) as simulator:
         queue, database = list(simulator.state.tickets), engine(url)
         Desk.over(simulator, database, AddAsset(), SummaryComment()).run(*queue)
         yield Scene(simulator, database, correct(simulator, queue, random.Random(5)))
@@ -206,3 +205,66 @@ def test_the_schedule_is_off_at_first_and_runs_at_night() -> None:
     monday = datetime(2026, 3, 2, hour)  # noqa: DTZ001  local time
     assert not QualitySettings().is_office_hour(monday)
     assert QualitySettings().is_office_hour(monday.replace(hour=7))
+
+
+@pytest.fixture
+def command(scene: Scene, monkeypatch: pytest.MonkeyPatch, cluster: Cluster) -> Iterator[Command]:
+    """Runs a command of ours in this process, over the scene."""
+    with cluster.database() as dagster:
+        for name, value in settings_for(scene.simulator).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("DATABASE_URL", scene.database.url.render_as_string(hide_password=False))
+        monkeypatch.setenv("DAGSTER_DATABASE_URL", dagster)
+        monkeypatch.setenv("DAGSTER_HOME", str(Path(__file__).parents[2]))
+
+        def run(*words: str, answers: str = "") -> str:
+            done = CliRunner().invoke(cli, words, input=answers)
+            assert done.exit_code == 0, done.output
+            return done.output
+
+        yield run
+
+
+def test_quality_prints_what_is_stored_and_writes_the_faults_as_cases(
+    scene: Scene, command: Command, tmp_path: Path
+) -> None:
+    scene.collect(client(scene.simulator))
+    shown = json.loads(command("quality", "--json"))
+    assert shown["tickets"] == {"judged": TICKETS, "waiting": 0}
+    assert shown["always"][0]["evidence"] == "all"
+    assert "Silence is not consent" in command("quality")
+    command("quality", "--export", str(tmp_path / "cases.jsonl"))
+    cases = (tmp_path / "cases.jsonl").read_text().splitlines()
+    assert {int(json.loads(case)["id"][1:]) for case in cases} == {
+        one["ticket_id"] for one in shown["faults"]
+    }
+
+
+def test_a_sample_goes_on_where_it_stopped(scene: Scene, command: Command) -> None:
+    said = command("quality", "--sample", "3", answers="y\nn\nq\n")
+    assert "3 of 3" in said
+    answers = scene.store.verdicts("sample")
+    assert sorted(one.outcome for one in answers) == [Outcome.KEPT, Outcome.REMOVED]
+    drawn = scene.store.draw(1)
+    assert drawn[0] not in {(one.ticket_id, one.asset_id) for one in answers}
+    command("quality", "--sample", "1", answers="nonsense\ny\n")
+    assert len(scene.store.verdicts("sample")) == 3
+    assert scene.store.verdicts("people") == []
+
+
+def test_backtest_compares_two_configurations_of_a_pipeline(
+    scene: Scene, command: Command, tmp_path: Path
+) -> None:
+    other = tmp_path / "defs.yaml"
+    other.write_text("attributes: {actions: [{type: add_asset, max_assets_to_add: 1}]}\n")
+    for ticket in list(scene.simulator.state.tickets)[:3]:
+        scene.simulator.technician("tess.tester").change_status(ticket, "Closed")
+    words = ("backtest", "--defs", str(other), "--since", "9d", "--json")
+    shown = json.loads(command(*words))
+    assert set(shown["configurations"]) == {"as it is", str(other)}
+    assert sum(shown["configurations"]["as it is"]["tickets"].values()) >= 3
+    before = len(scene.simulator.calls)
+    assert json.loads(command(*words)) == shown
+    assert len(scene.simulator.calls) == before
+    assert "precision" in command("backtest", "--since", "9d")
+    assert "removed" in command("backtest", "--forget")

@@ -300,7 +300,7 @@ def age(limiter: Limiter, seconds: float) -> None:
         "UPDATE meta.rate_window SET slots = (SELECT array_agg(slot - make_interval(secs => :seconds)"
         " ORDER BY slot) FROM unnest(slots) AS slot)"
     )
-    with limiter._engine.connect() as connection:
+    with limiter._engine.begin() as connection:
         connection.execute(statement, {"seconds": seconds})
 
 

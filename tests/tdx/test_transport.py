@@ -82,6 +82,15 @@ def test_a_wait_is_read_from_whatever_a_429_carries(
     assert time.slept == [wait]
 
 
+def test_the_offset_of_the_servers_clock_is_that_of_the_last_answer(
+    server: ScriptedServer, tdx: Tdx
+) -> None:
+    assert tdx.clock_offset is None
+    server.play(answer(200, TICKET, {"Date": "Wed, 28 Mar 2018 17:08:00 GMT"}))
+    tdx.ticket(31)
+    assert tdx.clock_offset == 3600.0
+
+
 def test_a_reset_hours_ahead_is_given_back_and_not_slept_through(
     server: ScriptedServer, tdx: Tdx, time: FakeTime
 ) -> None:

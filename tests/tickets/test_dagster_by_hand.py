@@ -201,7 +201,7 @@ def test_a_failed_ticket_turns_its_own_op_red_and_the_others_have_their_later_ac
 
 
 @pytest.mark.parametrize("all_steps", [False, True])
-def test_a_re_execution_does_the_actions_again_or_stays_red(
+def test_f25_a_re_execution_does_the_actions_again_or_stays_red(
     desk: Callable[..., Desk],
     instance: dg.DagsterInstance,
     simulator: Simulator,

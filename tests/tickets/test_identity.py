@@ -93,7 +93,10 @@ def test_a_custom_actions_new_setting_with_a_default_leaves_its_id_alone() -> No
         ({"type": "add_asset", "max_assets_to_add": "many"}, ["max_assets_to_add = 'many'"]),
         ({"type": "nowhere.Action"}, ["nowhere.Action", "cannot be imported"]),
         ({"type": "json.JSONDecoder"}, ["no subclass"]),
-        ({"version": "v2"}, ["no 'type'", "add_asset, comment, update_ticket, summary_comment"]),
+        (
+            {"version": "v2"},
+            ["no 'type'", "add_asset, comment, update_ticket, older_action, summary_comment"],
+        ),
         ({"type": "add_asset", "version": "a:b"}, ["version = 'a:b'"]),
         ("add_asset", ["must be a mapping"]),
     ],

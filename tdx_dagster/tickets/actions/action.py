@@ -107,8 +107,9 @@ class Action(BaseModel, ABC):
         """Give the texts of its settings in which something may be filled in."""
         for name in self.templated:
             value = getattr(self, name)
-            several = value.values() if isinstance(value, Mapping) else value
-            texts = [value] if isinstance(value, str) else several or ()
+            if isinstance(value, Mapping):
+                value = tuple(value.values())
+            texts = value if isinstance(value, (tuple, list)) else (value,)
             yield from (text for text in texts if isinstance(text, str))
 
     def results_used(self) -> Mapping[str, Collection[str]]:

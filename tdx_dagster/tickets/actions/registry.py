@@ -12,12 +12,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from tdx_dagster.tickets.actions.action import Action
-from tdx_dagster.tickets.actions.add_asset import AddAsset
-from tdx_dagster.tickets.actions.comment import Comment
+from tdx_dagster.tickets.actions.installed import BUILT_IN, installed
 from tdx_dagster.tickets.actions.nearest import nearest
 from tdx_dagster.tickets.actions.results import ActionResult
-from tdx_dagster.tickets.actions.summary_comment import SummaryComment
-from tdx_dagster.tickets.actions.update_ticket import UpdateTicket
 
 
 class BadAction(ValueError):
@@ -25,8 +22,8 @@ class BadAction(ValueError):
 
 
 def action_types() -> dict[str, type[Action]]:
-    """Give the built-in actions by the `type` that a pipeline names them with."""
-    return {kind.action_type: kind for kind in (AddAsset, Comment, UpdateTicket, SummaryComment)}
+    """Give the actions by the `type` that a pipeline names them with: built-in and installed ones."""
+    return {**BUILT_IN, **installed().kinds}
 
 
 def read_actions(entries: Sequence[Mapping[str, Any]], place: str) -> tuple[Action, ...]:
@@ -84,7 +81,7 @@ def read_action(entry: Mapping[str, Any], place: str) -> Action:
     settings = dict(entry)
     type_name = settings.pop("type", None)
     if not isinstance(type_name, str) or not type_name:
-        raise BadAction(f"{place} has no 'type'; built-in types are {', '.join(action_types())}.")
+        raise BadAction(f"{place} has no 'type'; the types are {', '.join(action_types())}.")
     kind = _find_type(type_name, place)
     try:
         return kind(**settings)
@@ -96,9 +93,11 @@ def _find_type(type_name: str, place: str) -> type[Action]:
     known = action_types()
     if type_name in known:
         return known[type_name]
+    if fault := installed().faults.get(type_name):
+        raise BadAction(f"{place}: the action type {type_name!r} cannot be used: {fault}.")
     if "." not in type_name:
         raise BadAction(
-            f"{place}: there is no action type {type_name!r}.{nearest(type_name, known)} Built-in types: "
+            f"{place}: there is no action type {type_name!r}.{nearest(type_name, known)} The types are "
             f"{', '.join(known)}; a custom one is named by its dotted path, like my_actions.Assign."
         )
     module_name, _, class_name = type_name.rpartition(".")
