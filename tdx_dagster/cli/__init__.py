@@ -38,6 +38,8 @@ class CommandsByName(click.Group):
         "baseline": ("baseline", "Record all tickets now in a report as done."),
         "stats": ("log", "Count what was done, by action and outcome."),
         "history": ("log", "Show everything that was done to a ticket, and every attempt."),
+        "undo": ("undo", "Take back what actions did, as far as it is as they left it."),
+        "again": ("undo", "Let actions that were taken back run again."),
         "quality": ("quality", "Show how often discovery is right, by what people did."),
         "backtest": ("backtest", "Try a configuration on closed tickets; nothing is written."),
         "failed": ("log", "List failed actions; --clear lets them run again."),

@@ -1,5 +1,6 @@
 """`explain`: what discovery sees in a ticket or a text, and why it decides so. Nothing is written."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,7 +69,8 @@ def _explain_file(file: Path, inventory_file: Path | None, *, is_html: bool) -> 
 def _explain_ticket(ticket: int, pipeline: str | None, inventory_file: Path | None) -> Explanation:
     from tdx_dagster.cli.plan import choose_pipeline  # noqa: PLC0415  imports Dagster
     from tdx_dagster.resources import ticket_tools  # noqa: PLC0415  the same
-    from tdx_dagster.tickets.actions.add_asset import enquiry_of  # noqa: PLC0415  kept beside its use
+    from tdx_dagster.tickets.actions.add_asset import enquiry_of, removal_of  # noqa: PLC0415  kept at its use
+    from tdx_dagster.tickets.actions.last_word import Removals  # noqa: PLC0415  the same
 
     prepare(needs_tdx=True)
     chosen = choose_pipeline(pipeline)
@@ -78,7 +80,13 @@ def _explain_ticket(ticket: int, pipeline: str | None, inventory_file: Path | No
     enquiry = enquiry_of(view, tools.store.effects(ticket), words)
     inventory = _inventory(inventory_file) if inventory_file else tools.inventory
     settings = _add_asset(chosen).discovery_settings(inventory.statuses())
-    return explain_ticket(enquiry, inventory, view.tdx, settings)
+    shown = explain_ticket(enquiry, inventory, view.tdx, settings)
+    removals = Removals(view, lambda: tools.store.effects(ticket))
+    found = [
+        (match.computer, removal_of(match.computer, removals)) for match in shown.discovery.matches
+    ]
+    left_off = {one.asset_id: str(why) for one, why in found if why and not why.is_overruled}
+    return replace(shown, left_off=left_off)
 
 
 def _add_asset(pipeline: "Pipeline") -> AddAsset:

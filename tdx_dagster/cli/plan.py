@@ -55,6 +55,7 @@ class PassRequest:
         tickets: These and no others, whether in the report or not; empty means the report's.
         limit: At most so many tickets.
         dry_run: Write nothing.
+        override: Why computers that people have removed from `tickets` may be attached; empty where not.
         without_report: Where the report cannot be read, go on with the tickets that runs have begun.
     """
 
@@ -64,6 +65,7 @@ class PassRequest:
     limit: int | None = None
     dry_run: bool = False
     without_report: bool = False
+    override: str = ""
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from tdx_dagster.cli.output import err, out, print_json
-from tdx_dagster.cli.plan import OBSERVES, PassRequest, PlannedPass, plan_pass
-from tdx_dagster.cli.runtime import QUIET, dagster_instance, failure_text, prepare
+from tdx_dagster.cli.plan import OBSERVES, PassRequest, PlannedPass, choose_pipeline, plan_pass
+from tdx_dagster.cli.runtime import QUIET, dagster_instance, failure_text, person_name, prepare
 from tdx_dagster.definitions import build_defs
+from tdx_dagster.postgres.database import engine
+from tdx_dagster.settings import SettingsError
+from tdx_dagster.state.decisions import Decisions, Person
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.once.outcomes import Outcome, Result
 from tdx_dagster.tickets.plan import TicketPlan, plan_ticket
@@ -113,6 +116,12 @@ class PassResult:
 )
 @click.option("--limit", type=click.IntRange(1), help="At most so many tickets.")
 @click.option("--dry-run", is_flag=True, help="Read everything, write nothing.")
+@click.option(
+    "--override",
+    is_flag=True,
+    help="Attach computers that people have removed from the tickets named with --ticket.",
+)
+@click.option("--reason", default="", help="Why; recorded with your name. Goes with --override.")
 @click.option("--log", "log_file", type=click.Path(path_type=Path), help="Also log to this file.")
 @click.option(
     "--log-level",
@@ -130,14 +139,19 @@ def process(
     tickets: tuple[int, ...],
     limit: int | None,
     dry_run: bool,
+    override: bool,
+    reason: str,
     log_file: Path | None,
     log_level: str,
     as_json: bool,
 ) -> None:
     """Make one pass over a report now, through the same job as the sensor's runs."""
+    _check_override(tickets, reason.strip(), override=override, dry_run=dry_run)
     _set_up_log(log_file, log_level)
     runtime = prepare(needs_tdx=True)
-    request = PassRequest(pipeline, report_id, tickets, limit, dry_run, without_report=True)
+    request = PassRequest(
+        pipeline, report_id, tickets, limit, dry_run, without_report=True, override=reason.strip()
+    )
     with dagster_instance(runtime) as instance:
         made = run_with_progress(request, instance, label="dry run" if dry_run else "tickets")
     if as_json:
@@ -150,6 +164,15 @@ def process(
         err.print("Only tickets that an earlier run had begun were worked on.", highlight=False)
         raise report_error
     ctx.exit(1 if made.failed else 0)
+
+
+def _check_override(tickets: Sequence[int], reason: str, *, override: bool, dry_run: bool) -> None:
+    if override != bool(reason):
+        raise click.UsageError("--override and --reason TEXT go together: the reason is recorded.")
+    if override and not tickets:
+        raise click.UsageError("--override is for tickets named with --ticket.")
+    if override and dry_run:
+        raise click.UsageError("--override writes to the action log: leave out --dry-run.")
 
 
 def run_with_progress(
@@ -192,6 +215,8 @@ def run_pass(
         progress: Called with the tickets done, the tickets in all, and the outcome just made.
     """
     began = time.monotonic()
+    if request.override:
+        _override(request)
     planned = plan_pass(request)
     dry_run = request.dry_run or planned.pipeline.observes
     made = PassResult(planned, planned.plan.pending[: request.limit], dry_run)
@@ -213,6 +238,16 @@ def run_pass(
     made.calls = {call: count for call, count in calls if "/auth" not in call}
     made.seconds = time.monotonic() - began
     return made
+
+
+def _override(request: PassRequest) -> None:
+    """Record that computers which people have removed may be attached, so that the plan has the tickets."""
+    pipeline = choose_pipeline(request.pipeline)
+    attaching = [one.identity().action_id for one in pipeline.actions if isinstance(one, AddAsset)]
+    if not attaching:
+        raise SettingsError(f"--override: pipeline {pipeline.name} has no add_asset.")
+    by = Person(person_name(), request.override)
+    Decisions(engine(prepare().database)).override(request.tickets, attaching, by)
 
 
 def _warn_of_empty_inventory(planned: PlannedPass) -> None:

@@ -4,6 +4,7 @@ Belongs here: resolving the environment once and exporting it, so that child pro
 `env:` settings see the same. Does not: what a command does.
 """
 
+import getpass
 import os
 import re
 from dataclasses import dataclass
@@ -198,6 +199,14 @@ def _given_home(given: Path) -> Path:
             "leave DAGSTER_HOME out."
         )
     return home
+
+
+def person_name() -> str:
+    """Give who stands at this terminal, for the records of what people decide."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # an account without a name, as in a container
+        return f"user {os.getuid()}"
 
 
 def dagster_instance(runtime: Runtime) -> "DagsterInstance":

@@ -4,8 +4,8 @@ Belongs here: one report of tokens, matches and decision, as a table and as JSON
 decision of its own; it shows what `discover` and `scan` return.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -53,16 +53,23 @@ class Explanation:
         discovery: What was found.
         tokens: Everything that was considered, in order of appearance.
         settings: How it was decided.
+        left_off: Why computers are not attached that people have removed, by asset id.
     """
 
     discovery: Discovery
     tokens: tuple[SeenToken, ...]
     settings: DiscoverySettings
+    left_off: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def decision(self) -> str:
-        """The sentence that a summary would say, were all matches attached now."""
-        return summary_line(self.discovery, [m.computer for m in self.discovery.matches], (), ())
+        """The sentence that a summary would say, were all matches attached now that may be."""
+        computers = [match.computer for match in self.discovery.matches]
+        added = [one for one in computers if one.asset_id not in self.left_off]
+        refused = [
+            (one, self.left_off[one.asset_id]) for one in computers if one.asset_id in self.left_off
+        ]
+        return summary_line(self.discovery, added, (), refused)
 
     def as_json(self) -> dict[str, Any]:
         """Give one object for programs. `asset_ids` names all matches in order of appearance."""
@@ -73,6 +80,9 @@ class Explanation:
             "phase": found.phase,
             "reason": found.reason.value,
             "decision": self.decision,
+            "left_off": [
+                {"asset_id": asset_id, "why": why} for asset_id, why in self.left_off.items()
+            ],
             "matches": [_match(match) for match in (*found.matches, *found.left_over)],
             "not_eligible": [
                 _match(match) | {"why": why_not_eligible(match.computer, self.settings)}

@@ -120,6 +120,12 @@ class Claim:
     previous: LogStatus | None = None
 
 
+# The effect that stands for a decision: computers removed before it may be attached again.
+OVERRIDE = "override:assets"
+
+# Where a row keeps that it was taken back.
+UNDONE = "undone"
+
 # Events that say an effect is there.
 PRESENT_EVENTS = frozenset({"done", "reconciled"})
 

@@ -204,6 +204,13 @@ class Tdx(TicketWrites, TicketChoices):
             )
         )
 
+    def asset_feed(self, asset_id: int) -> tuple[FeedEntry, ...]:
+        """Read an asset's feed, oldest first, without replies."""
+        values = {"app": self._asset_app, "id": asset_id}
+        call = Call("GET", "/{app}/assets/{id}/feed", values)
+        with hinting(f"{ASSET_APP} {self._asset_app}"):
+            return oldest_first(self._read(call, _list_of("feed entries", self._feed_entry)))
+
     def feed_entry(self, entry_id: int) -> FeedEntry:
         """Read one feed entry with its replies, oldest first."""
         entry = self._read(Call("GET", "/feed/{id}", {"id": entry_id}), self._feed_entry)

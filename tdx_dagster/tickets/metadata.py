@@ -12,6 +12,7 @@ import dagster as dg
 
 from tdx_dagster.state.records import PRESENT_EVENTS, FailureKind, LogRow, LogStatus
 from tdx_dagster.tickets.actions.due import Due
+from tdx_dagster.tickets.actions.last_word import LEFT_OFF
 from tdx_dagster.tickets.batch import Batch, TicketRun
 from tdx_dagster.tickets.markdown import moment, one_line, table
 from tdx_dagster.tickets.once.outcomes import Outcome, Result
@@ -42,6 +43,8 @@ def ticket_metadata(ticket: TicketRun, batch: Batch, services: RunServices) -> d
         "actions": dg.MetadataValue.md(_actions(ticket, batch)),
         "computers attached": dg.MetadataValue.md(_computers(ticket, services)),
     }
+    if left_off := _left_off(ticket):
+        shown["computers left off"] = dg.MetadataValue.md(left_off)
     if title := ticket.view.known_title:
         shown["title"] = title
     if problems := _problems(ticket):
@@ -150,6 +153,19 @@ def _computers(ticket: TicketRun, services: RunServices) -> str:
         for asset_id, one in attached.items()
     ]
     return "\n".join(lines) or "none"
+
+
+def _left_off(ticket: TicketRun) -> str:
+    """Give every computer that is not attached because a person removed it."""
+    found = [row.metadata.get(DETAILS) or {} for row in ticket.rows]
+    found += [outcome.evidence for outcome in ticket.outcomes]
+    left = {
+        f"- {one['name']}: {one['because']}"
+        for each in found
+        for one in each.get("not_attached") or ()
+        if str(one.get("because", "")).startswith(LEFT_OFF)
+    }
+    return "\n".join(sorted(left))
 
 
 def _problems(ticket: TicketRun) -> str:

@@ -33,6 +33,19 @@ SWITCHES = {
 }
 
 
+OVERRIDE = "override_removals_because"
+FIELDS = SWITCHES | {
+    OVERRIDE: dg.Field(
+        str,
+        default_value="",
+        description=(
+            "A reason allows computers that people have removed from these tickets to be attached again. "
+            "It is recorded, and counts for removals before it."
+        ),
+    )
+}
+
+
 def asset_op(pipeline: Pipeline) -> str:
     """Give the key under `ops` that holds the settings of a run."""
     return f"tickets__{pipeline.name}"
@@ -47,7 +60,7 @@ def settings_given(pipeline: Pipeline, config: Mapping[str, Any]) -> Mapping[str
     """Give the settings of each action that a run config has, by action name."""
     block = (config.get("ops") or {}).get(asset_op(pipeline)) or {}
     given = block.get("config") or {}
-    return {name: settings for name, settings in given.items() if name not in SWITCHES}
+    return {name: settings for name, settings in given.items() if name not in FIELDS}
 
 
 def refuse_unread_ops(config: Mapping[str, Any], known: Collection[str]) -> None:
@@ -72,14 +85,14 @@ def refuse_unread_ops(config: Mapping[str, Any], known: Collection[str]) -> None
 
 def config_mapping(pipeline: Pipeline) -> dg.ConfigMapping:
     """Give the switches of the whole run, and a block of settings for each action."""
-    fields: dict[str, dg.Field] = dict(SWITCHES)
+    fields: dict[str, dg.Field] = dict(FIELDS)
     for action in pipeline.actions:
         fields[action.label] = dg.Field(
             _settings_schema(action), description=f"Settings of {action.label} in this run."
         )
 
     def hand_out(config: Mapping[str, Any]) -> dict[str, Any]:
-        switches = {name: config[name] for name in SWITCHES}
+        switches = {name: config[name] for name in FIELDS}
         ops = [LOAD, RECORD, *(action.label for action in pipeline.actions)]
         return {name: {"config": switches | dict(config.get(name, {}))} for name in ops}
 
@@ -88,7 +101,7 @@ def config_mapping(pipeline: Pipeline) -> dg.ConfigMapping:
 
 def op_schema(action: Action | None = None) -> dict[str, dg.Field]:
     """Give the fields of one op."""
-    return SWITCHES | (_settings_schema(action) if action else {})
+    return FIELDS | (_settings_schema(action) if action else {})
 
 
 def _settings_schema(action: Action) -> dict[str, dg.Field]:

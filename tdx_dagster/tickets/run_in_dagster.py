@@ -15,9 +15,11 @@ from tdx_dagster.environment import SettingsError
 from tdx_dagster.failures import failure, failure_of
 from tdx_dagster.inventory.asset_checks import severity_of
 from tdx_dagster.inventory.checks import Verdict
+from tdx_dagster.state.decisions import Decisions, Person
 from tdx_dagster.state.records import StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError
 from tdx_dagster.tickets.actions.action import Action
+from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.registry import BadAction
 from tdx_dagster.tickets.batch import Batch, TicketRun, finish_batch, load_batch, run_action
 from tdx_dagster.tickets.checks import (
@@ -38,8 +40,14 @@ from tdx_dagster.tickets.observe import gather
 from tdx_dagster.tickets.once.outcomes import Outcome, Result
 from tdx_dagster.tickets.once.runner import ActionRunner
 from tdx_dagster.tickets.pipeline import Pipeline
-from tdx_dagster.tickets.run_config import refuse_unread_ops, settings_given
-from tdx_dagster.tickets.run_tags import NOTHING_TO_DO, is_by_hand, tags_of_run
+from tdx_dagster.tickets.run_config import OVERRIDE, refuse_unread_ops, settings_given
+from tdx_dagster.tickets.run_tags import (
+    BACKFILL_TAG,
+    NOTHING_TO_DO,
+    PERSON,
+    is_by_hand,
+    tags_of_run,
+)
 from tdx_dagster.tickets.runs import KEY, key_of, ticket_of, tickets_asked_for
 from tdx_dagster.tickets.services import RunServices
 
@@ -89,6 +97,7 @@ class RunInDagster:
                 settings_given(self.pipeline, self.context.run.run_config)
             )
             self._retry_now(pipeline, tickets)
+            self._override(pipeline, tickets)
             batch = load_batch(
                 self._runner(), pipeline, tickets, self.services.view, dry_run=self.is_dry_run
             )
@@ -112,6 +121,25 @@ class RunInDagster:
         )
         if asked:
             self.context.log.info(f"Launched by a person: {asked} actions are due at once.")
+
+    def _override(self, pipeline: Pipeline, tickets: Sequence[int]) -> None:
+        """Allow computers that people have removed, where a person has given a reason for these tickets."""
+        reason = str(self.context.op_config[OVERRIDE])
+        tags = self.context.run.tags
+        attaching = [
+            one.identity().action_id for one in pipeline.actions if isinstance(one, AddAsset)
+        ]
+        if not reason or self.is_dry_run or not attaching:
+            return
+        if BACKFILL_TAG in tags:
+            raise failure(
+                f"{OVERRIDE} is set and this run belongs to a backfill: nothing was done. Launch the tickets "
+                "by themselves."
+            )
+        database = self.context.resources.tdx_dagster_database
+        by = Person(str(tags.get(PERSON) or "a person in Dagster"), reason, self.context.run_id)
+        Decisions(database.engine()).override(tickets, attaching, by)
+        self.context.log.info(f"Removals of computers are overruled by {by.name}: {reason}")
 
     def perform(self, batch: Batch, action: Action) -> None:
         """Run one action over the tickets, and log each outcome."""

@@ -14,6 +14,10 @@ BY_HAND = "hand"
 # Launched by one of these, a run keeps to the pauses of the action log.
 BY_ITSELF = frozenset({SENSOR, COMMAND_LINE})
 
+# Who has launched a run, where the command line or a deployment with accounts says so.
+PERSON = "user"
+BACKFILL_TAG = "dagster/backfill"
+
 REHEARSAL = "tdx/rehearsal"
 NOTHING_TO_DO = "tdx/nothing-to-do"
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from tdx_dagster.tdx.choices import ListName
 from tdx_dagster.tdx.errors import TdxRefused
 from tdx_dagster.tdx.models import (
+    Account,
     Asset,
     AssetSearch,
     Choice,
@@ -45,6 +46,12 @@ class TdxReads(Protocol):
 
     def asset(self, asset_id: int) -> Asset:
         """Read an asset."""
+
+    def asset_feed(self, asset_id: int) -> tuple[FeedEntry, ...]:
+        """Read an asset's feed, oldest first."""
+
+    def account(self) -> Account:
+        """Give the account that is signed in; one call a process."""
 
     def search_assets(self, search: AssetSearch) -> tuple[Asset, ...]:
         """Search for assets."""
@@ -184,3 +191,8 @@ class TicketView:
         if self._items is None:
             self._items = self.tdx.ticket_items(self.id)
         return self._items
+
+    def items_now(self) -> tuple[TicketItem, ...]:
+        """Read anew what is linked to the ticket: an action of this run may have changed it."""
+        self._items = None
+        return self.items()

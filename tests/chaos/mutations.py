@@ -137,7 +137,7 @@ def _without_removals(_: "RunServices", __: str) -> None:
 
 def _without_expected_value(_: "RunServices", __: str) -> None:
     """A status is set whatever the ticket's status is by now."""
-    comment.why_status_is_left = lambda *_: None
+    comment.expected_status = lambda *_: None
 
 
 MUTATIONS: dict[str, Callable[["RunServices", str], None]] = {

@@ -15,7 +15,7 @@ from tdx_dagster.state.records import ActionIdentity
 from tdx_dagster.tickets.actions.context import ActionContext, RunContext
 from tdx_dagster.tickets.actions.due import Due, Identified, TicketLog, standard_due
 from tdx_dagster.tickets.actions.facts import NAMES
-from tdx_dagster.tickets.actions.outcome import Performed
+from tdx_dagster.tickets.actions.outcome import LeftAlone, Performed
 from tdx_dagster.tickets.actions.templates import check as check_template
 from tdx_dagster.tickets.actions.templates import is_template
 from tdx_dagster.tickets.ticket_view import TdxReads, TicketView
@@ -166,3 +166,11 @@ class Action(BaseModel, ABC):
             known.action_id.split(":")[-2],
             known.version,
         )
+
+
+def perform(action: Action, context: ActionContext) -> Performed:
+    """Perform an action; where a person has decided otherwise, that is its result."""
+    try:
+        return action.perform(context)
+    except LeftAlone as left:
+        return left.performed()

@@ -26,11 +26,12 @@ from tdx_dagster.inventory.computers import Computer, InventoryUnavailable
 from tdx_dagster.inventory.statuses import ACTIVE, ActiveStatuses, Listed
 from tdx_dagster.state.records import EffectRecord
 from tdx_dagster.tdx.errors import TdxRefused
+from tdx_dagster.tdx.models import FeedEntry
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.context import ActionContext, RunContext
 from tdx_dagster.tickets.actions.effects import ATTACH, attach_effect
-from tdx_dagster.tickets.actions.last_word import Removals, attached_by_robot
-from tdx_dagster.tickets.actions.outcome import Performed
+from tdx_dagster.tickets.actions.last_word import Removal, Removals, attached_by_robot
+from tdx_dagster.tickets.actions.outcome import LeftAlone, Performed
 from tdx_dagster.tickets.ticket_view import TicketView
 
 NOTHING_LISTED: Listed = {}
@@ -197,7 +198,7 @@ def enquiry_of(
     by_robot = attached_by_robot(effects)
     return Enquiry(
         ticket=ticket.ticket,
-        conversation=ticket.conversation,
+        conversation=lambda: _conversation_after_items(ticket),
         # What the robot has attached itself is no sign that people have taken care of the ticket.
         has_assets=lambda: any(
             item.asset_id and item.asset_id not in by_robot for item in ticket.items()
@@ -207,6 +208,12 @@ def enquiry_of(
             entry_ids=frozenset(entry for entry in ours if isinstance(entry, int)),
         ),
     )
+
+
+def _conversation_after_items(ticket: TicketView) -> tuple[FeedEntry, ...]:
+    """Read the links before the feed: of a removal in between, the feed must know."""
+    ticket.items()
+    return ticket.conversation()
 
 
 def _recover(context: ActionContext, action_id: str) -> Mapping[int, str]:
@@ -246,15 +253,16 @@ def _attach_all(
     done = _Attached()
     if not (found.matches or earlier):
         return done
-    linked = frozenset(item.asset_id for item in context.ticket.items() if item.asset_id)
-    removals = Removals(context.ticket, context.write.effects(), linked)
+    removals = Removals(context.ticket, context.write.effects)
     for match in found.matches:
         computer = match.computer
-        if removal := removals.of(computer):
+        removal = removal_of(computer, removals)
+        linked = _linked(context.ticket)
+        if removal and not removal.is_overruled:
             done.refused.append((computer, str(removal)))
         elif computer.asset_id in linked and computer.asset_id not in earlier:
             done.already.append(computer)
-        elif computer.asset_id in earlier:
+        elif computer.asset_id in earlier and not removal:
             done.added.append(computer)
         elif (why := _confirmed(context, computer, settings)) is None:
             _attach(context, computer, done)
@@ -264,10 +272,21 @@ def _attach_all(
     done.earlier = [
         _known_by_name(asset_id, name)
         for asset_id, name in earlier.items()
-        if asset_id not in named and asset_id in linked
+        if asset_id not in named and asset_id in _linked(context.ticket)
     ]
     done.added += done.earlier
     return done
+
+
+def _linked(ticket: TicketView) -> frozenset[int]:
+    return frozenset(item.asset_id for item in ticket.items() if item.asset_id)
+
+
+def removal_of(computer: Computer, removals: Removals) -> Removal | None:
+    """Give the removal of a computer from the ticket; None where nobody has removed it."""
+    return removals.of(
+        computer.asset_id, (computer.name, computer.serial_number, computer.tag, computer.label)
+    )
 
 
 def _known_by_name(asset_id: int, name: str) -> Computer:
@@ -294,6 +313,8 @@ def _attach(context: ActionContext, computer: Computer, done: _Attached) -> None
         # For good, for this asset: the others may still work.
         done.error = error
         done.refused.append((computer, str(error)))
+    except LeftAlone as left:
+        done.refused.append((computer, str(left)))
     else:
         done.added.append(computer)
 

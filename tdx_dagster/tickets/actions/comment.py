@@ -11,7 +11,8 @@ from pydantic import Field, model_validator
 from tdx_dagster.tdx.models import FeedPost
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.context import ActionContext
-from tdx_dagster.tickets.actions.last_word import why_status_is_left
+from tdx_dagster.tickets.actions.effects import NOTHING, Expectation
+from tdx_dagster.tickets.actions.last_word import STATUS_WAS, expected_status, status_before
 from tdx_dagster.tickets.actions.outcome import Performed
 from tdx_dagster.tickets.actions.templates import pieces
 
@@ -78,14 +79,11 @@ class Comment(Action):
     def perform(self, context: ActionContext) -> Performed:
         """Post it, unless the ticket has moved on and the status would move it back."""
         name = f"feed:{self.identity().action_id}"
-        if self.new_status_id and name not in context.write.effects():
-            left = why_status_is_left(context, self.from_status_ids, self.new_status_id)
-            if left:
-                return Performed(left, summary_lines=[left], evidence={"left_alone": left})
         post = self._post(context)
         if not post.comments.strip() and not self.new_status_id:
             return Performed("Nothing to post: the text is empty on this ticket")
-        evidence = context.write.post(name, post)
+        before = {STATUS_WAS: status_before(context)} if self.new_status_id else NOTHING
+        evidence = context.write.post(name, post, before, expected=self._expected(context))
         did = ["Comment posted"] if post.comments.strip() else []
         if self.new_status_id:
             now = evidence.get("status_id", self.new_status_id)
@@ -95,6 +93,11 @@ class Comment(Action):
                 else f"the status is now {now}, not {self.new_status_id}"
             )
         return Performed(", ".join(did).capitalize(), evidence=dict(evidence))
+
+    def _expected(self, context: ActionContext) -> Expectation | None:
+        if not self.new_status_id:
+            return None
+        return expected_status(context, self.from_status_ids, self.new_status_id)
 
     def _post(self, context: ActionContext) -> FeedPost:
         return FeedPost(

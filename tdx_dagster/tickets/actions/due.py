@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tdx_dagster.state.records import FailureKind, LogRow, LogStatus
+from tdx_dagster.state.records import UNDONE, FailureKind, LogRow, LogStatus
 
 # How the message of a row begins whose condition was not met.
 LEFT_OUT = "left out: when "
@@ -120,6 +120,8 @@ def unfinished(row: LogRow) -> Due:
 def unseen(log: TicketLog) -> Due:
     """Judge an action without a row of its own."""
     done = [row for row in log.rows if row.is_done and log.is_of_action(row)]
+    if any(UNDONE in row.metadata for row in done):
+        return Due.DONE
     if any(row.version != log.action.version for row in done):
         return Due.DONE
     return Due.AGAIN if done else Due.NEW

@@ -19,6 +19,7 @@ from tdx_dagster.tdx.models import (
     Ticket,
     TicketItem,
 )
+from tdx_dagster.tickets.actions.outcome import LeftAlone
 from tdx_dagster.tickets.actions.recognition import find_own_entry
 
 Evidence = Mapping[str, Any]
@@ -29,6 +30,7 @@ Known = Callable[[], Mapping[str, EffectRecord]]
 
 # How the names of the effects begin that link an asset.
 ATTACH = "attach:"
+DETACH = "detach:"
 
 
 class TdxWrites(Protocol):
@@ -43,6 +45,11 @@ class TdxWrites(Protocol):
         self, ticket_id: int, asset_id: int, *, before_send: BeforeSend | None = None
     ) -> bool:
         """Link an asset; False where the answer does not say whether it is linked."""
+
+    def detach_asset(
+        self, ticket_id: int, asset_id: int, *, before_send: BeforeSend | None = None
+    ) -> bool:
+        """Take a link off; False where the answer does not say whether it is gone."""
 
     def patch_ticket(
         self,
@@ -78,6 +85,10 @@ class TdxWrites(Protocol):
         """Check that the ticketing application is one; raises `TdxSettingError` where it is not."""
 
 
+# Says, from a read right before a write, why the ticket is left alone; None where it is as expected.
+Expectation = Callable[[TdxWrites], str | None]
+
+
 class GuardedTdx:
     """The TDX client with a fence before each write: the twin of `ReadOnly`.
 
@@ -101,6 +112,14 @@ class GuardedTdx:
     ) -> bool:
         """See `TdxWrites.attach_asset`."""
         return self._tdx.attach_asset(
+            ticket_id, asset_id, before_send=before_send or self._before_send
+        )
+
+    def detach_asset(
+        self, ticket_id: int, asset_id: int, *, before_send: BeforeSend | None = None
+    ) -> bool:
+        """See `TdxWrites.detach_asset`."""
+        return self._tdx.detach_asset(
             ticket_id, asset_id, before_send=before_send or self._before_send
         )
 
@@ -162,12 +181,25 @@ class Effect:
             not say whether it was done.
         look: Says whether it is there, from the stored record: evidence, or None. Without it, an
             unclear outcome is never repeated and ends as "uncertain" for a person.
+        expected: Says why the ticket is left as it is, where a read right before the write is sent does not
+            find what the write expects.
     """
 
     name: str
     detail: Evidence
     write: Callable[[TdxWrites], Evidence | None]
     look: Callable[[TdxWrites, EffectRecord], Evidence | None] | None = None
+    expected: Expectation | None = None
+
+    def check_expected(self, tdx: TdxWrites) -> None:
+        """Check that the ticket is as this write expects it.
+
+        Raises:
+            LeftAlone: It is not.
+        """
+        why = self.expected(tdx) if self.expected else None
+        if why:
+            raise LeftAlone(why)
 
 
 class Writer(Protocol):
@@ -180,7 +212,14 @@ class Writer(Protocol):
     def do(self, effect: Effect) -> Evidence:
         """Bring an effect about, once."""
 
-    def post(self, name: str, post: FeedPost, note: Evidence = NOTHING) -> Evidence:
+    def post(
+        self,
+        name: str,
+        post: FeedPost,
+        note: Evidence = NOTHING,
+        *,
+        expected: Expectation | None = None,
+    ) -> Evidence:
         """Add an entry to the feed, once for this name.
 
         Args:
@@ -188,10 +227,18 @@ class Writer(Protocol):
             post: What to post.
             note: Kept with the effect and given back with its evidence. Where an earlier attempt's post of
                 this name is found, it is the note of that attempt.
+            expected: See `Effect`; for a post that changes the status.
+
+        Raises:
+            LeftAlone: The ticket is not as expected.
         """
 
     def attach(self, asset_id: int, asset_name: str) -> Evidence:
-        """Link an asset to the ticket, once."""
+        """Link an asset to the ticket, once.
+
+        Raises:
+            LeftAlone: A person has removed it.
+        """
 
     def recover(self, effect: Effect) -> Evidence | None:
         """Look for an effect that an earlier attempt has left open; None where it is known not to be there.
@@ -200,11 +247,21 @@ class Writer(Protocol):
             RetryLater: It is not known yet.
         """
 
+    def forget(self, effect: Effect) -> None:
+        """Store of an effect that is known to be there that it has been taken back."""
+
     def effects(self) -> Mapping[str, EffectRecord]:
         """Give the state of every effect begun on this ticket that is there or may be there."""
 
 
-def post_effect(ticket_id: int, name: str, post: FeedPost, note: Evidence, known: Known) -> Effect:
+def post_effect(
+    ticket_id: int,
+    name: str,
+    post: FeedPost,
+    note: Evidence,
+    known: Known,
+    expected: Expectation | None = None,
+) -> Effect:
     """Make the effect of adding an entry to a ticket's feed.
 
     Args:
@@ -213,6 +270,7 @@ def post_effect(ticket_id: int, name: str, post: FeedPost, note: Evidence, known
         post: What to post.
         note: Kept with the effect and given back with its evidence.
         known: Gives all effects on the ticket, to tell their entries from this one.
+        expected: See `Effect`.
     """
     wanted_status = {"new_status_id": post.new_status_id} if post.new_status_id else {}
 
@@ -236,7 +294,7 @@ def post_effect(ticket_id: int, name: str, post: FeedPost, note: Evidence, known
         return {"feed_id": entry.id, **wanted_status, **is_changed, **kept}
 
     # Two posts of one effect may differ in their note; what is looked for is what the record says.
-    return Effect(name, {**asdict(post), **note}, write, look)
+    return Effect(name, {**asdict(post), **note}, write, look, expected)
 
 
 def attach_effect(ticket_id: int, asset_id: int, asset_name: str, action_id: str) -> Effect:
@@ -251,6 +309,25 @@ def attach_effect(ticket_id: int, asset_id: int, asset_name: str, action_id: str
         return detail if asset_id in linked else None
 
     return Effect(attach_name(asset_id, action_id), detail, write, look)
+
+
+def detach_effect(ticket_id: int, asset_id: int, asset_name: str, attached_event: int) -> Effect:
+    """Make the effect of taking back a link, once for each time it was made."""
+    detail = {"asset_id": asset_id, "asset_name": asset_name}
+
+    def is_gone(tdx: TdxWrites) -> bool:
+        return asset_id not in {item.asset_id for item in tdx.ticket_items(ticket_id)}
+
+    def write(tdx: TdxWrites) -> Evidence | None:
+        return detail if tdx.detach_asset(ticket_id, asset_id) else None
+
+    def look(tdx: TdxWrites, _: EffectRecord) -> Evidence | None:
+        return detail if is_gone(tdx) else None
+
+    def expected(tdx: TdxWrites) -> str | None:
+        return f"{asset_name} is no longer on the ticket" if is_gone(tdx) else None
+
+    return Effect(f"{DETACH}{asset_id}:{attached_event}", detail, write, look, expected)
 
 
 def attach_name(asset_id: int, action_id: str) -> str:

@@ -1,23 +1,37 @@
-"""What people decided on a ticket: computers they removed, values they changed.
+"""What people decided on a ticket: computers they removed, a status they changed.
 
-Belongs here: reading their decisions from the action log and the feed. A person has the last word: what is
-found here is never undone by any action, version, setting, pipeline or backfill.
+Belongs here: reading their decisions from the action log and from TDX. A person has the last word: what is
+found here is never undone by any action, version, setting, pipeline or backfill. Does not: how TDX's own
+lines about links read (`link_lines`).
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
-from tdx_dagster.inventory.computers import Computer
-from tdx_dagster.state.records import EffectRecord, EffectState
+from tdx_dagster.state.records import OVERRIDE, EffectRecord, EffectState
+from tdx_dagster.tdx.errors import TdxRefused
 from tdx_dagster.tdx.models import FeedEntry
 from tdx_dagster.tickets.actions.context import ActionContext
-from tdx_dagster.tickets.actions.effects import ATTACH
-from tdx_dagster.tickets.actions.link_lines import link_lines
+from tdx_dagster.tickets.actions.effects import ATTACH, Expectation, TdxWrites
+from tdx_dagster.tickets.actions.field_changes import last_set, who_changed
+from tdx_dagster.tickets.actions.link_lines import (
+    is_by,
+    last_removal_of_asset,
+    last_removal_of_name,
+    mentions_removal,
+)
+from tdx_dagster.tickets.actions.ticket_fields import BY_SETTING, STATUS
 from tdx_dagster.tickets.ticket_view import TicketView
 
 # TDX sets both dates of a new ticket within moments of each other.
 UNTOUCHED = timedelta(seconds=5)
+
+# Where a comment keeps the status it has changed.
+STATUS_WAS = "status_was"
+
+# How the reason begins for which a computer is not attached.
+LEFT_OFF = "left off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +41,17 @@ class Removal:
     Args:
         by: Who, as TDX shows the name; empty where it is not known.
         at: When; None where it is not known.
+        is_overruled: A person has said since that it may be attached again.
     """
 
     by: str = ""
     at: datetime | None = None
+    is_overruled: bool = False
 
     def __str__(self) -> str:
         """Say it as the summary does."""
         when = f" on {self.at:%Y-%m-%d}" if self.at else ""
-        return f"left off: {self.by or 'a person'} removed it{when}"
+        return f"{LEFT_OFF}: {self.by or 'a person'} removed it{when}"
 
 
 @dataclass(frozen=True)
@@ -44,47 +60,105 @@ class Removals:
 
     Args:
         ticket: The ticket.
-        effects: What the robot has written on it.
-        linked: Ids of the assets that are on it now.
+        effects: Gives what the robot has written on it.
     """
 
     ticket: TicketView
-    effects: Mapping[str, EffectRecord]
-    linked: frozenset[int]
+    effects: Callable[[], Mapping[str, EffectRecord]]
 
-    def of(self, computer: Computer) -> Removal | None:
-        """Give the removal of a computer that is not on the ticket; None where nobody has removed it."""
-        if computer.asset_id in self.linked:
+    def of(self, asset_id: int, names: Collection[str]) -> Removal | None:
+        """Give the removal of a computer that is not on the ticket; None where nobody has removed it.
+
+        That the robot has attached it and it is gone says so in any language. What people attached themselves
+        is read from TDX's lines in the feeds.
+
+        Args:
+            asset_id: The computer.
+            names: What it is called: its name, serial number, tag.
+        """
+        if asset_id in self._linked():
             return None
-        by_log = computer.asset_id in attached_by_robot(self.effects)
-        if not by_log and _is_untouched(self.ticket):
+        effects = self.effects()
+        mine = _links_of(asset_id, effects)
+        done = [record for record in mine if record.state is EffectState.DONE]
+        if not mine and _is_untouched(self.ticket):
             return None
-        by_feed = last_removal(self.ticket.conversation(), computer)
-        return by_feed or (Removal() if by_log else None)
+        if done and asset_id in self._linked(now=True):
+            return None
+        called = {*names, *(str(record.detail.get("asset_name", "")) for record in mine)} - {""}
+        found = self._in_feeds(asset_id, called, is_ours=bool(done))
+        if found is None and not done:
+            return None
+        removal = Removal(found.created_name, found.created_at) if found else Removal()
+        return replace(removal, is_overruled=_is_overruled(effects.get(OVERRIDE), done, removal))
+
+    def _linked(self, *, now: bool = False) -> Collection[int | None]:
+        items = self.ticket.items_now() if now else self.ticket.items()
+        return {item.asset_id for item in items}
+
+    def _in_feeds(
+        self, asset_id: int, names: Collection[str], *, is_ours: bool
+    ) -> FeedEntry | None:
+        """Read who has removed it.
+
+        The asset's own feed names the ticket by its number. The ticket's names the asset by a name that others
+        may have too and that may have changed since, so it decides only where the asset's cannot be read.
+
+        Args:
+            asset_id: The computer.
+            names: What it is called.
+            is_ours: The robot has attached it: whoever removed it counts.
+        """
+        feed = self.ticket.conversation()
+        by_name = last_removal_of_name(feed, names)
+        if is_ours and by_name:
+            return by_name
+        if not any(map(mentions_removal, feed)):
+            return by_name
+        try:
+            asset_feed = self.ticket.tdx.asset_feed(asset_id)
+        except TdxRefused:
+            found = by_name
+        else:
+            found = last_removal_of_asset(asset_feed, self.ticket.id)
+        return None if found and not is_ours and self._is_robot(found) else found
+
+    def _is_robot(self, entry: FeedEntry) -> bool:
+        """Tell whether the account that the robot uses has written an entry: then it took its own link back.
+
+        Another program that signs in with the same account cannot be told from the robot.
+        """
+        uid = self.ticket.tdx.account().uid
+        return uid is not None and is_by(entry, uid)
 
 
 def attached_by_robot(effects: Mapping[str, EffectRecord]) -> frozenset[int]:
-    """Give the assets that the robot has linked to a ticket, by any action, and has not taken back."""
+    """Give the assets that the robot has linked to a ticket, or may have, and has not taken back."""
     return frozenset(
         int(effect.detail["asset_id"])
         for name, effect in effects.items()
-        if name.startswith(ATTACH)
-        and effect.state is EffectState.DONE
-        and "asset_id" in effect.detail
+        if name.startswith(ATTACH) and "asset_id" in effect.detail
     )
 
 
-def last_removal(feed: Iterable[FeedEntry], computer: Computer) -> Removal | None:
-    """Read from TDX's own lines whether a computer was removed after it was last added."""
-    names = {
-        text.casefold() for text in (computer.name, computer.serial_number, computer.tag) if text
-    }
-    found: Removal | None = None
-    for line in link_lines(feed):
-        if line.name in names:
-            entry = line.entry
-            found = None if line.is_added else Removal(entry.created_name, entry.created_at)
-    return found
+def _links_of(asset_id: int, effects: Mapping[str, EffectRecord]) -> list[EffectRecord]:
+    return [
+        record
+        for name, record in effects.items()
+        if name.startswith(ATTACH) and record.detail.get("asset_id") == asset_id
+    ]
+
+
+def _is_overruled(
+    override: EffectRecord | None, done: Iterable[EffectRecord], removal: Removal
+) -> bool:
+    """Tell whether a person has allowed the computer after it was removed, by the log's order if it knows."""
+    if override is None:
+        return False
+    if done:
+        return override.event_id > max(record.event_id for record in done)
+    said_at = datetime.now(UTC) - timedelta(seconds=override.age_seconds)
+    return removal.at is None or removal.at <= said_at
 
 
 def _is_untouched(ticket: TicketView) -> bool:
@@ -93,36 +167,33 @@ def _is_untouched(ticket: TicketView) -> bool:
     return created is not None and modified is not None and modified - created <= UNTOUCHED
 
 
-def why_status_is_left(
+def expected_status(
     context: ActionContext, from_status_ids: Collection[int], wanted: int
-) -> str | None:
-    """Say why the status of a ticket is not set; None where it may be.
+) -> Expectation:
+    """Give the check of a ticket's status right before it is set.
 
-    The ticket is read once more: the value expected is the one this run has planned with, and where the robot
-    has set a status before, that one.
+    Expected is the status that the robot has set last, else the one this run has planned with.
 
     Args:
         context: The ticket.
         from_status_ids: Statuses that may be changed; empty means any.
         wanted: The status to set.
     """
-    planned, now = context.ticket.ticket, context.ticket.tdx.ticket(context.ticket.id)
-    if now.status_id == wanted:
-        return None
-    shown = now.status_name or str(now.status_id)
-    by = f", set by {now.modified_name}" if now.modified_name else ""
-    last = last_status_set(context.write.effects())
-    has_moved = now.status_id != planned.status_id or last not in {None, now.status_id}
-    if has_moved or (from_status_ids and now.status_id not in from_status_ids):
-        return f"Status left alone: now {shown}{by}"
-    return None
+
+    def check(tdx: TdxWrites) -> str | None:
+        now = tdx.ticket(context.ticket.id)
+        expected = status_before(context)
+        may_change = not from_status_ids or now.status_id in from_status_ids
+        if now.status_id == wanted or (now.status_id == expected and may_change):
+            return None
+        shown = now.status_name or str(now.status_id)
+        by = who_changed(tdx.feed(context.ticket.id), BY_SETTING["status"])
+        return f"Status left alone: now {shown}{f', set by {by}' if by else ''}"
+
+    return check
 
 
-def last_status_set(effects: Mapping[str, EffectRecord]) -> int | None:
-    """Give the status that the robot has set last on a ticket; None where it never has."""
-    set_by_us = [
-        (effect.event_id, int(effect.detail["new_status_id"]))
-        for effect in effects.values()
-        if effect.state is EffectState.DONE and effect.detail.get("new_status_id")
-    ]
-    return max(set_by_us)[1] if set_by_us else None
+def status_before(context: ActionContext) -> int:
+    """Give the status a ticket has unless a person has changed it."""
+    planned = context.ticket.ticket.status_id
+    return int(last_set(context.write.effects()).get(STATUS) or planned)

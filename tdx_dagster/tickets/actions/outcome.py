@@ -42,5 +42,14 @@ class GiveUp(Exception):
     """The action will never work on this ticket as it is configured; a person has to look."""
 
 
+class LeftAlone(Exception):
+    """A person has decided otherwise, so nothing was written: a completed result, not a failure."""
+
+    def performed(self) -> Performed:
+        """Give the result of an action that ends with this."""
+        said = str(self)
+        return Performed(said, summary_lines=[said], evidence={"left_alone": said})
+
+
 class Uncertain(Exception):
     """An effect may have happened and nobody can look: a person decides, it is never repeated."""

@@ -23,10 +23,11 @@ from tdx_dagster.state.records import (
 from tdx_dagster.state.store import ActionStore
 from tdx_dagster.tdx.errors import TdxError, TdxRefused, TdxRetryLater, TdxSettingError
 from tdx_dagster.tdx.models import StatusClass
-from tdx_dagster.tickets.actions.action import Action
+from tdx_dagster.tickets.actions.action import Action, perform
 from tdx_dagster.tickets.actions.context import ActionContext, RunContext
 from tdx_dagster.tickets.actions.due import LEFT_OUT
 from tdx_dagster.tickets.actions.effects import TdxWrites, Writer
+from tdx_dagster.tickets.actions.last_word import Removals
 from tdx_dagster.tickets.actions.outcome import GiveUp, RetryLater, Uncertain
 from tdx_dagster.tickets.actions.results import Results, Values, stored_results
 from tdx_dagster.tickets.actions.templates import BadTemplate
@@ -135,7 +136,7 @@ class ActionRunner:
             context = self._context(ticket, writer, earlier)
             if action.when and not context.holds(action.when):
                 return outcome_of(action, ticket, Result.SKIPPED, f"{LEFT_OUT}{action.when}")
-            performed = with_line(action, context, action.perform(context))
+            performed = with_line(action, context, perform(action, context))
         except TdxSettingError:
             raise
         except OUR_ERRORS as error:
@@ -178,7 +179,8 @@ class ActionRunner:
 
     def _dry_writer(self, action: Action, ticket: TicketView) -> DryRunWriter:
         known = lambda: self.store.effects(ticket.id)  # noqa: E731  the writer asks when it needs to
-        return DryRunWriter(self.tdx, ticket.id, action.identity().action_id, known)
+        removals, action_id = Removals(ticket, known), action.identity().action_id
+        return DryRunWriter(self.tdx, ticket.id, action_id, known, removals=removals)
 
     def _closed(self, ticket: TicketView) -> str:
         """Say that the ticket is closed; empty where it is not, or is acted on all the same."""
@@ -257,6 +259,7 @@ class ActionRunner:
         writer = LiveWriter(
             self.tdx, ticket.id, claim.identity.action_id, self.store, claim, self.times
         )
+        writer.removals = Removals(ticket, writer.effects)
         try:
             writer.closed = self._closed(ticket)
             writer.looks_first = may_have_been_worked_on(
@@ -270,7 +273,7 @@ class ActionRunner:
             if is_asked and not context.holds(action.when):
                 return self._end_left_out(action, ticket, claim)
             with self._renewed(claim):
-                performed = with_line(action, context, action.perform(context))
+                performed = with_line(action, context, perform(action, context))
             self._check_settled(action, ticket)
         except (StaleClaim, StoreUnavailable):
             raise

@@ -15,12 +15,14 @@ from tdx_dagster.tickets.actions.effects import (
     NOTHING,
     Effect,
     Evidence,
+    Expectation,
     GuardedTdx,
     TdxWrites,
     attach_effect,
     post_effect,
 )
-from tdx_dagster.tickets.actions.outcome import RetryLater, Uncertain
+from tdx_dagster.tickets.actions.last_word import Removals
+from tdx_dagster.tickets.actions.outcome import LeftAlone, RetryLater, Uncertain
 
 # An effect of the older daemon may be of any age.
 LONG_AGO_SECONDS = 20 * 365 * 24 * 3600.0
@@ -53,13 +55,18 @@ class _Superseded(Exception):
 
 @dataclass
 class _TicketWriter:
-    """The effects that built-in actions share, over whatever `do` does with them."""
+    """The effects that built-in actions share, over whatever `do` does with them.
+
+    Args:
+        removals: What people have taken off the ticket.
+    """
 
     tdx: TdxWrites
     ticket_id: int
     action_id: str
+    removals: Removals | None = field(default=None, kw_only=True)
 
-    def do(self, effect: Effect) -> Evidence:
+    def do(self, effect: Effect, absent_event: int | None = None) -> Evidence:
         """Bring an effect about."""
         raise NotImplementedError
 
@@ -67,13 +74,29 @@ class _TicketWriter:
         """Give the state of every effect begun on this ticket."""
         raise NotImplementedError
 
-    def post(self, name: str, post: FeedPost, note: Evidence = NOTHING) -> Evidence:
+    def post(
+        self,
+        name: str,
+        post: FeedPost,
+        note: Evidence = NOTHING,
+        *,
+        expected: Expectation | None = None,
+    ) -> Evidence:
         """See `Writer.post`."""
-        return self.do(post_effect(self.ticket_id, name, post, note, self.effects))
+        return self.do(post_effect(self.ticket_id, name, post, note, self.effects, expected))
 
     def attach(self, asset_id: int, asset_name: str) -> Evidence:
         """See `Writer.attach`."""
-        return self.do(attach_effect(self.ticket_id, asset_id, asset_name, self.action_id))
+        effect = attach_effect(self.ticket_id, asset_id, asset_name, self.action_id)
+        removal = self.removals.of(asset_id, [asset_name]) if self.removals else None
+        if removal is None:
+            return self.do(effect)
+        if not removal.is_overruled:
+            raise LeftAlone(f"{asset_name}: {removal}")
+        # The link that the log knows is gone, and a person asks for a new one.
+        known = self.effects().get(effect.name)
+        is_gone = known and known.state is EffectState.DONE
+        return self.do(effect, known.event_id if known and is_gone else None)
 
 
 @dataclass
@@ -102,10 +125,15 @@ class LiveWriter(_TicketWriter):
         """See `Writer.effects`."""
         return self.store.effects(self.ticket_id)
 
-    def do(self, effect: Effect) -> Evidence:
+    def do(self, effect: Effect, absent_event: int | None = None) -> Evidence:
         """Bring an effect about, once, whatever happened to earlier attempts at it.
 
+        Args:
+            effect: The effect.
+            absent_event: The event that says it is there, where it is known to be there no longer.
+
         Raises:
+            LeftAlone: The ticket is not as the write expects it.
             RetryLater: Not done, or its outcome is not known yet; it comes back and looks first.
             Uncertain: The outcome is unknown and the effect cannot be looked for.
             StaleClaim: Somebody else holds the action now.
@@ -117,7 +145,6 @@ class LiveWriter(_TicketWriter):
             if found is None:
                 raise TicketIsClosed(self.closed)
             return found
-        absent_event = None
         while True:
             record = self._begin(effect, absent_event)
             if record.state is EffectState.DONE:
@@ -167,6 +194,12 @@ class LiveWriter(_TicketWriter):
         self._settle(effect, "not_done", {"reason": "not found, and not repeated"})
         return None
 
+    def forget(self, effect: Effect) -> None:
+        """See `Writer.forget`."""
+        record = self.effects().get(effect.name)
+        if record and self._begin(effect, record.event_id).state is EffectState.BEGUN:
+            self._settle(effect, "not_done", {"reason": "taken back"})
+
     def _begin(self, effect: Effect, absent_event: int | None = None) -> EffectRecord:
         return self.store.begin_effect(
             self.claim,
@@ -179,8 +212,8 @@ class LiveWriter(_TicketWriter):
     def _write(self, effect: Effect, intent_event: int) -> Evidence:
         fence = _Fence(self.store, self.claim, effect, intent_event, self.times.lease)
         try:
-            evidence = effect.write(GuardedTdx(self.tdx, fence))
-        except (TdxRetryLater, TdxRefused, TdxSettingError) as error:
+            evidence = effect.write(GuardedTdx(self.tdx, self._before_send(effect, fence)))
+        except (TdxRetryLater, TdxRefused, TdxSettingError, LeftAlone) as error:
             self._settle(effect, "not_done", {"error": str(error)})
             raise
         except TdxUnclear as error:
@@ -188,6 +221,15 @@ class LiveWriter(_TicketWriter):
         if evidence is None:
             return self._settle_unclear(effect, "the answer does not say whether it was done")
         return self._settle(effect, "done", evidence)
+
+    def _before_send(self, effect: Effect, fence: "_Fence") -> Callable[[], None]:
+        """Give what comes last before the request: the value that is expected, then the right to write."""
+
+        def check() -> None:
+            effect.check_expected(self.tdx)
+            fence()
+
+        return check
 
     def _settle_unclear(self, effect: Effect, why: str) -> Evidence:
         """Look immediately. Found: done. Not found: retry after the settle time, the write may still land."""
@@ -275,11 +317,12 @@ class DryRunWriter(_TicketWriter):
         """See `Writer.effects`."""
         return self.known()
 
-    def do(self, effect: Effect) -> Evidence:
+    def do(self, effect: Effect, absent_event: int | None = None) -> Evidence:
         """Remember the effect; one that is there already is not written again."""
         record = self.known().get(effect.name)
-        if record and record.state is EffectState.DONE:
+        if record and record.state is EffectState.DONE and record.event_id != absent_event:
             return record.detail
+        effect.check_expected(self.tdx)
         self.planned.append(effect)
         return effect.detail
 
@@ -291,3 +334,6 @@ class DryRunWriter(_TicketWriter):
         if record.state is EffectState.DONE:
             return record.detail
         return effect.look(self.tdx, record) if effect.look else None
+
+    def forget(self, effect: Effect) -> None:
+        """See `Writer.forget`: a dry run stores nothing."""
