@@ -131,4 +131,8 @@ def connection_page(
 
 
 def _age(age: timedelta | None) -> str:
-    return "never loaded" if age is None else f"loaded {age / timedelta(hours=1):.1f} hours ago"
+    if age is None:
+        return "never loaded"
+    if age < timedelta(hours=1):
+        return f"loaded {age // timedelta(minutes=1)} minutes ago"
+    return f"loaded {age / timedelta(hours=1):.1f} hours ago"

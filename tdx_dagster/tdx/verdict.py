@@ -61,7 +61,7 @@ def judge(call: Call, answer: Response, said: str) -> None:
         raise _none(call, answer, text)
     if status == UNAUTHORISED:
         text += ": not authorised, also with a fresh token; the account lacks the permission"
-    raise _error(TdxRefused, call, answer, f"{call.shown} {text}.")
+    raise _error(TdxRefused, call, answer, f"{call.shown} {text.removesuffix('.')}.")
 
 
 def _is_clear_no(answer: Response) -> bool:

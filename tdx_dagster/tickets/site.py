@@ -40,10 +40,10 @@ class Site:
 
 
 def described(site: Site | None) -> str:
-    """Say in a description to which TDX it leads."""
+    """Say in a description to which TDX it leads; without Markdown, which a sensor's page shows as it is."""
     if site is None:
         return "TDX: not set (TDX_BASE_URL)."
-    return f"**{site.environment}** {site.base_url}, ticketing application {site.ticket_app}."
+    return f"{site.environment} {site.base_url}, ticketing application {site.ticket_app}."
 
 
 def tags_of_site(site: Site | None) -> dict[str, str]:

@@ -1,0 +1,148 @@
+"""The Dagster UI as people see it, in a real browser: each page says what is so.
+
+The walks follow each other on one desk: one ticket is refused by TDX until a person has it tried again.
+"""
+
+import pytest
+
+from tests.cli.ui import BACKFILL, BACKFILL_STATUS, until
+
+from .conftest import ASSET, PATIENCE, PLACE, REFUSED_TICKET, REPOSITORY, Desk, Eyes
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+TICKET = "/assets/tickets/compliance?view=partitions&partition={}"
+EVENTS = "/assets/tickets/compliance?view=events&partition={}"
+REEXECUTE = """
+mutation ($params: ReexecutionParams!) { launchRunReexecution(reexecutionParams: $params) {
+  __typename ... on LaunchRunSuccess { run { id } } ... on PythonError { message } } }"""
+SENSOR = """
+query ($selector: SensorSelector!) { sensorOrError(sensorSelector: $selector) {
+  ... on Sensor { sensorState { status } } } }"""
+
+
+def sensor_status(desk: Desk) -> str:
+    selector = {**REPOSITORY, "sensorName": "compliance_report"}
+    return str(desk.ui.ask(SENSOR, selector=selector)["sensorOrError"]["sensorState"]["status"])
+
+
+def test_the_graph_leads_from_tdx_to_the_tickets(eyes: Eyes) -> None:
+    eyes.go("/asset-groups?expanded=all", "teamdynamix", "inventory", "tickets", "operations")
+    eyes.picture("lineage")
+
+
+def test_a_ticket_shows_what_was_done_and_why(desk: Desk, eyes: Eyes) -> None:
+    eyes.go(
+        TICKET.format(7001),
+        f"{desk.tdx}/TDNext/Apps/46/Tickets/TicketDet?TicketID=7001",
+        "in title is its name",
+        "Automated Actions Summary",
+    )
+    eyes.picture("ticket")
+
+
+def test_a_failed_ticket_shows_what_was_done_why_it_failed_and_what_to_do(
+    desk: Desk, eyes: Eyes
+) -> None:
+    assert REFUSED_TICKET not in desk.ui.materialised()
+    eyes.go(TICKET.format(REFUSED_TICKET), "failed, and did not materialize this asset")
+    eyes.click("View all historical events")
+    eyes.see("Observation")
+    eyes.go(
+        EVENTS.format(REFUSED_TICKET),
+        f"TicketID={REFUSED_TICKET}",
+        "is its serial number",
+        "answered 400: The ticket is locked.",
+        "To do: remove the cause, then materialise the ticket",
+        "no attempt by itself",
+    )
+    eyes.picture("failed-ticket")
+
+
+def test_the_sensor_says_that_a_ticket_needs_a_person(eyes: Eyes) -> None:
+    eyes.go(f"/locations/{PLACE}/sensors/compliance_report")
+    eyes.see_after_reload("0 runs requested")
+    eyes.page.get_by_text("0 runs requested").locator("visible=true").last.hover()
+    eyes.see("7 done, 1 needs a person")
+    eyes.picture("sensor")
+
+
+def test_a_rehearsal_writes_nothing(desk: Desk, eyes: Eyes) -> None:
+    before = desk.writes()
+    run = desk.launch("compliance_rehearsal", REFUSED_TICKET)
+    assert desk.ended(run) == "SUCCESS"
+    assert desk.writes() == before
+    eyes.go(EVENTS.format(REFUSED_TICKET), "would be written")
+
+
+def test_the_pages_of_operations_name_the_ticket_that_needs_a_person(
+    desk: Desk, eyes: Eyes
+) -> None:
+    assert desk.ended(desk.launch("operations")) == "SUCCESS"
+    eyes.go(
+        "/assets/operations/waiting_for_a_person",
+        "The ticket is locked.",
+        "remove the cause, then materialise the ticket",
+    )
+    eyes.picture("waiting-for-a-person")
+    eyes.go("/assets/operations/dry_run", "Nothing of this was written.", REFUSED_TICKET)
+    eyes.picture("dry-run")
+    eyes.go("/assets/operations/connection", "Admin Service", f"{desk.tdx}/TDWebApi")
+    eyes.go("/assets/operations/activity", "today: computers attached")
+    eyes.page.get_by_text("[Show Markdown]").first.click()
+    image = eyes.page.locator("img[alt='the last days']").first
+    image.wait_for()
+    assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+    eyes.picture("activity")
+
+
+def test_a_mistyped_config_fails_before_anything_is_written(desk: Desk, eyes: Eyes) -> None:
+    before = desk.writes()
+    mistyped = {"ops": {"tickets_compliance": {"config": {"dry_run": True}}}}
+    run = desk.launch("__ASSET_JOB", REFUSED_TICKET, mistyped)
+    assert desk.ended(run) == "FAILURE"
+    assert desk.writes() == before
+    eyes.go(f"/runs/{run}", "nothing reads")
+    eyes.picture("mistyped-config")
+
+
+@pytest.mark.parametrize("strategy", ["FROM_FAILURE", "ALL_STEPS"])
+def test_a_re_execution_fails_again_while_the_cause_is_there(
+    desk: Desk, eyes: Eyes, strategy: str
+) -> None:
+    params = {"parentRunId": desk.runs("compliance", "FAILURE")[-1], "strategy": strategy}
+    answer = desk.ui.ask(REEXECUTE, params=params)["launchRunReexecution"]
+    run = desk.launched(answer)
+    assert desk.ended(run) == "FAILURE"
+    assert REFUSED_TICKET not in desk.ui.materialised()
+    eyes.go(f"/runs/{run}", "summary_comment failed on 1 of")
+
+
+def test_materialising_a_ticket_by_hand_tries_it_now(desk: Desk, eyes: Eyes) -> None:
+    desk.control("DELETE", "faults")
+    eyes.go(TICKET.format(REFUSED_TICKET), "failed, and did not materialize this asset")
+    eyes.click("Materialize")
+    eyes.click("Launch 1 run")
+    until("ticket", lambda: REFUSED_TICKET in desk.ui.materialised(), PATIENCE)
+    eyes.go(TICKET.format(REFUSED_TICKET), "is its serial number", "Automated Actions Summary")
+
+
+def test_a_backfill_of_done_tickets_succeeds_and_writes_nothing(desk: Desk, eyes: Eyes) -> None:
+    before = desk.writes()
+    params = {"assetSelection": [ASSET], "partitionNames": ["7001", "7002"]}
+    backfill = desk.ui.ask(BACKFILL, params=params)["launchPartitionBackfill"]["backfillId"]
+
+    def completed() -> bool:
+        found = desk.ui.ask(BACKFILL_STATUS, id=backfill)["partitionBackfillOrError"]
+        return bool(found["status"] == "COMPLETED_SUCCESS")
+
+    until("backfill", completed, PATIENCE)
+    assert desk.writes() == before
+    eyes.go(f"/runs/b/{backfill}", "Completed")
+
+
+def test_a_sensor_is_switched_off_and_on_with_a_click(desk: Desk, eyes: Eyes) -> None:
+    eyes.go(f"/locations/{PLACE}/sensors/compliance_report", "Running")
+    for status in ("STOPPED", "RUNNING"):
+        eyes.page.locator("label:has(input[type=checkbox])").first.click()
+        until(status, lambda wanted=status: sensor_status(desk) == wanted, PATIENCE)
