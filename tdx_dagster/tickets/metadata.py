@@ -40,15 +40,15 @@ def ticket_metadata(ticket: TicketRun, batch: Batch, services: RunServices) -> d
     """Give the metadata of one ticket's materialisation or observation."""
     shown: dict[str, Any] = {
         "ticket": dg.MetadataValue.url(services.tdx.ticket_link(ticket.id)),
-        "actions": dg.MetadataValue.md(_actions(ticket, batch)),
-        "computers attached": dg.MetadataValue.md(_computers(ticket, services)),
     }
-    if left_off := _left_off(ticket):
-        shown["computers left off"] = dg.MetadataValue.md(left_off)
     if title := ticket.view.known_title:
         shown["title"] = title
     if problems := _problems(ticket):
         shown["to do"] = dg.MetadataValue.md(problems)
+    shown["actions"] = dg.MetadataValue.md(_actions(ticket, batch))
+    shown["computers attached"] = dg.MetadataValue.md(_computers(ticket, services))
+    if left_off := _left_off(ticket):
+        shown["computers left off"] = dg.MetadataValue.md(left_off)
     if batch.is_dry_run:
         planned = [effect for outcome in ticket.outcomes for effect in outcome.planned]
         shown["dry run"] = True

@@ -6,11 +6,14 @@ import shutil
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.cli.conftest import Shell
 from tests.cli.ui import Ui, free_port, service, until
@@ -21,8 +24,7 @@ PATIENCE = 600.0
 # Read before a fixture of all tests clears the settings.
 PICTURES = os.environ.get("TDX_DAGSTER_PICTURES", "")
 
-# The size of a page, for pictures that can be read at half of it.
-SIZE = {"width": 1280, "height": 800}
+SIZE = {"width": 1440, "height": 960}
 
 PLACE = "tdx_dagster"
 REPOSITORY = {"repositoryLocationName": PLACE, "repositoryName": "__repository__"}
@@ -174,17 +176,6 @@ class Eyes:
         for text in texts:
             self.page.get_by_text(text).locator("visible=true").first.wait_for()
 
-    def see_after_reload(self, *texts: str) -> None:
-        """Wait until all texts are seen on the page that is open, which does not renew itself."""
-
-        def shown() -> bool:
-            self.page.reload()
-            self.page.get_by_text("Overview").first.wait_for()
-            self.page.wait_for_load_state("networkidle")
-            return all(self.page.get_by_text(text).count() for text in texts)
-
-        until(f"{texts} on the page", shown, PATIENCE)
-
     def click(self, name: str) -> None:
         """Click a button."""
         self.page.get_by_role("button", name=name).first.click()
@@ -192,8 +183,12 @@ class Eyes:
     def picture(self, name: str) -> None:
         """Write a picture of the page, where the variable names a folder for it."""
         if PICTURES:
-            self.page.wait_for_load_state("networkidle")
-            self.page.screenshot(path=Path(PICTURES) / f"{name}.png", animations="disabled")
+            # What is shown beside the texts: a page that renews itself is never idle.
+            with suppress(Exception):
+                self.page.wait_for_load_state("networkidle", timeout=10_000)
+            shot = Image.open(BytesIO(self.page.screenshot(animations="disabled"))).convert("RGB")
+            # A palette makes a fifth of the size of it.
+            shot.quantize(128).save(Path(PICTURES) / f"{name}.png", optimize=True)
 
 
 @pytest.fixture(scope="module")
