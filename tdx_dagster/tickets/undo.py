@@ -79,9 +79,10 @@ class Undo(Action):
             except LeftAlone as left:
                 report.left.append(str(left))
         report.stays = [
-            f"the entry {record.detail['feed_id']} in the feed"
+            said
             for record in context.write.effects().values()
-            if record.action_id == self.target and record.detail.get("feed_id")
+            if record.action_id == self.target
+            for said in _stays(record)
         ]
         if self.note:
             context.write.post(self._note_name(context), FeedPost(self.note, is_private=True))
@@ -120,6 +121,15 @@ class Undo(Action):
             if row.action_id == self.target and UNDONE in row.metadata
         ]
         return f"undo-note:{self.target}:{marks[0] if marks else ''}"
+
+
+def _stays(record: EffectRecord) -> Iterator[str]:
+    """Name what cannot be taken back: entries in the feed, of which the id may be unknown, and tags."""
+    number, tags = record.detail.get("feed_id"), record.detail.get("tags")
+    if number or str(record.detail.get("comments") or "").strip():
+        yield f"the entry {number} in the feed" if number else "an entry in the feed"
+    if tags:
+        yield f"the tags {', '.join(tags)}"
 
 
 def _is_change(record: EffectRecord) -> bool:
@@ -203,6 +213,11 @@ class TakingBack:
 
     def _undo(self, done: DoneAction) -> Undo:
         return Undo(target=done.action_id, note=self.note)
+
+
+def is_open(outcome: Outcome) -> bool:
+    """Tell whether an action could not be taken back yet: it failed, or another run holds it."""
+    return outcome.result is Result.FAILED or outcome.stops_ticket
 
 
 def _pipeline(undo: Undo) -> Pipeline:
