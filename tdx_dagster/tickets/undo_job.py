@@ -12,8 +12,8 @@ from typing import Any
 
 import dagster as dg
 
+from tdx_dagster.environment import SettingsError
 from tdx_dagster.failures import NO_RUN_RETRIES, failure, failure_of
-from tdx_dagster.settings import SettingsError
 from tdx_dagster.state.decisions import Decisions, DoneAction, Person, Selection
 from tdx_dagster.state.records import StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError
