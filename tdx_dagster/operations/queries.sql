@@ -9,12 +9,12 @@ WITH event AS (
     WHERE past.at >= :since
       AND (past.event IN ('completed', 'failed')
            OR (past.event IN ('done', 'reconciled') AND past.effect LIKE 'attach:%'))
-), told AS (
+), counted AS (
     SELECT day, pipeline, action,
            count(DISTINCT ticket_id) AS tickets,
            count(*) FILTER (WHERE event = 'completed') AS completed,
            count(*) FILTER (WHERE event = 'failed') AS failed,
-           count(DISTINCT (ticket_id, effect)) FILTER (WHERE effect IS NOT NULL) AS attached
+           count(DISTINCT concat_ws(' ', ticket_id, effect)) FILTER (WHERE effect IS NOT NULL) AS attached
     FROM event GROUP BY 1, 2, 3
 ), without AS (
     SELECT (log.executed_at AT TIME ZONE :zone)::date AS day, COALESCE(log.pipeline, '') AS pipeline,
@@ -26,10 +26,10 @@ WITH event AS (
       AND log.metadata -> 'details' -> 'already' = '[]'::jsonb
     GROUP BY 1, 2, 3
 )
-SELECT told.day, told.pipeline, told.action, told.tickets, told.completed, told.failed, told.attached,
+SELECT counted.day, counted.pipeline, counted.action, counted.tickets, counted.completed, counted.failed, counted.attached,
        COALESCE(without.none_found, 0) AS none_found
-FROM told LEFT JOIN without USING (day, pipeline, action)
-ORDER BY told.day DESC, told.pipeline, told.action;
+FROM counted LEFT JOIN without USING (day, pipeline, action)
+ORDER BY counted.day DESC, counted.pipeline, counted.action;
 
 -- name: waiting_for_a_person
 -- The actions that no run does by itself any more, newest first.
@@ -63,7 +63,7 @@ SELECT key, COALESCE(learned, cardinality(slots)) AS allowed, COALESCE(learned_p
        CASE WHEN is_today THEN counted_seconds ELSE 0 END AS waited,
        CASE WHEN is_today THEN counted_penalties ELSE 0 END AS penalties
 FROM meta.rate_window,
-     LATERAL (SELECT counted_on IS NOT DISTINCT FROM (clock_timestamp() AT TIME ZONE 'UTC')::date) AS day (is_today)
+     LATERAL (SELECT COALESCE(counted_on = (clock_timestamp() AT TIME ZONE 'UTC')::date, false)) AS day (is_today)
 ORDER BY calls DESC, key;
 
 -- name: newest_event

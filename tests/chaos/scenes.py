@@ -30,7 +30,7 @@ MOVING = Comment(comment_text="public words", name="public", new_status_id=IN_PR
 
 
 def _worker(step: Step, at: int, trouble: Trouble) -> WorkerPlan:
-    return WorkerPlan((TroubleAt(step, at, trouble),))
+    return WorkerPlan((TroubleAt(step, at, trouble),), is_patient=True)
 
 
 def _scene(
@@ -39,6 +39,7 @@ def _scene(
     return Schedule(0, tickets, [pipeline], rounds, leaves_report=leaves_report)
 
 
+CALM = WorkerPlan(is_patient=True)
 COMMENTS = Pipeline("p", (PRIVATE, SummaryComment()))
 ASSETS = Pipeline("p", (AddAsset(), SummaryComment()))
 MOVES = Pipeline("p", (MOVING, AddAsset(), SummaryComment()))
@@ -58,7 +59,7 @@ SCENES: Mapping[str, Sequence[Schedule]] = {
     "look before repeating": [
         _scene(
             COMMENTS,
-            Round([WorkerPlan()], [Fault("POST", FEED, "500 after the effect", (1,))]),
+            Round([CALM], [Fault("POST", FEED, "500 after the effect", (1,))]),
         )
     ],
     # It dies after the link is recorded and before the summary.
@@ -95,7 +96,7 @@ SCENES: Mapping[str, Sequence[Schedule]] = {
     "expected value": [
         _scene(
             Pipeline("p", (AddAsset(), PRIVATE, MOVING, SummaryComment())),
-            Round([WorkerPlan()], people=[PersonAct(3, 31, Doing.SETS_STATUS, WAITING)]),
+            Round([CALM], people=[PersonAct(3, 31, Doing.SETS_STATUS, WAITING)]),
         )
     ],
 }

@@ -111,11 +111,13 @@ class WorkerPlan:
         troubles: Its troubles.
         clock_minutes: How far its clock is off.
         is_upgraded: It runs the next version of the summaries, as in a rolling upgrade.
+        is_patient: It waits long for answers, so that a busy machine is no fault of TDX.
     """
 
     troubles: Sequence[TroubleAt] = ()
     clock_minutes: float = 0.0
     is_upgraded: bool = False
+    is_patient: bool = False
 
     @property
     def sleeps(self) -> bool:

@@ -127,6 +127,7 @@ def test_where_one_address_takes_the_message_the_other_is_named_by_its_kind(
     assert "secret" not in caplog.text
 
 
+@pytest.mark.slow  # the library takes a second to load
 @pytest.mark.parametrize("url", ["slack://top-secret", "top-secret", "nothing://top-secret@x"])
 def test_an_address_that_cannot_be_read_is_named_without_its_secret(
     url: str, caplog: pytest.LogCaptureFixture

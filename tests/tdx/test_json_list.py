@@ -71,6 +71,7 @@ def test_e03_a_number_that_is_none_does_not_cost_the_others() -> None:
     assert other == {"ID": 2}
 
 
+@pytest.mark.slow
 def test_a_long_list_takes_the_memory_of_its_text_and_not_of_its_elements() -> None:
     """As objects they would take several times as much."""
     body = json.dumps([{"ID": n, "Name": "x" * 500, "Nothing": None} for n in range(40_000)])
