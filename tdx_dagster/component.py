@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Literal
@@ -42,8 +42,9 @@ from tdx_dagster.tickets.job import (
     build_ticket_asset,
     build_ticket_job,
 )
-from tdx_dagster.tickets.pipeline import Mode, Pipeline
+from tdx_dagster.tickets.pipeline import Mode, Pipeline, read_time
 from tdx_dagster.tickets.sensor import build_sensor
+from tdx_dagster.tickets.undo_job import build_undo_job
 
 DEFS_MODULE: ModuleType = tdx_dagster.defs
 
@@ -59,20 +60,7 @@ def _plain_mappings(_: dg.ResolutionContext, entries: Any) -> Sequence[Mapping[s
 
 
 def _moment(_: dg.ResolutionContext, given: Any) -> datetime | None:  # noqa: ANN401  YAML
-    """Read a time of ISO 8601; one without a zone is UTC.
-
-    Raises:
-        ValueError: It is none.
-    """
-    if given is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(str(given))
-    except ValueError:
-        raise ValueError(
-            f"taken_over_at = {given!r} is no time; write it like 2026-01-31T17:00:00Z, in quotes"
-        ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return None if given is None else read_time("taken_over_at", str(given))
 
 
 # The same objects for each component, so that Dagster merges them however many there are.
@@ -176,7 +164,7 @@ def pipeline_definitions(pipeline: Pipeline) -> dg.Definitions:
     seconds = given.tdx_poll_seconds or pipeline.interval_seconds
     return dg.Definitions(
         assets=[asset, build_report_spec(pipeline, site)],
-        jobs=[job, rehearsal],
+        jobs=[job, rehearsal, build_undo_job(pipeline, site)],
         sensors=[
             build_sensor(pipeline, rehearsal if pipeline.observes else job, status, seconds, site)
         ],

@@ -15,7 +15,7 @@ from tdx_dagster.cli.output import out, print_json
 from tdx_dagster.cli.runtime import person_name, prepare
 from tdx_dagster.postgres.database import engine
 from tdx_dagster.state.decisions import Decisions, DoneAction, Person, Selection
-from tdx_dagster.tickets.once.outcomes import Outcome, Result
+from tdx_dagster.tickets.once.outcomes import Outcome
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
@@ -49,7 +49,7 @@ def undo(
     Comments stay. What is taken back does not run on the ticket again until `again` says so.
     """
     from tdx_dagster.resources import ticket_tools  # noqa: PLC0415  imports Dagster
-    from tdx_dagster.tickets.undo import TakingBack  # noqa: PLC0415  the same
+    from tdx_dagster.tickets.undo import TakingBack, is_open  # noqa: PLC0415  the same
 
     if not (tickets or run_id or (action and since)):
         raise click.UsageError("Give --ticket, --run, or --action with --since.")
@@ -68,7 +68,7 @@ def undo(
             _show("Taken back", chosen, outcomes)
     if as_json:
         print_json({"dry_run": dry_run, "actions": _as_json(chosen, outcomes)})
-    ctx.exit(1 if any(one.result is Result.FAILED for one in outcomes) else 0)
+    ctx.exit(1 if any(map(is_open, outcomes)) else 0)
 
 
 @click.command()

@@ -59,12 +59,14 @@ class Selection:
         run_id: What this Dagster run wrote.
         name: Of the action in its pipeline.
         since: What was written since.
+        pipeline: What this pipeline did.
     """
 
     ticket_ids: Collection[int] | None = None
     run_id: str | None = None
     name: str | None = None
     since: datetime | None = None
+    pipeline: str | None = None
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,7 @@ class Decisions:
             run_id=selection.run_id,
             name=selection.name,
             since=selection.since,
+            pipeline=selection.pipeline,
         )
         return [DoneAction(**row) for row in rows]
 

@@ -31,6 +31,7 @@ SELECT log.ticket_id, log.action_id, COALESCE(log.action_name, log.action_type) 
 FROM meta.daemon_action_log AS log
 WHERE (CAST(:ticket_ids AS bigint[]) IS NULL OR log.ticket_id = ANY(CAST(:ticket_ids AS bigint[])))
   AND (CAST(:name AS text) IS NULL OR COALESCE(log.action_name, log.action_type) = :name)
+  AND (CAST(:pipeline AS text) IS NULL OR log.pipeline = :pipeline)
   AND log.action_type <> 'undo'
   AND EXISTS (
       SELECT FROM meta.action_attempt AS past

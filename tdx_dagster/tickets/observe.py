@@ -95,7 +95,7 @@ def gather(
     found: dict[str, Mapping[str, Any]] = {key_of(ticket.id): shown for ticket, shown in mine}
     for record in instance.fetch_observations(asset, limit=MOST_GATHERED).records:
         seen = record.asset_observation
-        if seen and seen.partition:
+        if seen and seen.partition and WOULD_DO in seen.metadata:
             found.setdefault(seen.partition, seen.metadata)
     rows = [_row(key, shown) for key, shown in sorted(found.items()) if WOULD_DO in shown]
     return {GATHERED: dg.MetadataValue.md(table(("ticket", "title", "would do"), rows))}

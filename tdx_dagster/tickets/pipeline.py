@@ -6,7 +6,7 @@ asset and the command line.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -93,6 +93,21 @@ class Pipeline:
             for action in self.actions
         )
         return replace(self, actions=actions)
+
+
+def read_time(setting: str, given: str) -> datetime:
+    """Read a time of ISO 8601; one without a zone is UTC.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        moment = datetime.fromisoformat(given)
+    except ValueError:
+        raise ValueError(
+            f"{setting} = {given!r} is no time; write it like 2026-01-31T17:00:00Z, in quotes"
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _overridden(action: Action, settings: Mapping[str, Any], pipeline: str) -> Action:

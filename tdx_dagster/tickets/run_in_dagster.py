@@ -44,8 +44,8 @@ from tdx_dagster.tickets.run_config import OVERRIDE, refuse_unread_ops, settings
 from tdx_dagster.tickets.run_tags import (
     BACKFILL_TAG,
     NOTHING_TO_DO,
-    PERSON,
     is_by_hand,
+    person_of,
     tags_of_run,
 )
 from tdx_dagster.tickets.runs import KEY, key_of, ticket_of, tickets_asked_for
@@ -90,7 +90,7 @@ class RunInDagster:
     def load(self, actions_before: Sequence[Action] = ()) -> Batch:
         """Plan and read the tickets; run the actions before this op where it is re-executed alone."""
         refuse_unread_ops(self.context.run.run_config, self.context.job_def.graph.node_dict)
-        tickets = _tickets_of(self.context)
+        tickets = tickets_of(self.context)
         self._tag(tags_of_run(self.context.run.tags, tickets, is_dry_run=self.is_dry_run))
         try:
             pipeline = self.pipeline.with_settings(
@@ -137,7 +137,7 @@ class RunInDagster:
                 "by themselves."
             )
         database = self.context.resources.tdx_dagster_database
-        by = Person(str(tags.get(PERSON) or "a person in Dagster"), reason, self.context.run_id)
+        by = Person(person_of(tags), reason, self.context.run_id)
         Decisions(database.engine()).override(tickets, attaching, by)
         self.context.log.info(f"Removals of computers are overruled by {by.name}: {reason}")
 
@@ -257,7 +257,7 @@ def _named(tickets: Sequence[TicketRun]) -> str:
     return f"{named} and {more} more" if more > 0 else named
 
 
-def _tickets_of(context: dg.OpExecutionContext) -> Sequence[int]:
+def tickets_of(context: dg.OpExecutionContext) -> Sequence[int]:
     """Give the tickets the run was asked for: those its tags name, else its partitions."""
     asked = tickets_asked_for(context.run.tags)
     if asked:

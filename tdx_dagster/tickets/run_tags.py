@@ -36,6 +36,11 @@ def is_by_hand(tags: Mapping[str, str]) -> bool:
     return tags.get(LAUNCHED_BY) not in BY_ITSELF
 
 
+def person_of(tags: Mapping[str, str]) -> str:
+    """Give who has launched the run, for the records of what people decide."""
+    return str(tags.get(PERSON) or "a person in Dagster")
+
+
 def tags_of_run(
     tags: Mapping[str, str], tickets: Sequence[int], *, is_dry_run: bool
 ) -> dict[str, str]:

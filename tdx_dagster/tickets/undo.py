@@ -5,7 +5,7 @@ resumed and recorded as they are. Does not: which actions are chosen (`state.dec
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from tdx_dagster.state.decisions import Decisions, DoneAction, Person
@@ -15,12 +15,10 @@ from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.context import ActionContext
 from tdx_dagster.tickets.actions.effects import (
     ATTACH,
-    Expectation,
-    TdxWrites,
     attach_effect,
     detach_effect,
 )
-from tdx_dagster.tickets.actions.field_changes import CHANGES, Patch, stored_changes
+from tdx_dagster.tickets.actions.field_changes import CHANGES, Patch, say_moved, stored_changes
 from tdx_dagster.tickets.actions.last_word import STATUS_WAS
 from tdx_dagster.tickets.actions.link_lines import is_by, last_line_of_name
 from tdx_dagster.tickets.actions.outcome import LeftAlone, Performed
@@ -81,9 +79,10 @@ class Undo(Action):
             except LeftAlone as left:
                 report.left.append(str(left))
         report.stays = [
-            f"the entry {record.detail['feed_id']} in the feed"
+            said
             for record in context.write.effects().values()
-            if record.action_id == self.target and record.detail.get("feed_id")
+            if record.action_id == self.target
+            for said in _stays(record)
         ]
         if self.note:
             context.write.post(self._note_name(context), FeedPost(self.note, is_private=True))
@@ -124,6 +123,15 @@ class Undo(Action):
         return f"undo-note:{self.target}:{marks[0] if marks else ''}"
 
 
+def _stays(record: EffectRecord) -> Iterator[str]:
+    """Name what cannot be taken back: entries in the feed, of which the id may be unknown, and tags."""
+    number, tags = record.detail.get("feed_id"), record.detail.get("tags")
+    if number or str(record.detail.get("comments") or "").strip():
+        yield f"the entry {number} in the feed" if number else "an entry in the feed"
+    if tags:
+        yield f"the tags {', '.join(tags)}"
+
+
 def _is_change(record: EffectRecord) -> bool:
     is_done = record.state is EffectState.DONE
     return is_done and (CHANGES in record.detail or STATUS_WAS in record.detail)
@@ -157,21 +165,9 @@ def _restore(context: ActionContext, name: str, record: EffectRecord) -> str:
         now = context.ticket.tdx.ticket(context.ticket.id)
         changes = [one for one in back if one.field.value(now) == one.expected]
         if not changes:
-            shown = ", ".join(f"{one.field.label} is now {one.field.shown(now)}" for one in back)
-            raise LeftAlone(shown or name)
-    effect = Patch(context.ticket.id, mine, changes).effect()
-    context.write.do(replace(effect, expected=_still(context, changes)))
+            raise LeftAlone(say_moved(back, now) or name)
+    context.write.do(Patch(context.ticket.id, mine, changes).effect())
     return ", ".join(f"{one.field.label} restored to {one.name}" for one in changes)
-
-
-def _still(context: ActionContext, changes: Sequence[Change]) -> Expectation:
-    def check(tdx: TdxWrites) -> str | None:
-        now = tdx.ticket(context.ticket.id)
-        moved = [one for one in changes if one.field.value(now) != one.expected]
-        said = [f"{one.field.label} is now {one.field.shown(now)}" for one in moved]
-        return ", ".join(said) or None
-
-    return check
 
 
 def _changes(record: EffectRecord) -> Sequence[Change]:
@@ -217,6 +213,11 @@ class TakingBack:
 
     def _undo(self, done: DoneAction) -> Undo:
         return Undo(target=done.action_id, note=self.note)
+
+
+def is_open(outcome: Outcome) -> bool:
+    """Tell whether an action could not be taken back yet: it failed, or another run holds it."""
+    return outcome.result is Result.FAILED or outcome.stops_ticket
 
 
 def _pipeline(undo: Undo) -> Pipeline:

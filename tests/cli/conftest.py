@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
+from tdx_dagster.cli import cli
 from tdx_dagster.postgres.database import libpq_url
 from tdx_dagster.simulator import Simulator, sample_state, settings_for
 
@@ -92,3 +94,39 @@ def desk(shell: Shell) -> Iterator[Callable[..., tuple[Shell, Simulator]]]:
     yield make
     for simulator in running:
         simulator.stop()
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """Runs commands in this process."""
+
+    simulator: Simulator
+
+    def run(self, *words: str, answer: str | None = None) -> Result:
+        """Run a command; the answer is what is typed where it asks."""
+        return CliRunner().invoke(cli, words, input=answer, catch_exceptions=False)
+
+    def json(self, *words: str) -> tuple[int, dict[str, Any]]:
+        """Run a command with --json; give its exit code and its object."""
+        done = self.run(*words, "--json")
+        return done.exit_code, json.loads(done.stdout)
+
+
+@pytest.fixture
+def terminal(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    database_url: str,
+    dagster_database: str,
+) -> Iterator[Terminal]:
+    """A terminal in a folder of its own, over a database and a TDX of three tickets."""
+    monkeypatch.chdir(tmp_path)
+    with Simulator(sample_state(tickets=3, assets=20, seed=3)) as simulator:
+        values = settings_for(simulator) | {
+            "DATABASE_URL": libpq_url(database_url),
+            "DAGSTER_DATABASE_URL": dagster_database,
+            "DAGSTER_HOME": str(ROOT),
+        }
+        for name, value in values.items():
+            monkeypatch.setenv(name, value)
+        yield Terminal(simulator)

@@ -1,60 +1,20 @@
 """What `process`, `baseline` and `failed` say and the exit code they give, in this process."""
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from sqlalchemy import Engine, event, text
 
-from tdx_dagster.cli import cli
 from tdx_dagster.cli.log import PAGE
-from tdx_dagster.postgres.database import engine, libpq_url
-from tdx_dagster.simulator import Simulator, sample_state, settings_for
+from tdx_dagster.postgres.database import engine
 from tdx_dagster.state.postgres_store import PostgresStore
 
-from .conftest import ROOT
+from .conftest import Terminal
 from .pipelines import HEAD, use_pipelines
 
 COMMENT = HEAD + "  actions:\n    - type: comment\n      comment_text: Hello\n"
 LEAVES = COMMENT + "    - type: tests.cli.leaving_action.Leaves\n"
-
-
-@dataclass(frozen=True)
-class Terminal:
-    """Runs commands in this process."""
-
-    simulator: Simulator
-
-    def run(self, *words: str) -> Result:
-        return CliRunner().invoke(cli, words, catch_exceptions=False)
-
-    def json(self, *words: str) -> tuple[int, dict[str, Any]]:
-        done = self.run(*words, "--json")
-        return done.exit_code, json.loads(done.stdout)
-
-
-@pytest.fixture
-def terminal(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    database_url: str,
-    dagster_database: str,
-) -> Iterator[Terminal]:
-    """A terminal in a folder of its own, over a database and a TDX of three tickets."""
-    monkeypatch.chdir(tmp_path)
-    with Simulator(sample_state(tickets=3, assets=20, seed=3)) as simulator:
-        values = settings_for(simulator) | {
-            "DATABASE_URL": libpq_url(database_url),
-            "DAGSTER_DATABASE_URL": dagster_database,
-            "DAGSTER_HOME": str(ROOT),
-        }
-        for name, value in values.items():
-            monkeypatch.setenv(name, value)
-        yield Terminal(simulator)
 
 
 def test_f08_a_run_that_breaks_in_a_later_op_is_a_failed_pass_that_names_its_tickets(

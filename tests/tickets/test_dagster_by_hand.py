@@ -16,6 +16,7 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatu
 from sqlalchemy import Engine
 
 from tdx_dagster.simulator import Simulator
+from tdx_dagster.state.records import OVERRIDE
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.comment import Comment
@@ -339,3 +340,38 @@ def test_settings_given_for_one_run_are_those_that_are_planned_by(
     ).success
     bodies = [entry["Body"] for entry in simulator.state.feed_of_ticket(31)]
     assert sorted(bodies) == ["Every day", "Tuesday only"]
+
+
+def test_a_reason_in_the_launchpad_lets_a_removed_computer_be_attached_again(
+    desk: Callable[..., Desk], instance: dg.DagsterInstance, simulator: Simulator
+) -> None:
+    """On the tickets of that run, with who and why in the history; a backfill does nothing at all."""
+    working = desk(AddAsset())
+    run(working, instance, "31")
+    simulator.technician("tess.tech").remove_asset(31, 1002)
+    config = run_config(working.pipeline, dry_run=False)
+    config["ops"]["tickets__p"]["config"]["override_removals_because"] = "removed by mistake"
+
+    def launch(**tags: str) -> Any:
+        return (
+            definitions(working)
+            .resolve_job_def("p")
+            .execute_in_process(
+                instance=instance,
+                partition_key="31",
+                run_config=config | QUIET,
+                tags=tags,
+                raise_on_error=False,
+            )
+        )
+
+    assert not launch(**{"dagster/backfill": "some"}).success
+    assert simulator.state.asset_ids_of(31) == []
+    made = launch(user="ann")
+    assert made.success
+    assert simulator.state.asset_ids_of(31) == [1002]
+    [past] = [past for past in working.store.get_attempts(31) if past.effect == OVERRIDE]
+    assert (past.detail, past.run_id) == (
+        {"by": "ann", "reason": "removed by mistake"},
+        made.run_id,
+    )

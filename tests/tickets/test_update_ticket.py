@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import Engine
 
 from tdx_dagster.simulator import Simulator
-from tdx_dagster.simulator.sample.blank import IN_PROCESS, LAB_ATTRIBUTE_ID, ON_HOLD
+from tdx_dagster.simulator.sample.blank import IN_PROCESS, LAB_ATTRIBUTE_ID, ON_HOLD, WAITING
+from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.tdx.errors import TdxSettingError
 from tdx_dagster.tickets.actions.comment import Comment
 from tdx_dagster.tickets.actions.update_ticket import UpdateTicket
@@ -152,6 +153,65 @@ def test_a_field_that_a_person_changed_while_the_run_was_at_work_is_left_alone(
     ]
     assert outcome.result is Result.COMPLETED
     assert ticket(simulator)["PriorityID"] == MEDIUM
+
+
+def between_plan_and_write(monkeypatch: pytest.MonkeyPatch, *people: Callable[[], object]) -> None:
+    """Let a person act each time a patch is planned and not sent yet, one after the other."""
+    begin, waiting = PostgresStore.begin_effect, list(people)
+
+    def begin_effect(*given: Any, **named: Any) -> Any:
+        if waiting:
+            waiting.pop(0)()
+        return begin(*given, **named)
+
+    monkeypatch.setattr(PostgresStore, "begin_effect", begin_effect)
+
+
+def test_fields_that_people_change_between_the_plan_and_the_write_leave_the_patch(
+    desk: Callable[..., Desk], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One after the other; what is left of the patch is written, in one call."""
+    tess = simulator.technician("tess.technician")
+    between_plan_and_write(
+        monkeypatch,
+        lambda: tess.edit(31, PriorityID=MEDIUM),
+        lambda: tess.change_status(31, WAITING),
+    )
+    wanted = UpdateTicket(priority="High", status="In Process", responsible_group="Desktop Support")
+    outcome = only(desk(wanted).outcomes(31))
+    assert list(outcome.summary_lines) == [
+        "Changed ticket responsible group to Desktop Support",
+        "Priority left alone: now Medium, set by Tess Technician",
+        "Status left alone: now Waiting for Customer, set by Tess Technician",
+    ]
+    held = ticket(simulator)
+    assert (held["PriorityID"], held["StatusID"]) == (MEDIUM, WAITING)
+    assert len(patches(simulator)) == 1
+
+
+def test_nothing_is_sent_where_people_have_changed_all_of_it_meanwhile(
+    desk: Callable[..., Desk], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person who sets what is wanted leaves nothing to say."""
+    tess = simulator.technician("tess.technician")
+    between_plan_and_write(monkeypatch, lambda: tess.edit(31, PriorityID=HIGH))
+    outcome = only(desk(UpdateTicket(priority="High")).outcomes(31))
+    assert (outcome.result, outcome.message) == (Result.COMPLETED, "Nothing to change")
+    assert patches(simulator) == []
+
+
+def test_what_the_answer_to_a_patch_shows_of_a_person_is_not_overwritten_by_a_later_action(
+    desk: Callable[..., Desk], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TDX answers with the whole ticket, and so with what a person has changed in other fields."""
+    tess = simulator.technician("tess.technician")
+    between_plan_and_write(monkeypatch, lambda: tess.change_status(31, WAITING))
+    working = desk(UpdateTicket(priority="High"), UpdateTicket(name="second", status="In Process"))
+    assert [one.message for one in working.outcomes(31)] == [
+        "Changed ticket priority to High",
+        "Status left alone: now Waiting for Customer, set by Tess Technician",
+    ]
+    assert ticket(simulator)["StatusID"] == WAITING
 
 
 def test_a_field_that_a_person_changed_after_the_robot_is_left_alone_by_other_settings(

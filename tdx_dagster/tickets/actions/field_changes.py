@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from tdx_dagster.state.records import EffectRecord, EffectState
 from tdx_dagster.tdx.html import visible_text
@@ -20,6 +20,14 @@ from tdx_dagster.tickets.actions.ticket_fields import STATUS, Change, FieldValue
 
 # Where the detail of an effect keeps its changes, and what the ticket shows after them.
 CHANGES, SHOWN = "changes", "shown"
+
+
+class ReadsFeed(Protocol):
+    """What tells who has changed a ticket."""
+
+    def feed(self, ticket_id: int) -> tuple[FeedEntry, ...]:
+        """Read a ticket's feed."""
+
 
 Wanted = tuple[TicketField, Choice | None]
 """A field and what it is set to; None clears it."""
@@ -41,31 +49,40 @@ class Compared:
     left: list[str] = field(default_factory=list)
 
 
-def compare(context: ActionContext, wanted: Iterable[Wanted], expected: Expected) -> Compared:
-    """Compare a ticket with what is wanted; it is read once more, since a person may have changed it.
+def compare(
+    context: ActionContext, now: Ticket, wanted: Iterable[Wanted], expected: Expected
+) -> Compared:
+    """Compare a ticket with what is wanted.
 
-    A field is left alone where it is neither as this run has read it nor as the robot has set it last, or
-    where the settings expect another value.
+    A field is left alone where it has another value than `expected_value`, or than the settings expect.
+
+    Args:
+        context: The ticket.
+        now: As it was read last.
+        wanted: The fields and what they are set to.
+        expected: What the settings expect.
     """
-    planned = context.ticket.latest
-    pending = [(one, to) for one, to in wanted if one.value(planned) != _value(to)]
-    if not pending:
-        return Compared()
-    now = context.ticket.tdx.ticket(context.ticket.id)
-    by_robot = last_set(context.write.effects())
     found = Compared()
-    for one, to in pending:
+    for one, to in wanted:
         value = one.value(now)
         if value == _value(to):
             continue
-        before = by_robot.get(one.path, one.value(planned))
         allowed = expected.get(one.setting)
-        if value != before or (allowed is not None and not _is_among(one, now, allowed)):
-            found.left.append(_left(context, one, now))
-        else:
+        is_allowed = allowed is None or _is_among(one, now, allowed)
+        if is_allowed and value == expected_value(context, one):
             name = to.name if to else "none"
             found.changes.append(Change(one, value, _value(to), one.shown(now), name))
+        else:
+            found.left.append(left_alone(context.ticket.tdx, one, now))
     return found
+
+
+def expected_value(context: ActionContext, one: TicketField) -> FieldValue:
+    """Give the value a field has unless a person has changed it.
+
+    It is what the robot has set last; where it never has, what this run has read before its first write.
+    """
+    return last_set(context.write.effects()).get(one.path, one.value(context.ticket.ticket))
 
 
 def _value(to: Choice | None) -> FieldValue:
@@ -81,14 +98,14 @@ def _is_among(one: TicketField, ticket: Ticket, allowed: Sequence[int | str | No
     )
 
 
-def _left(context: ActionContext, one: TicketField, now: Ticket) -> str:
+def left_alone(tdx: ReadsFeed, one: TicketField, now: Ticket) -> str:
     """Say that a field is left alone, with its value and, where the feed tells, who set it."""
-    by = who_changed(context.ticket.tdx.feed(context.ticket.id), one)
+    by = _who_changed(tdx.feed(now.id), one)
     set_by = f", set by {by}" if by else ""
     return f"{one.label.capitalize()} left alone: now {one.shown(now)}{set_by}"
 
 
-def who_changed(feed: Iterable[FeedEntry], one: TicketField) -> str:
+def _who_changed(feed: Iterable[FeedEntry], one: TicketField) -> str:
     """Read from TDX's own lines who has changed a field last; empty where none tells."""
     line = re.compile(f"^(?:{one.line})", re.IGNORECASE | re.MULTILINE)
     names = [entry.created_name for entry in feed if line.search(visible_text(entry.body))]
@@ -109,7 +126,7 @@ def last_set(effects: Mapping[str, EffectRecord]) -> Mapping[str, FieldValue]:
 
 @dataclass(frozen=True)
 class Patch:
-    """One patch of a ticket.
+    """One patch of a ticket, sent only while each field has the value that it changes from.
 
     Args:
         ticket_id: The ticket.
@@ -118,6 +135,7 @@ class Patch:
         off_hold_at: When a status that is set takes the ticket off hold, as TDX takes it; empty: never.
         notify: Have TDX mail whoever becomes responsible.
         changed_to: Called with the ticket as it is after the patch.
+        read_before: Called with the ticket as it is right before the patch.
     """
 
     ticket_id: int
@@ -126,6 +144,7 @@ class Patch:
     off_hold_at: str = ""
     notify: bool = False
     changed_to: Callable[[Ticket], None] = field(default=lambda _: None)
+    read_before: Callable[[Ticket], None] = field(default=lambda _: None)
 
     def effect(self) -> Effect:
         """Give the effect of the patch."""
@@ -144,13 +163,19 @@ class Patch:
             self.changed_to(ticket)
             return {**detail, SHOWN: _shown(self.changes, ticket)}
 
-        return Effect(self.name, detail, write, self._look)
+        return Effect(self.name, detail, write, self._look, self._moved)
 
     def _operations(self) -> list[PatchOperation]:
         made = [one.operation() for one in self.changes]
         if self.off_hold_at:
             made.append(PatchOperation("replace", "/GoesOffHoldDate", self.off_hold_at))
         return made
+
+    def _moved(self, tdx: TdxWrites) -> str | None:
+        """Say which fields have another value by now."""
+        now = tdx.ticket(self.ticket_id)
+        self.read_before(now)
+        return say_moved(self.changes, now) or None
 
     def _look(self, tdx: TdxWrites, record: EffectRecord) -> Evidence | None:
         """Tell whether the patch was made: all of it or nothing; a person may have changed it since."""
@@ -161,6 +186,12 @@ class Patch:
             return None
         self.changed_to(ticket)
         return {**record.detail, SHOWN: _shown(changes, ticket)}
+
+
+def say_moved(changes: Iterable[Change], now: Ticket) -> str:
+    """Say which fields have another value than a change expects; empty where none has."""
+    moved = [one.field for one in changes if one.field.value(now) != one.expected]
+    return ", ".join(f"{one.label} is now {one.shown(now)}" for one in moved)
 
 
 def stored_changes(detail: Evidence) -> Sequence[Change]:

@@ -14,14 +14,14 @@ from tdx_dagster.tdx.errors import TdxRefused
 from tdx_dagster.tdx.models import FeedEntry
 from tdx_dagster.tickets.actions.context import ActionContext
 from tdx_dagster.tickets.actions.effects import ATTACH, Expectation, TdxWrites
-from tdx_dagster.tickets.actions.field_changes import last_set, who_changed
+from tdx_dagster.tickets.actions.field_changes import expected_value, left_alone
 from tdx_dagster.tickets.actions.link_lines import (
     is_by,
     last_removal_of_asset,
     last_removal_of_name,
     mentions_removal,
 )
-from tdx_dagster.tickets.actions.ticket_fields import BY_SETTING, STATUS
+from tdx_dagster.tickets.actions.ticket_fields import BY_SETTING
 from tdx_dagster.tickets.ticket_view import TicketView
 
 # TDX sets both dates of a new ticket within moments of each other.
@@ -172,8 +172,6 @@ def expected_status(
 ) -> Expectation:
     """Give the check of a ticket's status right before it is set.
 
-    Expected is the status that the robot has set last, else the one this run has planned with.
-
     Args:
         context: The ticket.
         from_status_ids: Statuses that may be changed; empty means any.
@@ -186,14 +184,11 @@ def expected_status(
         may_change = not from_status_ids or now.status_id in from_status_ids
         if now.status_id == wanted or (now.status_id == expected and may_change):
             return None
-        shown = now.status_name or str(now.status_id)
-        by = who_changed(tdx.feed(context.ticket.id), BY_SETTING["status"])
-        return f"Status left alone: now {shown}{f', set by {by}' if by else ''}"
+        return left_alone(tdx, BY_SETTING["status"], now)
 
     return check
 
 
 def status_before(context: ActionContext) -> int:
     """Give the status a ticket has unless a person has changed it."""
-    planned = context.ticket.ticket.status_id
-    return int(last_set(context.write.effects()).get(STATUS) or planned)
+    return int(expected_value(context, BY_SETTING["status"]) or 0)

@@ -5,6 +5,7 @@ name means in TDX (`choices`).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import ClassVar, Literal, Self
 
@@ -27,7 +28,7 @@ from tdx_dagster.tickets.actions.field_changes import (
     say,
     stored_changes,
 )
-from tdx_dagster.tickets.actions.outcome import GiveUp, Performed
+from tdx_dagster.tickets.actions.outcome import GiveUp, LeftAlone, Performed
 from tdx_dagster.tickets.actions.templates import is_template
 from tdx_dagster.tickets.actions.ticket_fields import BY_SETTING, Change, attribute_field
 from tdx_dagster.tickets.ticket_view import TdxReads
@@ -123,17 +124,32 @@ class UpdateTicket(Action):
         name = f"update:{self.identity().action_id}"
         evidence, left = self._earlier(context, name), list[str]()
         if evidence is None:
-            found = compare(context, self._wanted_on(context), self.expected)
-            left = found.left
-            if found.changes:
-                patch = self._patch(context, name, found.changes)
-                evidence = context.write.do(patch.effect())
+            evidence, left = self._write(context, name)
         lines = [*(say(evidence) if evidence else ()), *self._tag(context), *left]
         return Performed(
             message="; ".join(lines) or "Nothing to change",
             summary_lines=lines if self.add_summary_line else [],
             evidence={**(evidence or {}), **({"left_alone": left} if left else {})},
         )
+
+    def _write(self, context: ActionContext, name: str) -> tuple[Evidence | None, list[str]]:
+        """Write what differs, and say what is left alone.
+
+        The ticket is read right before the patch is sent. Where a person has changed a field of it by then,
+        what is left is compared with that read.
+        """
+        wanted, reads = self._wanted_on(context), [context.ticket.latest]
+        found = compare(context, reads[-1], wanted, self.expected)
+        if found.left:
+            reads.append(context.ticket.tdx.ticket(context.ticket.id))
+            found = compare(context, reads[-1], wanted, self.expected)
+        while found.changes:
+            patch = replace(self._patch(context, name, found.changes), read_before=reads.append)
+            try:
+                return context.write.do(patch.effect()), found.left
+            except LeftAlone:
+                found = compare(context, reads[-1], wanted, self.expected)
+        return None, found.left
 
     def _earlier(self, context: ActionContext, name: str) -> Evidence | None:
         """Give the patch of an earlier attempt that is on the ticket."""
