@@ -18,6 +18,9 @@ CALLS_BETWEEN = 4
 be seen. So many calls of each other ticket, and one of this, may lie between."""
 
 
+MOST_WORKERS = 3
+
+
 @dataclass(frozen=True)
 class Decisions:
     """What people did in a seed, and all calls of the robot.
@@ -37,7 +40,8 @@ class Decisions:
     @property
     def unseen_calls(self) -> int:
         """Calls after which a person's act should have been seen."""
-        return 1 + CALLS_BETWEEN * (len(self.tickets) - 1) * (2 - self.is_single)
+        workers = 1 if self.is_single else MOST_WORKERS
+        return 1 + CALLS_BETWEEN * (len(self.tickets) * workers - 1)
 
     @property
     def is_single(self) -> bool:
@@ -91,7 +95,8 @@ class Decisions:
         later = [it for it in sets if it.number > act.call]
         if any(
             it.number > act.call + self.unseen_calls
-            or any(act.call < read.number < it.number for read in reads)
+            # With several workers the read may be another's.
+            or (act.is_single and any(act.call < read.number < it.number for read in reads))
             for it in later
         ):
             yield f"ticket {ticket}: undone: a person set status {act.value}, now it is {now}"

@@ -46,7 +46,7 @@ from tests.tenant import small_tenant
 
 CI_SEEDS = range(1, 31)
 CALM_PASSES = 3
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 240.0
 LONG = 10 * TIMES.lease
 """Seconds after which no lease, pause or settle time runs any more."""
 TEMPLATE = "chaos_template"
