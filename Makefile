@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: places help install demo dev unit test coverage chaos mutations bench check scan format lock down clean
+.PHONY: browser places help install demo dev unit test coverage chaos mutations bench check scan format lock down clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/'
@@ -39,6 +39,9 @@ test: $(STAMP) ## Run all tests
 # As `make test`, and fails under the share of branches that pyproject.toml names.
 coverage: $(STAMP) ## Run all tests and measure what they cover
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --cov --cov-report term
+
+browser: $(STAMP) ## Walk through the UI in a browser: minutes; needs Debian's chromium
+	BROWSER_TESTS=1 $(BIN)/python -m pytest tests/browser
 
 places: $(STAMP) ## Run it where others would: poolers, encodings, roles, containers, full disks
 	$(BIN)/python -m pytest tests/places

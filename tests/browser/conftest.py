@@ -120,6 +120,8 @@ def browser() -> Iterator[Any]:
     """Chromium of the system."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
     chromium = shutil.which("chromium")
+    if "BROWSER_TESTS" not in os.environ:
+        pytest.skip("walks through the UI are run by `make browser`")
     if chromium is None:
         pytest.skip("no chromium on the PATH")
     with sync_api.sync_playwright() as driver:
