@@ -46,7 +46,9 @@ def test_the_graph_of_both_is_one(
         key: [n["repository"]["location"]["name"] for n in found if n["isMaterializable"]]
         for key, found in nodes.items()
     }
-    assert makers == {
+    pages = {key for key in makers if key.startswith(("operations/", "quality/", "tdx/"))}
+    assert all(makers[key] in (["robot"], []) for key in pages)
+    assert {key: found for key, found in makers.items() if key not in pages} == {
         "hub/raw_entities": ["hub"],
         "silver/computers": ["hub"],
         "robot/computers": ["robot"],
@@ -54,7 +56,7 @@ def test_the_graph_of_both_is_one(
     }
     (ours,) = nodes["robot/computers"]
     assert ours["dependencyKeys"] == [{"path": ["hub", "raw_entities"]}]
-    assert ours["dependedByKeys"] == [{"path": ["tickets", "compliance"]}]
+    assert {"path": ["tickets", "compliance"]} in ours["dependedByKeys"]
     assert not [one for one in recwarn if "multiple code locations" in str(one.message)]
 
 
