@@ -15,7 +15,7 @@ from typing import Any
 
 from .conftest import ROOT, Shell
 
-PATIENCE = 120.0
+PATIENCE = 300.0
 
 BACKFILL = """
 mutation ($params: LaunchBackfillParams!) {
