@@ -9,7 +9,7 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Self
 
@@ -242,8 +242,3 @@ def _set_clock(minutes: float) -> None:
             return super().now(tz) + off
 
     recognition.datetime = Shifted  # type: ignore[misc]
-
-
-def calmed(order: Order) -> Order:
-    """The same order on a quiet day."""
-    return replace(order, plan=WorkerPlan(), is_calm=True)
