@@ -1,7 +1,7 @@
 """`init` on tenants that differ in forms, statuses, report columns, language and permissions."""
 
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from dotenv import dotenv_values
 
 from tdx_dagster.cli import cli
 from tdx_dagster.postgres.database import libpq_url
-from tdx_dagster.project import select_own_project
 from tdx_dagster.simulator import (
     ASSET_APP_ID,
     BEID,
@@ -160,12 +159,11 @@ def terminal(
     monkeypatch: pytest.MonkeyPatch,
     database_url: str,
     dagster_database: str,
-) -> Iterator[Terminal]:
+) -> Terminal:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DAGSTER_DATABASE_URL", dagster_database)
     monkeypatch.syspath_prepend(str(tmp_path / "src"))
-    yield Terminal(tmp_path, monkeypatch, libpq_url(database_url))
-    select_own_project()
+    return Terminal(tmp_path, monkeypatch, libpq_url(database_url))
 
 
 def writes(simulator: Simulator) -> list[str]:

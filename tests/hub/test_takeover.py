@@ -5,7 +5,7 @@ import re
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,6 @@ from sqlalchemy import Engine, text
 
 from tdx_dagster.cli import cli
 from tdx_dagster.postgres.migrations import migrate
-from tdx_dagster.project import select_own_project
 from tdx_dagster.simulator import Simulator, settings_for
 from tdx_dagster.state.older_daemon import (
     partial_tickets,
@@ -118,7 +117,7 @@ def follow(
     dagster_database: str,  # noqa: F811  a fixture
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Callable[[list[str]], str]]:
+) -> Callable[[list[str]], str]:
     """Gives a command of the guide to a shell in a new project; the answer is what it said."""
     (tmp_path / "pyproject.toml").write_text(PROJECT)
     (tmp_path / "robot_of_the_hub" / "defs").mkdir(parents=True)
@@ -143,8 +142,7 @@ def follow(
         assert (words[0], ended.exit_code) == ("tdx-dagster", 0), (words, ended.output)
         return ended.output
 
-    yield run
-    select_own_project()
+    return run
 
 
 def test_by_the_guide_each_effect_is_there_once_and_the_hub_is_as_it_was(
