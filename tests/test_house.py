@@ -17,6 +17,7 @@ MEDIAN_FUNCTION = 8
 
 CASE = re.compile(r"\bcases? ([A-F]\d\d(?:(?:,| and|, and) [A-F]\d\d)*)\b")
 CASE_IN_NAME = re.compile(r"\btest_((?:[a-f]\d\d_)+)")
+SENT_TO = re.compile(r"\(`([a-z_.]+)`\)")
 DEAD_REFERENCE = re.compile(
     r"\bDESIGN\b|\breference \d+\.\d+|dagster-notes|\bSTYLE \d+|\bHOUSE\.md"
 )
@@ -88,6 +89,26 @@ def test_every_module_opens_with_what_it_holds() -> None:
         if not ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
     ]
     assert silent == []
+
+
+def test_every_module_that_a_first_docstring_sends_to_exists() -> None:
+    """`Does not: … (`place`)` names a module beside it or from the top of the package, or a file."""
+    modules = {
+        file.relative_to(ROOT).with_suffix("").as_posix().removesuffix("/__init__")
+        for file in PACKAGE.rglob("*.py")
+    }
+    files = {file.name for file in PACKAGE.rglob("*")}
+    lost = [
+        f"{file.relative_to(ROOT)}: {name}"
+        for file in PACKAGE.rglob("*.py")
+        for name in SENT_TO.findall(ast.get_docstring(ast.parse(file.read_text())) or "")
+        if name not in files
+        and not any(
+            (folder / name.replace(".", "/")).as_posix() in modules
+            for folder in file.relative_to(ROOT).parents
+        )
+    ]
+    assert lost == []
 
 
 def test_every_case_that_is_cited_is_described() -> None:

@@ -41,11 +41,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_the_sql_the_types_the_licence_and_no_tests(wheel: Path) -> None:
     """What is not in it cannot be missed here, where the repository lies beside it."""
     names = set(zipfile.ZipFile(wheel).namelist())
-    for file in (ROOT / "sql").glob("*.sql"):
-        assert f"tdx_dagster/sql/{file.name}" in names
+    for file in [*(ROOT / "sql").rglob("*.sql"), *(ROOT / "tdx_dagster").rglob("*.sql")]:
+        assert f"tdx_dagster/{file.relative_to(ROOT)}".replace("/tdx_dagster/", "/") in names
     for name in (
         "py.typed",
-        "state/queries.sql",
         "instance/dagster.yaml",
         "instance/workspace.yaml",
     ):

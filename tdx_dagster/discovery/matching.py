@@ -1,7 +1,7 @@
 """Which field of a record equals what was read in a text.
 
-Belongs here: the comparison of one reading with one record. Does not: where records come from, and
-which of them count (`discover`).
+Belongs here: the comparison of one reading with one record. Does not: where records come from
+(`discover`), and which of them count (`eligibility`).
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Normal forms of identifiers, shared by texts and records.
 
 Belongs here: normal forms of a text and of a key, and the values that identify nothing. Does not:
-which parts of a text are identifiers (`identifiers`).
+which parts of a text are identifiers (`discovery.identifiers`).
 """
 
 import re

@@ -10,7 +10,7 @@ from pathlib import Path
 from tdx_dagster.postgres.queries import Queries
 from tdx_dagster.tickets.site import Site
 
-SQL = Queries(Path(__file__).with_name("queries.sql"))
+SQL = Queries(Path(__file__).with_name("pages.sql"))
 
 # A page shows so many rows; what is left out is counted.
 MOST_ROWS = 200

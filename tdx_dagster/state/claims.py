@@ -15,7 +15,7 @@ from tdx_dagster.state.records import Claim, StaleClaim
 from tdx_dagster.state.rows import holder_values
 from tdx_dagster.state.storable import storable_json
 
-QUERIES = Queries(Path(__file__).with_name("queries.sql"))
+QUERIES = Queries(Path(__file__).with_name("action_log.sql"))
 
 
 def renew(connection: Connection, claim: Claim, lease_seconds: float) -> None:

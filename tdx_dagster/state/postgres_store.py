@@ -1,7 +1,7 @@
 """The action log in PostgreSQL: every question one named statement, every decision the database's.
 
 Belongs here: turning rows into records and driver errors into `StoreUnavailable`. The statements, with
-the reasons for their conditions, are in `queries.sql`.
+the reasons for their conditions, are in `action_log.sql`.
 """
 
 import uuid

@@ -1,7 +1,7 @@
 """The tickets of one run on their way through the actions, in plain Python.
 
 Belongs here: loading a batch, running one action over it with each ticket on its own, and what people are
-shown of a ticket afterwards. Does not: Dagster (`asset`), a single action's claim and writes (`once`).
+shown of a ticket afterwards. Does not: Dagster (`job`), a single action's claim and writes (`once`).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,7 +1,8 @@
 """What is due on which ticket: pure functions of the report, the log and the runs in flight.
 
 Belongs here: the choice of tickets to run, and what stops the later actions of a ticket. Does not: the rule of
-re-execution (`actions.due`). Nothing here reads or writes.
+re-execution (`actions.due`). What the log is asked stands in `state/action_log.sql`
+(`rows`, `unfinished`). Nothing here reads or writes.
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -1,7 +1,7 @@
 """The `add_asset` action: find the computers a ticket is about, and attach them.
 
 Belongs here: settings, and attaching what discovery found, each asset a step of its own that is not
-repeated. Does not: deciding which computer it is (`inventory.discovery`).
+repeated. Does not: deciding which computer it is (`discovery.discover`).
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,7 @@
 """The `comment` action: one entry in the ticket's feed, a status change, or both in one call.
 
-Options and their defaults are the older daemon's, and so is the identity they make.
+Options and their defaults are the older daemon's, and so is the identity they make. That it is posted once
+is the business of `tickets.once` and, after a lost answer, of `recognition`.
 """
 
 from collections.abc import Sequence

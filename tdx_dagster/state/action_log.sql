@@ -1,3 +1,5 @@
+-- What the plan asks of the action log (`rows`, `unfinished`), and each step of a claim.
+
 -- name: rows
 -- The log of a set of tickets, judged in database time.
 SELECT log.ticket_id, log.action_type, COALESCE(log.action_name, log.action_type) AS name, log.action_id,
