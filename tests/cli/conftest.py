@@ -1,11 +1,15 @@
-"""The command line as people run it: real processes, a real database, the simulator."""
+"""The command line as people run it, over a real database and the simulator.
+
+In processes of their own where that is what is tested, else in this one.
+"""
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +25,24 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Shell:
-    """Runs commands in a folder with an environment."""
+    """Runs commands in a folder with an environment.
+
+    Args:
+        prefix: Words before the command.
+        is_apart: Run each in a process of its own; Dagster takes seconds to import.
+    """
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
     prefix: tuple[str, ...] = ()
+    is_apart: bool = True
 
     def start(self, *words: str, **changes: str | None) -> "subprocess.Popen[str]":
         """Start a command; a change of None takes a variable away."""
-        environment = {**self.environment, **{k: v for k, v in changes.items() if v is not None}}
-        for name in (name for name, value in changes.items() if value is None):
-            environment.pop(name, None)
         return subprocess.Popen(
             [*self.prefix, sys.executable, "-m", "tdx_dagster", *words],
             cwd=self.folder,
-            env=environment,
+            env=self._changed(changes),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -44,9 +51,30 @@ class Shell:
 
     def run(self, *words: str, **changes: str | None) -> "subprocess.CompletedProcess[str]":
         """Run a command to its end."""
+        if not self.is_apart:
+            return self._run_here(words, self._changed(changes))
         process = self.start(*words, **changes)
         out, err = process.communicate(timeout=180)
         return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+    def _changed(self, changes: Mapping[str, str | None]) -> dict[str, str]:
+        mixed = self.environment | changes
+        return {name: value for name, value in mixed.items() if value is not None}
+
+    def _run_here(
+        self, words: Sequence[str], environment: Mapping[str, str]
+    ) -> "subprocess.CompletedProcess[str]":
+        with pytest.MonkeyPatch.context() as patch:
+            for name in set(os.environ) - set(environment):
+                patch.delenv(name)
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            patch.chdir(self.folder)
+            done = CliRunner().invoke(cli, words)
+        error = "".join(traceback.format_exception(*done.exc_info)) if done.exc_info else ""
+        is_ours = done.exception is None or isinstance(done.exception, SystemExit)
+        said = done.stderr if is_ours else done.stderr + error
+        return subprocess.CompletedProcess(words, done.exit_code, done.stdout, said)
 
     def json(self, *words: str, **changes: str | None) -> dict[str, Any]:
         """Run a command with --json and give its object."""
@@ -89,7 +117,8 @@ def desk(shell: Shell) -> Iterator[Callable[..., tuple[Shell, Simulator]]]:
         simulator = Simulator(sample_state(tickets=tickets, assets=assets, seed=3))
         simulator.start()
         running.append(simulator)
-        return Shell(shell.folder, shell.environment | settings_for(simulator)), simulator
+        settings = shell.environment | settings_for(simulator)
+        return replace(shell, environment=settings), simulator
 
     yield make
     for simulator in running:

@@ -1,9 +1,10 @@
-"""The commands people type, in processes of their own."""
+"""The commands people type; where the process itself matters, in one of their own."""
 
 import json
 import signal
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,12 @@ from .conftest import Shell
 
 Desk = Callable[..., tuple[Shell, Simulator]]
 FEED = "/{app}/tickets/{id}/feed"
+
+
+@pytest.fixture
+def shell(shell: Shell) -> Shell:
+    """Runs commands in this process, which has imported Dagster once."""
+    return replace(shell, is_apart=False)
 
 
 def summaries(simulator: Simulator, ticket: int) -> list[str]:
@@ -235,6 +242,7 @@ def test_c22_no_secret_reaches_the_log_the_output_or_the_action_log(
 ) -> None:
     """Canaries in every secret are searched for wherever a run leaves traces."""
     shell, simulator = desk(tickets=2, assets=20)
+    shell = replace(shell, is_apart=True)
     simulator.faults.add(
         "POST", FEED, on=1, status=500, body="key c0ffee00-1234-4abc-8def-0123456789ab"
     )
@@ -271,7 +279,7 @@ def test_explain_finds_the_computers_of_a_text_without_tdx_or_a_database(shell: 
 
 def test_help_starts_without_importing_dagster(shell: Shell) -> None:
     """People look at it often; Dagster takes a second to import."""
-    done = shell.run("--help", PYTHONVERBOSE=None)
+    done = shell.run("--help")
     assert done.returncode == 0
     assert "process" in done.stdout
     import subprocess  # noqa: PLC0415  here alone

@@ -1,6 +1,7 @@
 """A sandbox is a copy of production, with equal ticket ids: what was done on one is not done on the other."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -24,6 +25,12 @@ from tdx_dagster.tickets.services import NotConfigured
 from tests.cli.conftest import Shell
 
 Desk = Callable[..., tuple[Shell, Simulator]]
+
+
+@pytest.fixture
+def shell(shell: Shell) -> Shell:
+    """Runs commands in this process, which has imported Dagster once."""
+    return replace(shell, is_apart=False)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +59,7 @@ def test_f04_sandbox_first_then_production_in_a_database_of_its_own_does_all_tic
     shell, _ = desk(tickets=2, assets=20)
     assert shell.run("process").returncode == 2
     own = ensure_database(shell.environment["DATABASE_URL"], "production_of_test")
-    production = Shell(shell.folder, shell.environment | {"DATABASE_URL": own})
+    production = replace(shell, environment=shell.environment | {"DATABASE_URL": own})
     try:
         assert production.run("migrate").returncode == 0
         assert production.json("process")["tickets"]["completed"] == 2
