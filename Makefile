@@ -54,7 +54,7 @@ dagster-range: ## Try the oldest Dagster of the range, in an environment of its 
 	    echo "dagster-range: the packages of requirements-oldest.lock could not be installed, so that nothing was" \
 	      "tried; see pip's message above. It needs the package index, as \`make install\` does."; exit 1; }; } && \
 	  "$$at/bin/python" -m pip install --quiet --no-deps --no-build-isolation --editable . && \
-	  "$$at/bin/dagster" --version && "$$at/bin/python" -m pytest -q $(RANGE)
+	  "$$at/bin/dagster" --version && "$$at/bin/python" -m pytest -q -n 2 --dist loadfile $(RANGE)
 
 SEEDS ?= 100
 FIRST ?= 1
