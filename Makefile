@@ -4,10 +4,10 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: browser places help install demo dev unit test coverage chaos mutations bench check scan format lock down clean
+.PHONY: browser places dagster-range help install demo dev unit test coverage chaos mutations bench check scan format lock down clean
 
 help: ## Show the verbs
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/'
 
 install: $(STAMP) ## Make .venv with the locked packages and this project in it
 
@@ -45,6 +45,16 @@ browser: $(STAMP) ## Walk through the UI in a browser: minutes; needs Debian's c
 
 places: $(STAMP) ## Run it where others would: poolers, encodings, roles, containers, full disks
 	$(BIN)/python -m pytest tests/places
+
+# Loads, passes, a tick of a sensor, a backfill, and each use of what Dagster does not promise.
+RANGE := tests/test_dagster_internals.py tests/test_definitions_for.py tests/test_own_project.py tests/cli/test_dev.py
+dagster-range: ## Try the oldest Dagster of the range, in an environment of its own; the newest has all tests
+	@at=$$(mktemp -d) && trap 'rm -rf "$$at"' EXIT && $(PYTHON) -m venv "$$at" && \
+	  { "$$at/bin/python" -m pip install --quiet --no-deps --require-hashes -r requirements-oldest.lock || { \
+	    echo "dagster-range: the packages of requirements-oldest.lock could not be installed, so that nothing was" \
+	      "tried; see pip's message above. It needs the package index, as \`make install\` does."; exit 1; }; } && \
+	  "$$at/bin/python" -m pip install --quiet --no-deps --no-build-isolation --editable . && \
+	  "$$at/bin/dagster" --version && "$$at/bin/python" -m pytest -q -n 2 --dist loadfile $(RANGE)
 
 SEEDS ?= 100
 FIRST ?= 1
@@ -86,6 +96,12 @@ lock: $(STAMP) ## Write the lock files anew (needs uv)
 	uv pip compile - --constraint requirements.lock --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 	  --output-file requirements-embedded.lock
+	$(BIN)/python -c 'import re; \
+	  found = set(re.findall(r"\"(dagster[a-z-]*)(?:\[redis\])?>=([0-9.]+)", open("pyproject.toml").read())); \
+	  print(*map("==".join, sorted(found)), sep="\n")' | \
+	uv pip compile pyproject.toml --constraint - --extra embedded --extra celery --group range --universal \
+	  --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+	  --output-file requirements-oldest.lock
 
 down: $(STAMP) ## Stop the embedded PostgreSQL
 	@$(BIN)/tdx-dagster down

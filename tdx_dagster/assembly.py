@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from tdx_dagster.component import pipeline_definitions, suppress_preview_warnings
+from tdx_dagster.dagster_internals import component_tree_of
 from tdx_dagster.inventory.asset_checks import FRESH
 from tdx_dagster.inventory.assets import inventory_definitions
 from tdx_dagster.inventory.columns import InventoryKeys
@@ -56,7 +57,7 @@ def with_resources(made: dg.Definitions, resources: Mapping[str, Any]) -> dg.Def
         executor=made.executor,
         loggers=made.loggers,
         metadata=made.metadata,
-        component_tree=made.component_tree,
+        component_tree=component_tree_of(made),
     )
 
 

@@ -17,12 +17,12 @@ from types import ModuleType
 from typing import Annotated, Any, Literal
 
 import dagster as dg
-from dagster.components.core.component_tree import ComponentTree
 from pydantic import Field
 
 import tdx_dagster.defs
 from tdx_dagster.component_errors import causes, component_fault
 from tdx_dagster.component_schema import PipelineScaffolder, describe_actions
+from tdx_dagster.dagster_internals import ComponentTree, load_component_tree
 from tdx_dagster.failures import failure
 from tdx_dagster.inventory.assets import inventory_definitions
 from tdx_dagster.inventory.columns import InventoryKeys
@@ -246,7 +246,7 @@ def defs_module() -> ModuleType:
 
 def _tree(module: ModuleType) -> ComponentTree:
     project = selected_project()
-    return ComponentTree.from_module(module, project.root if project else Path(__file__).parents[1])
+    return load_component_tree(module, project.root if project else Path(__file__).parents[1])
 
 
 def _has_inventory(tree: ComponentTree, root: Path) -> bool:
@@ -289,7 +289,7 @@ def _broken_sensor(name: str, text: str) -> dg.SensorDefinition:
 
 @contextmanager
 def suppress_preview_warnings() -> Iterator[None]:
-    """Keep Dagster's notes about its own beta features from people; the version is pinned."""
+    """Keep Dagster's notes about its own beta features from people: the range of releases is tested."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)
         warnings.simplefilter("ignore", dg.PreviewWarning)

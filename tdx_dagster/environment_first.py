@@ -13,9 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from dagster._core.secrets.loader import SecretsLoader
-from dagster._serdes import ConfigurableClass, ConfigurableClassData
-
+from tdx_dagster.dagster_internals import ConfigurableClass, ConfigurableClassData, SecretsLoader
 from tdx_dagster.environment import REMEMBERED, SettingsError, remembered_environment
 from tdx_dagster.postgres.database import libpq_url
 from tdx_dagster.postgres.errors import DatabaseSettingError

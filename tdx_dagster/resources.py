@@ -10,6 +10,7 @@ from functools import cache
 import dagster as dg
 from sqlalchemy import Engine
 
+from tdx_dagster.dagster_internals import keep_connections
 from tdx_dagster.discovery.remembered import RememberingInventory
 from tdx_dagster.failures import failure_of
 from tdx_dagster.inventory.current import CurrentInventory
@@ -36,11 +37,6 @@ from tdx_dagster.tdx.client import Connection, Tdx
 from tdx_dagster.tdx.models import Report
 from tdx_dagster.tickets.job import batch_io_manager
 from tdx_dagster.tickets.services import NotConfigured, RunServices
-
-# Dagster opens a connection for each event it stores, and signing in costs ten times what storing does: a
-# quarter of a run's time. A connection that is kept no longer than this is hardly ever one that broke.
-KEEP_CONNECTION_SECONDS = 5
-MOST_SPARE_CONNECTIONS = 4
 
 
 class DatabaseProvider:
@@ -200,18 +196,6 @@ def ticket_tools_resource(context: dg.InitResourceContext) -> RunServices:
         )
     except (SettingsError, DatabaseError, StoreUnavailable) as error:
         raise failure_of(error) from None
-
-
-def keep_connections(instance: dg.DagsterInstance) -> None:
-    """Let this process keep its connections to Dagster's database for a few seconds.
-
-    Dagster has the switch for its web server; without it each event signs in anew.
-    """
-    instance.optimize_for_webserver(
-        statement_timeout=0,
-        pool_recycle=KEEP_CONNECTION_SECONDS,
-        max_overflow=MOST_SPARE_CONNECTIONS,
-    )
 
 
 @dg.resource(

@@ -172,6 +172,19 @@ def test_the_command_line_works_on_the_pipelines_of_the_project_it_stands_in(
 
 
 @pytest.mark.slow
+def test_a_tick_of_a_sensor_through_the_workspace_of_the_project_asks_for_runs(
+    project: Project, settings: dict[str, str]
+) -> None:
+    """In a code server of its own, as Dagster's daemon has it."""
+    workspace = project.folder / "workspace.yaml"
+    workspace.write_text("load_from:\n  - python_module: my_project.definitions\n")
+    words = ("sensor", "preview", "-w", str(workspace), "printers_report")
+    done = project.run("dagster", *words, environment=settings)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "run requests for 1 run(s)" in done.stdout
+
+
+@pytest.mark.slow
 def test_a_project_is_named_by_its_folder_too(project: Project, tmp_path: Path) -> None:
     done = project.run("tdx_dagster", "--project", str(tmp_path), "plan")
     assert done.returncode == 2

@@ -7,6 +7,7 @@ import click
 from tdx_dagster.cli.output import err, out, print_json
 from tdx_dagster.cli.runtime import QUIET, dagster_instance, failed_run, prepare
 from tdx_dagster.component import load_defs_folder
+from tdx_dagster.dagster_internals import asset_job_of
 from tdx_dagster.definitions import build_defs
 from tdx_dagster.inventory.columns import InventoryKeys
 from tdx_dagster.inventory.load_result import Mode
@@ -72,7 +73,7 @@ def load_inventory(instance: "dg.DagsterInstance", mode: Mode = Mode.FULL) -> di
         *(keys.bronze if settings.is_observed or not settings.is_external else ()),
         keys.computers,
     ]
-    job = build_defs().resolve_implicit_global_asset_job_def()
+    job = asset_job_of(build_defs())
     result = job.execute_in_process(
         instance=instance,
         asset_selection=wanted,

@@ -21,6 +21,7 @@ from rich.table import Table
 from tdx_dagster.cli.output import err, out, print_json
 from tdx_dagster.cli.plan import OBSERVES, PassRequest, PlannedPass, choose_pipeline, plan_pass
 from tdx_dagster.cli.runtime import QUIET, dagster_instance, failure_text, person_name, prepare
+from tdx_dagster.dagster_internals import job_of
 from tdx_dagster.definitions import build_defs
 from tdx_dagster.postgres.database import engine
 from tdx_dagster.settings import SettingsError
@@ -259,7 +260,7 @@ def _warn_of_empty_inventory(planned: PlannedPass) -> None:
 
 def _run_all(made: PassResult, instance: dg.DagsterInstance) -> None:
     pipeline = made.planned.pipeline
-    job = build_defs({"tdx_dagster_tools": made.planned.services}).resolve_job_def(pipeline.name)
+    job = job_of(build_defs({"tdx_dagster_tools": made.planned.services}), pipeline.name)
     keys = [key_of(ticket) for ticket in made.chosen]
     known = order_back_to(instance, pipeline.partitions_name, keys)
     runs = ranges(keys, known, pipeline.tickets_per_run)

@@ -211,9 +211,9 @@ def person_name() -> str:
 
 def dagster_instance(runtime: Runtime) -> "DagsterInstance":
     """Open the Dagster instance, in a database of its own."""
-    from dagster import DagsterInstance  # noqa: PLC0415  takes a second
+    from tdx_dagster.dagster_internals import open_instance  # noqa: PLC0415  imports Dagster
 
-    return DagsterInstance.from_config(str(runtime.dagster_home))
+    return open_instance(runtime.dagster_home)
 
 
 def failed_run(result: "ExecuteInProcessResult") -> click.ClickException:

@@ -56,25 +56,23 @@ def celery_app(instance: "DagsterInstance") -> Any:  # noqa: ANN401  Celery has 
     Raises:
         SettingsError: The extra is not installed, or the instance does not use Celery.
     """
+    from tdx_dagster.dagster_internals import (  # noqa: PLC0415  imports Dagster
+        celery_app_of,
+        launcher_name,
+    )
+
     try:
-        from dagster_celery.launcher import CeleryRunLauncher  # noqa: PLC0415  an extra
-        from dagster_celery.tasks import (  # noqa: PLC0415  the same
-            create_execute_job_task,
-            create_resume_job_task,
-        )
+        app = celery_app_of(instance)
     except ImportError:
         raise SettingsError(
             f"Celery is not installed: pip install 'tdx-dagster[celery]'. {SET_UP}"
         ) from None
-    launcher = instance.run_launcher
-    if not isinstance(launcher, CeleryRunLauncher):
+    if app is None:
         raise SettingsError(
-            f"{dagster_home() / 'dagster.yaml'} launches runs with {type(launcher).__name__}, so no worker "
+            f"{dagster_home() / 'dagster.yaml'} launches runs with {launcher_name(instance)}, so no worker "
             f"would ever get one: use dagster.celery.yaml as the dagster.yaml of DAGSTER_HOME. {SET_UP}"
         )
-    create_execute_job_task(launcher.celery)
-    create_resume_job_task(launcher.celery)
-    return launcher.celery
+    return app
 
 
 def check_broker(app: Any) -> None:  # noqa: ANN401  Celery has no types

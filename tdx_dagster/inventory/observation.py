@@ -10,9 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
-from dagster._core.events import StepMaterializationData
-from dagster._core.instance.utils import RUNLESS_JOB_NAME, RUNLESS_RUN_ID
 
+from tdx_dagster.dagster_internals import report_load
 from tdx_dagster.inventory.columns import InventoryKeys
 from tdx_dagster.inventory.freshness import inventory_age
 from tdx_dagster.inventory.records import PERSON, STATUS
@@ -80,11 +79,4 @@ def _report_load(instance: dg.DagsterInstance, key: dg.AssetKey, loaded: datetim
     # A second of slack, since the age is taken anew each time.
     if last is not None and loaded.timestamp() < last.timestamp + 1:
         return
-    made = dg.AssetMaterialization(key, description="Loaded by another job.")
-    event = dg.DagsterEvent(
-        event_type_value=dg.DagsterEventType.ASSET_MATERIALIZATION.value,
-        job_name=RUNLESS_JOB_NAME,
-        event_specific_data=StepMaterializationData(made),
-    )
-    # Not `report_runless_asset_event`, which takes the load for one of this moment.
-    instance.report_dagster_event(event, RUNLESS_RUN_ID, timestamp=loaded.timestamp())
+    report_load(instance, key, loaded)

@@ -32,9 +32,9 @@ def _require_zone(value: str) -> str:
 
 
 def _require_cron(value: str) -> str:
-    from dagster._utils.schedules import is_valid_cron_string  # noqa: PLC0415  imports Dagster
+    from tdx_dagster.dagster_internals import is_cron  # noqa: PLC0415  imports Dagster
 
-    if not is_valid_cron_string(value):
+    if not is_cron(value):
         raise ValueError("five fields of cron are wanted, like 23 3 * * *")
     return value
 

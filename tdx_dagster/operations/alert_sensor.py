@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from tdx_dagster.dagster_internals import check_keys_of, location_of
 from tdx_dagster.failures import failure_of
 from tdx_dagster.operations.alerts import SETTING, NotSent, sender, tell_changes
 from tdx_dagster.operations.problems import Watch, find_problems
@@ -82,14 +83,12 @@ def _watch(
     now: datetime,
     since: datetime,
 ) -> Watch:
-    here = context.code_location_origin
-    repository = context.repository_def
     return Watch(
         instance=context.instance,
         engine=context.resources.tdx_dagster_database.engine(),
         pipelines=pipelines,
-        checks=repository.asset_graph.asset_check_keys if repository else (),
-        location=here.location_name if here else None,
+        checks=check_keys_of(context.repository_def),
+        location=location_of(context),
         site=find_site(),
         now=now,
         since=since,

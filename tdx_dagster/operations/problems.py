@@ -10,9 +10,18 @@ from datetime import datetime, timedelta
 from itertools import chain
 
 import dagster as dg
-from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick
 from sqlalchemy import Engine
 
+from tdx_dagster.dagster_internals import (
+    Instigator,
+    InstigatorTick,
+    events_of_run,
+    instigators,
+    latest_checks,
+    location_of_run,
+    runs_of,
+    ticks_of,
+)
 from tdx_dagster.failures import failure_sentence
 from tdx_dagster.operations.alerts import SQL, Problem
 from tdx_dagster.operations.runs import ENDED, sensor_lags
@@ -70,7 +79,7 @@ def find_problems(watch: Watch) -> Sequence[Problem]:
 
 
 def _failed_ticks(watch: Watch) -> Iterator[Problem]:
-    for state in watch.instance.all_instigator_state():
+    for state in instigators(watch.instance):
         if not state.is_running or not _is_here(state, watch.location):
             continue
         tick = _last_ended_tick(watch.instance, state)
@@ -79,14 +88,13 @@ def _failed_ticks(watch: Watch) -> Iterator[Problem]:
             yield Problem(f"tick:{state.name}", f"The last tick of {state.name} failed: {said}")
 
 
-def _is_here(state: InstigatorState, location: str | None) -> bool:
-    origin = state.origin.repository_origin.code_location_origin
-    return location is None or origin.location_name == location
+def _is_here(state: Instigator, location: str | None) -> bool:
+    return location is None or state.location == location
 
 
-def _last_ended_tick(instance: dg.DagsterInstance, state: InstigatorState) -> InstigatorTick | None:
+def _last_ended_tick(instance: dg.DagsterInstance, state: Instigator) -> InstigatorTick | None:
     # The newest may be under way.
-    ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=2)
+    ticks = ticks_of(instance, state, 2)
     return next((tick for tick in ticks if tick.is_completed), None)
 
 
@@ -104,9 +112,10 @@ def _silent_sensors(watch: Watch) -> Iterator[Problem]:
 
 def _failed_runs(watch: Watch) -> Iterator[Problem]:
     """Give one problem for each job whose last run failed, or a run of which failed a short time ago."""
-    failed = watch.instance.get_runs(
+    failed = runs_of(
+        watch.instance,
         dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=watch.now - REMEMBERED),
-        limit=MOST_FAILED_RUNS,
+        MOST_FAILED_RUNS,
     )
     newest = {run.job_name: run for run in reversed(failed) if _is_run_here(run, watch.location)}
     for job in {*newest, *_known_failing(watch)}:
@@ -122,31 +131,23 @@ def _known_failing(watch: Watch) -> Iterator[str]:
 
 
 def _is_run_here(run: dg.DagsterRun, location: str | None) -> bool:
-    origin = run.remote_job_origin
-    return location is None or origin is None or origin.location_name == location
+    return location is None or location_of_run(run) in {None, location}
 
 
 def _last_ended_run(watch: Watch, job: str) -> dg.DagsterRun | None:
-    found = watch.instance.get_runs(dg.RunsFilter(job_name=job, statuses=ENDED), limit=1)
+    found = runs_of(watch.instance, dg.RunsFilter(job_name=job, statuses=ENDED), 1)
     return next(iter(found), None)
 
 
 def _why(watch: Watch, run: dg.DagsterRun) -> str:
-    failed = watch.instance.get_records_for_run(
-        run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE, limit=1
-    )
-    events = [record.event_log_entry.dagster_event for record in failed.records]
+    failed = events_of_run(watch.instance, run.run_id, dg.DagsterEventType.STEP_FAILURE, 1)
+    events = [entry.dagster_event for entry in failed]
     return next((failure_sentence(event) for event in events if event), "it did not reach a step")
 
 
 def _red_checks(watch: Watch) -> Iterator[Problem]:
     keys = [key for key in watch.checks if key.name not in TOLD_BY_TICKET]
-    latest = watch.instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
-    for key, record in latest.items():
-        event = record.event.dagster_event if record.event else None
-        if event is None or event.event_type is not dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-            continue
-        said = event.asset_check_evaluation_data
+    for key, said in latest_checks(watch.instance, keys).items():
         if not said.passed and said.severity is dg.AssetCheckSeverity.ERROR:
             yield Problem(
                 f"check:{key.to_user_string()}",

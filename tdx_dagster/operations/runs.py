@@ -7,8 +7,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import dagster as dg
-from dagster._core.scheduler.instigation import InstigatorState
 
+from tdx_dagster.dagster_internals import (
+    Instigator,
+    events_of_run,
+    instigators,
+    runs_of,
+    ticks_of,
+)
 from tdx_dagster.operations.page import MOST_ROWS, Page
 from tdx_dagster.operations.tdx_side import SensorLag
 from tdx_dagster.settings import load_sensor_settings
@@ -33,7 +39,7 @@ EVENTS_OF_A_RUN = 1000
 def last_dry_run(instance: dg.DagsterInstance) -> dg.DagsterRun | None:
     """Give the newest dry run that has ended."""
     wanted = dg.RunsFilter(tags={REHEARSAL: "true"}, statuses=ENDED)
-    return next(iter(instance.get_runs(wanted, limit=1)), None)
+    return next(iter(runs_of(instance, wanted, 1)), None)
 
 
 def dry_run_page(instance: dg.DagsterInstance) -> Page:
@@ -46,7 +52,7 @@ def dry_run_page(instance: dg.DagsterInstance) -> Page:
     runs = [last]
     if backfill := last.tags.get(BACKFILL):
         wanted = dg.RunsFilter(tags={REHEARSAL: "true", BACKFILL: backfill}, statuses=ENDED)
-        runs = list(instance.get_runs(wanted, limit=MOST_RUNS))
+        runs = runs_of(instance, wanted, MOST_RUNS)
     tables = [text for run in runs for text in _tables_of(instance, run.run_id)]
     head = tables[0].splitlines()[:2] if tables else []
     rows = [row for text in tables for row in text.splitlines()[2:]]
@@ -64,10 +70,8 @@ def dry_run_page(instance: dg.DagsterInstance) -> Page:
 
 
 def _tables_of(instance: dg.DagsterInstance, run_id: str) -> Sequence[str]:
-    found = instance.get_records_for_run(
-        run_id, of_type=dg.DagsterEventType.ASSET_OBSERVATION, limit=EVENTS_OF_A_RUN
-    )
-    seen = [record.asset_observation for record in found.records]
+    found = events_of_run(instance, run_id, dg.DagsterEventType.ASSET_OBSERVATION, EVENTS_OF_A_RUN)
+    seen = [entry.asset_observation for entry in found]
     shown = [one.metadata[PLANNED].value for one in seen if one and PLANNED in one.metadata]
     return [str(text) for text in shown]
 
@@ -78,17 +82,17 @@ def sensor_lags(
     """Say for each pipeline's sensor when it last ran; one that Dagster never started is not listed."""
     forced = load_sensor_settings().tdx_poll_seconds
     intervals = {one.sensor_name: forced or one.interval_seconds for one in pipelines}
-    states = [state for state in instance.all_instigator_state() if state.name in intervals]
+    states = [state for state in instigators(instance) if state.name in intervals]
     return [_lag(instance, state, intervals, now) for state in states]
 
 
 def _lag(
     instance: dg.DagsterInstance,
-    state: InstigatorState,
+    state: Instigator,
     intervals: Mapping[str, int],
     now: datetime,
 ) -> SensorLag:
-    ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
+    ticks = ticks_of(instance, state, 1)
     age = now.timestamp() - ticks[0].timestamp if ticks else None
     return SensorLag(state.name, intervals[state.name], age, state.is_running)
 
@@ -96,5 +100,5 @@ def _lag(
 def is_under_way(instance: dg.DagsterInstance, jobs: Sequence[str]) -> bool:
     """Tell whether one of these jobs has a run that has not ended."""
     return any(
-        instance.get_runs(dg.RunsFilter(job_name=job, statuses=UNDER_WAY), limit=1) for job in jobs
+        runs_of(instance, dg.RunsFilter(job_name=job, statuses=UNDER_WAY), 1) for job in jobs
     )

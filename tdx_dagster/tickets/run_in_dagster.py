@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import dagster as dg
 
+from tdx_dagster.dagster_internals import op_names, tag_run
 from tdx_dagster.environment import SettingsError
 from tdx_dagster.failures import failure, failure_of
 from tdx_dagster.inventory.asset_checks import severity_of
@@ -89,7 +90,7 @@ class RunInDagster:
 
     def load(self, actions_before: Sequence[Action] = ()) -> Batch:
         """Plan and read the tickets; run the actions before this op where it is re-executed alone."""
-        refuse_unread_ops(self.context.run.run_config, self.context.job_def.graph.node_dict)
+        refuse_unread_ops(self.context.run.run_config, op_names(self.context))
         tickets = tickets_of(self.context)
         self._tag(tags_of_run(self.context.run.tags, tickets, is_dry_run=self.is_dry_run))
         try:
@@ -241,7 +242,7 @@ class RunInDagster:
 
     def _tag(self, tags: Mapping[str, str]) -> None:
         if tags:
-            self.context.instance.add_run_tags(self.context.run_id, dict(tags))
+            tag_run(self.context.instance, self.context.run_id, tags)
 
     def _log(self, outcome: Outcome) -> None:
         log, ticket = self.context.log, outcome.ticket_id

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from tdx_dagster.dagster_internals import has_partition, newest_partitions
 from tdx_dagster.state.records import LogRow, LogStatus
 from tdx_dagster.tickets.pipeline import Pipeline
 
@@ -79,10 +80,9 @@ def order_back_to(instance: dg.DagsterInstance, name: str, keys: Collection[str]
         name: Name of the partitions definition.
         keys: Keys that must be in it if they exist.
     """
-    page = instance.get_paginated_dynamic_partitions(name, limit=NEWEST, ascending=False)
-    newest = page.results[::-1]
-    missing = set(keys).difference(newest) if page.has_more else set()
-    if missing and instance.get_existing_dynamic_partitions(name, sorted(missing)):
+    newest, has_more = newest_partitions(instance, name, NEWEST)
+    missing = set(keys).difference(newest) if has_more else set()
+    if missing and has_partition(instance, name, missing):
         return instance.get_dynamic_partitions(name)
     return newest
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from tdx_dagster.dagster_internals import is_switched_off
 from tdx_dagster.failures import failure_of
 from tdx_dagster.state.records import LogRow, LogStatus, StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError, TdxRetryLater
@@ -132,7 +133,8 @@ def _answer(
     if plan.pending:
         if polled.error:
             context.log.warning(f"{polled.error} Tickets that a run has begun go on without it.")
-        if _is_switched_off(context, pipeline.sensor_name):
+        # Dagster looks itself only once the first run has been launched.
+        if is_switched_off(context, pipeline.sensor_name):
             return dg.SkipReason(
                 f"The sensor is switched off, so nothing is launched; {len(plan.pending)} tickets are due."
             )
@@ -148,21 +150,6 @@ def _unread(error: TdxError) -> dg.SkipReason:
     if not isinstance(error, TdxRetryLater):
         raise error
     return dg.SkipReason(str(error))
-
-
-def _is_switched_off(context: dg.SensorEvaluationContext, name: str) -> bool:
-    """Tell whether a person has switched the sensor off while the tick was under way.
-
-    Dagster looks itself only once the first run has been launched.
-    """
-    here = context.code_location_origin
-    return any(
-        state.instigator_name == name
-        and state.instigator_type.name == "SENSOR"
-        and state.status.name == "STOPPED"
-        and here in {None, state.origin.repository_origin.code_location_origin}
-        for state in context.instance.all_instigator_state()
-    )
 
 
 def _with_dagster_state(

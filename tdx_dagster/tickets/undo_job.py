@@ -12,6 +12,7 @@ from typing import Any
 
 import dagster as dg
 
+from tdx_dagster.dagster_internals import tag_run
 from tdx_dagster.environment import SettingsError
 from tdx_dagster.failures import NO_RUN_RETRIES, failure, failure_of
 from tdx_dagster.state.decisions import Decisions, DoneAction, Person, Selection
@@ -128,7 +129,7 @@ class UndoInDagster:
         run, tickets = self.context.run, tickets_of(self.context)
         # No rehearsal: that tag is of dry runs whose table says what actions would do.
         tags = tags_of_run(run.tags, tickets, is_dry_run=False)
-        self.context.instance.add_run_tags(run.run_id, tags)
+        tag_run(self.context.instance, run.run_id, tags)
         try:
             outcomes = list(self._outcomes(tickets))
         except (TdxError, StoreUnavailable, SettingsError) as error:
