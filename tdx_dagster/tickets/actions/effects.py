@@ -69,6 +69,9 @@ class TdxWrites(Protocol):
     def feed(self, ticket_id: int) -> tuple[FeedEntry, ...]:
         """Read a ticket's feed."""
 
+    def feed_entry(self, entry_id: int) -> FeedEntry:
+        """Read one entry with its replies."""
+
     def ticket(self, ticket_id: int) -> Ticket:
         """Read a ticket."""
 
@@ -148,6 +151,10 @@ class GuardedTdx:
     def feed(self, ticket_id: int) -> tuple[FeedEntry, ...]:
         """See `TdxWrites.feed`."""
         return self._tdx.feed(ticket_id)
+
+    def feed_entry(self, entry_id: int) -> FeedEntry:
+        """See `TdxWrites.feed_entry`."""
+        return self._tdx.feed_entry(entry_id)
 
     def ticket(self, ticket_id: int) -> Ticket:
         """See `TdxWrites.ticket`."""
