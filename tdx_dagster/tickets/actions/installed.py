@@ -13,6 +13,7 @@ from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.comment import Comment
 from tdx_dagster.tickets.actions.follow_up import FollowUp
 from tdx_dagster.tickets.actions.older_action import OlderAction
+from tdx_dagster.tickets.actions.related_tickets import RelatedTickets
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
 from tdx_dagster.tickets.actions.update_ticket import UpdateTicket
 
@@ -20,7 +21,15 @@ GROUP = "tdx_dagster.actions"
 
 BUILT_IN: Mapping[str, type[Action]] = {
     kind.action_type: kind
-    for kind in (AddAsset, Comment, UpdateTicket, FollowUp, OlderAction, SummaryComment)
+    for kind in (
+        AddAsset,
+        Comment,
+        UpdateTicket,
+        FollowUp,
+        RelatedTickets,
+        OlderAction,
+        SummaryComment,
+    )
 }
 
 
