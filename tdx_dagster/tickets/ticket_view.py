@@ -45,6 +45,9 @@ class TdxReads(Protocol):
     def ticket_items(self, ticket_id: int) -> tuple[TicketItem, ...]:
         """Read what is linked to a ticket."""
 
+    def ticket_contacts(self, ticket_id: int) -> tuple[Choice, ...]:
+        """Read the people who are contacts of a ticket."""
+
     def asset(self, asset_id: int) -> Asset:
         """Read an asset."""
 

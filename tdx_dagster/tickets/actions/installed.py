@@ -10,6 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.add_asset import AddAsset
+from tdx_dagster.tickets.actions.add_contact import AddContact
 from tdx_dagster.tickets.actions.comment import Comment
 from tdx_dagster.tickets.actions.follow_up import FollowUp
 from tdx_dagster.tickets.actions.older_action import OlderAction
@@ -27,6 +28,7 @@ BUILT_IN: Mapping[str, type[Action]] = {
         UpdateTicket,
         FollowUp,
         RelatedTickets,
+        AddContact,
         OlderAction,
         SummaryComment,
     )
