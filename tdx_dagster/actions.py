@@ -13,7 +13,8 @@ from tdx_dagster.tickets.actions.comment import Comment
 from tdx_dagster.tickets.actions.context import ActionContext, RunContext
 from tdx_dagster.tickets.actions.due import Due, TicketLog
 from tdx_dagster.tickets.actions.effects import Effect, Evidence, TdxWrites, Writer
-from tdx_dagster.tickets.actions.outcome import GiveUp, Performed, RetryLater, Uncertain
+from tdx_dagster.tickets.actions.follow_up import FollowUp
+from tdx_dagster.tickets.actions.outcome import GiveUp, Performed, RetryLater, Uncertain, Waits
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
 from tdx_dagster.tickets.actions.update_ticket import UpdateTicket
 from tdx_dagster.tickets.ticket_view import TdxReads, TicketView
@@ -31,6 +32,7 @@ __all__ = [
     "Evidence",
     "FeedEntry",
     "FeedPost",
+    "FollowUp",
     "GiveUp",
     "LogRow",
     "Performed",
@@ -51,5 +53,6 @@ __all__ = [
     "TicketView",
     "Uncertain",
     "UpdateTicket",
+    "Waits",
     "Writer",
 ]

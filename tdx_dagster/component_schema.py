@@ -45,6 +45,7 @@ def actions_schema() -> dict[str, Any]:
 
 def _if_of(name: str, kind: type[Action]) -> dict[str, Any]:
     schema = kind.model_json_schema()
+    schema = _inlined(schema, schema.pop("$defs", {}))
     settings = {
         setting: {"anyOf": [allowed, TEMPLATE]} for setting, allowed in schema["properties"].items()
     }
@@ -54,6 +55,18 @@ def _if_of(name: str, kind: type[Action]) -> dict[str, Any]:
         "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
         "then": {**schema, "properties": {**named, **settings}, "description": about},
     }
+
+
+def _inlined(part: Any, known: dict[str, Any]) -> Any:  # noqa: ANN401  JSON
+    """Put what is referred to in its place: references lead from the root of a document, and this is a part."""
+    if isinstance(part, list):
+        return [_inlined(one, known) for one in part]
+    if not isinstance(part, dict):
+        return part
+    if "$ref" in part:
+        beside = {name: one for name, one in part.items() if name != "$ref"}
+        return _inlined(known[part["$ref"].rpartition("/")[2]] | beside, known)
+    return {name: _inlined(one, known) for name, one in part.items()}
 
 
 def describe_actions(schema: dict[str, Any]) -> None:

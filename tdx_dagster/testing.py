@@ -5,9 +5,10 @@ answers (`simulator`), what a run does (`tickets`). What this exports stays, as 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,7 @@ class Desk:
         pipeline: The actions.
         times: How long facts are relied on.
         warnings: Takes what the actions warn of.
+        now: Gives the time for what actions do at a stated time.
     """
 
     simulator: Simulator
@@ -116,6 +118,7 @@ class Desk:
     pipeline: Pipeline
     times: Times = AT_ONCE
     warnings: list[str] = field(default_factory=list)
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
     @classmethod
     def over(cls, simulator: Simulator, engine: Engine, *actions: Action, **more: Any) -> "Desk":  # noqa: ANN401  fields
@@ -129,6 +132,7 @@ class Desk:
             store=self.store,
             inventory=RememberingInventory(inventory_of(self.simulator)),
             times=self.times,
+            now=self.now,
         )
 
     def run(self, *tickets: int, dry_run: bool = False, run_id: str = "run") -> Batch:

@@ -27,6 +27,11 @@ def faults(entry: dict[str, Any]) -> list[str]:
         {"type": "add_asset", "max_assets_to_add": "{{ env.MOST }}"},
         {"type": "comment", "comment_text": "Seen."},
         {"type": "my_module.MyAction", "anything": 1},
+        {
+            "type": "follow_up",
+            "calendar": {"time_zone": "America/Detroit", "holidays": ["12-25"]},
+            "steps": [{"after_days": 3, "comment_text": "Still there?"}],
+        },
     ],
 )
 def test_right_entries_pass(entry: dict[str, Any]) -> None:
@@ -40,6 +45,14 @@ def test_right_entries_pass(entry: dict[str, Any]) -> None:
         ({"type": "add_asset", "max_assets_to_add": "many"}, "max_assets_to_add"),
         ({"type": "comment"}, "comment_text"),
         ({"type": "add_aset"}, "add_aset"),
+        (
+            {
+                "type": "follow_up",
+                "calendar": {"time_zone": "UTC"},
+                "steps": [{"after_days": 3, "coment_text": "Still there?"}],
+            },
+            "coment_text",
+        ),
         ({"version": "v1"}, "type"),
     ],
 )

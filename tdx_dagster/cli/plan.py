@@ -33,6 +33,7 @@ DUE_WORDS = {
     Due.WAITING: "waiting",
     Due.BLOCKED: "blocked",
     Due.LEFT_OUT: "left out",
+    Due.SCHEDULED: "scheduled",
 }
 OBSERVES = (
     "The pipeline is in observe mode: its runs are dry runs and write nothing. `mode: act` in its defs.yaml "
@@ -41,7 +42,8 @@ OBSERVES = (
 LEGEND = (
     "[dim]again: settings changed under the same version, or results that no summary holds. retry: failed "
     "before, due now.\nwaiting: failed or closed, not due yet, or in a run. blocked: until a person runs "
-    "`tdx-dagster failed --clear`. left out: its condition (`when`) is not met.[/]"
+    "`tdx-dagster failed --clear`. left out: its condition (`when`) is not met. "
+    "scheduled: goes on at a stated time.[/]"
 )
 
 

@@ -170,9 +170,15 @@ DELETE FROM meta.unfinished_ticket
 WHERE pipeline = :pipeline AND ticket_id = ANY(CAST(:ticket_ids AS bigint[]));
 
 -- name: unfinished
--- Tickets that a run has begun and none has ended, and those whose rows say that something is open.
+-- Tickets that a run has begun and none has ended, and those whose rows say that something is open. One with an
+-- action that goes on at a stated time is left out until then, so that many of them hide no other.
 SELECT ticket_id, min(since) AS since FROM (
-    SELECT ticket_id, since FROM meta.unfinished_ticket WHERE pipeline = :pipeline
+    SELECT begun.ticket_id, begun.since FROM meta.unfinished_ticket AS begun
+    WHERE begun.pipeline = :pipeline AND NOT EXISTS (
+        SELECT 1 FROM meta.daemon_action_log AS log
+        WHERE log.ticket_id = begun.ticket_id AND log.pipeline = begun.pipeline AND log.status = 'skipped'
+          AND log.next_attempt_at > clock_timestamp() AND starts_with(log.error_message, :scheduled)
+    )
     UNION ALL
     SELECT ticket_id, executed_at FROM meta.daemon_action_log
     WHERE pipeline = :pipeline AND status IN ('failed', 'in_progress')

@@ -17,6 +17,7 @@ from tdx_dagster.postgres.errors import DatabaseError
 from tdx_dagster.state.claims import QUERIES, last_event, lock_effect, note, renew, stale_text
 from tdx_dagster.state.records import (
     PRESENT_EVENTS,
+    WAITS,
     ActionIdentity,
     ActionStats,
     Attempt,
@@ -273,7 +274,8 @@ class PostgresStore:
 
     def unfinished(self, pipeline: str, *, limit: int) -> Sequence[int]:
         """See `ActionStore.unfinished`."""
-        return [row["ticket_id"] for row in self._all("unfinished", pipeline=pipeline, limit=limit)]
+        rows = self._all("unfinished", pipeline=pipeline, limit=limit, scheduled=WAITS)
+        return [row["ticket_id"] for row in rows]
 
     def effects(self, ticket_id: int) -> Mapping[str, EffectRecord]:
         """See `ActionStore.effects`."""

@@ -123,6 +123,9 @@ class Claim:
 # The effect that stands for a decision: computers removed before it may be attached again.
 OVERRIDE = "override:assets"
 
+# How the message of a skipped row begins that goes on at a stated time.
+WAITS = "waits until "
+
 # Where a row keeps that it was taken back.
 UNDONE = "undone"
 

@@ -173,7 +173,8 @@ class ActionStore(Protocol):
     def unfinished(self, pipeline: str, *, limit: int) -> Sequence[int]:
         """Give tickets that a run of this pipeline has begun and none has ended, oldest first.
 
-        Among them are tickets with a failure that comes back or a claim that nobody has ended.
+        Among them are tickets with a failure that comes back or a claim that nobody has ended. A ticket of
+        which a skipped row goes on at a stated time (`WAITS`) is left out until then.
         """
 
     def effects(self, ticket_id: int) -> Mapping[str, EffectRecord]:

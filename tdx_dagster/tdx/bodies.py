@@ -73,15 +73,27 @@ def asset_search_body(search: AssetSearch) -> Mapping[str, object]:
 
 
 def ticket_search_body(search: TicketSearch) -> Mapping[str, object]:
-    """Give the body of a search for tickets."""
+    """Give the body of a search for tickets.
+
+    Raises:
+        ValueError: A filter is so empty that it would find every ticket (case A38).
+    """
+    # Left out, MaxResults means 300; 0 means all.
+    body: dict[str, object] = {"MaxResults": search.max_results}
+    dates = {"ModifiedDateFrom": search.modified_from, "ModifiedDateTo": search.modified_to}
+    body |= {name: at.astimezone(UTC).isoformat() for name, at in dates.items() if at}
+    lists = {"RequestorUids": search.requestor_uids, "ConfigurationItemIDs": search.item_ids}
+    for name, values in lists.items():
+        if values is not None:
+            if not all(values) or not values:
+                raise ValueError(
+                    f"An empty {name} would find every ticket; leave it None for that."
+                )
+            body[name] = list(values)
+    if len(body) == 1:
+        raise ValueError("A search without a filter would find every ticket.")
     classes = {"StatusClassIDs": [one.value for one in search.classes]} if search.classes else {}
-    return {
-        "ModifiedDateFrom": search.modified_from.astimezone(UTC).isoformat(),
-        "ModifiedDateTo": search.modified_to.astimezone(UTC).isoformat(),
-        # Left out, it means 300; 0 means all.
-        "MaxResults": 0,
-        **classes,
-    }
+    return body | classes
 
 
 def _term(name: str, text: str) -> str:

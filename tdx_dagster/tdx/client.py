@@ -32,6 +32,7 @@ from tdx_dagster.tdx.models import (
     Account,
     Asset,
     AssetSearch,
+    Choice,
     FeedEntry,
     Report,
     Status,
@@ -46,6 +47,7 @@ from tdx_dagster.tdx.records import (
     parse_asset,
     parse_feed_entry,
     parse_list,
+    parse_person_choice,
     parse_report,
     parse_status,
     parse_ticket,
@@ -223,6 +225,12 @@ class Tdx(TicketWrites, TicketChoices):
             "/{app}/tickets/{id}/assets",
             ticket_id,
             _list_of("configuration items", parse_ticket_item),
+        )
+
+    def ticket_contacts(self, ticket_id: int) -> tuple[Choice, ...]:
+        """Read the people who are contacts of a ticket."""
+        return self._of_ticket(
+            "/{app}/tickets/{id}/contacts", ticket_id, _list_of("people", parse_person_choice)
         )
 
     def asset(self, asset_id: int) -> Asset:

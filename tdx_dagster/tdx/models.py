@@ -252,14 +252,20 @@ class AssetSearch:
 
 @dataclass(frozen=True, slots=True)
 class TicketSearch:
-    """A search for tickets by when they were last changed.
+    """A search for tickets; filters left at None do not filter, and one has to be given.
 
     Args:
-        modified_from: Changed then or later.
-        modified_to: Changed then or before.
+        modified_from: Last changed then or later.
+        modified_to: Last changed then or before.
         classes: Classes of their status; empty means any.
+        requestor_uids: Who asked: any of these.
+        item_ids: What is linked: any of these configuration items, by their own ids (case A14).
+        max_results: At most so many; 0: all.
     """
 
-    modified_from: datetime
-    modified_to: datetime
+    modified_from: datetime | None = None
+    modified_to: datetime | None = None
     classes: tuple[StatusClass, ...] = ()
+    requestor_uids: tuple[str, ...] | None = None
+    item_ids: tuple[int, ...] | None = None
+    max_results: int = 0

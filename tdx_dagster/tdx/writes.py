@@ -83,6 +83,33 @@ class TicketWrites:
             before_send=before_send,
         )
 
+    def add_contact(
+        self, ticket_id: int, uid: str, *, before_send: BeforeSend | None = None
+    ) -> bool:
+        """Make a person a contact of a ticket.
+
+        Args:
+            ticket_id: The ticket.
+            uid: The person.
+            before_send: See `Call.before_send`.
+
+        Returns:
+            See `attach_asset`.
+
+        Raises:
+            TdxUnclear: It may have been done.
+            TdxRefused: It was not, and never will be.
+        """
+        call = Call(
+            "POST",
+            "/{app}/tickets/{id}/contacts/{uid}",
+            {"app": self._ticket_app, "id": ticket_id, "uid": uid},
+            body={},
+            writes=True,
+            before_send=before_send,
+        )
+        return _says(self._transport.write(call), "success", "added")
+
     def post_feed(
         self, ticket_id: int, post: FeedPost, *, before_send: BeforeSend | None = None
     ) -> FeedEntry:

@@ -31,12 +31,16 @@ class TicketPlan:
     @property
     def is_ended(self) -> bool:
         """Whether no pass will act on it by itself."""
-        return not self.is_pending and Due.WAITING not in self.due.values()
+        return self._is_quiet and Due.SCHEDULED not in self.due.values()
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is left to do: neither by a pass nor by a person."""
-        return self.is_ended and Due.BLOCKED not in self.due.values()
+        """Whether nothing is left to do now: neither by a pass nor by a person."""
+        return self._is_quiet and Due.BLOCKED not in self.due.values()
+
+    @property
+    def _is_quiet(self) -> bool:
+        return not self.is_pending and Due.WAITING not in self.due.values()
 
 
 @dataclass(frozen=True, slots=True)

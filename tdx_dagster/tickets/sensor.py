@@ -39,6 +39,9 @@ Log = Mapping[int, Sequence[LogRow]]
 # A warning names so many tickets.
 MOST_NAMED = 10
 
+# What a ticket with nothing due is counted as: the first of these that one of its actions has.
+SHOWN_STATES = (Due.BLOCKED, Due.WAITING, Due.CLOSED, Due.LEFT_OUT, Due.SCHEDULED)
+
 # How `dagster dev` names the home it makes where DAGSTER_HOME is not set.
 TEMPORARY_HOME = ".tmp_dagster_home_"
 _homes_warned_of: set[Path] = set()
@@ -215,25 +218,13 @@ def _nothing(report: ReportTickets, plan: Plan, log: Log) -> str:
 
 def _states(plan: Plan, log: Log) -> Iterator[str]:
     """Count the tickets with nothing due by what they wait for, each once."""
-    people = [ticket for ticket in plan.tickets if Due.BLOCKED in ticket.due.values()]
-    waiting = [
-        ticket
-        for ticket in plan.tickets
-        if Due.WAITING in ticket.due.values() and ticket not in people
-    ]
-    closed = [
-        ticket
-        for ticket in plan.tickets
-        if Due.CLOSED in ticket.due.values() and ticket not in people and ticket not in waiting
-    ]
-    counted = {ticket.ticket_id for ticket in (*people, *waiting, *closed)}
-    left_out = [
-        ticket
-        for ticket in plan.tickets
-        if Due.LEFT_OUT in ticket.due.values() and ticket.ticket_id not in counted
-    ]
-    others = len(people) + len(waiting) + len(closed) + len(left_out)
-    done = len(plan.tickets) - others - len(plan.in_flight)
+    by_state: dict[Due, list[TicketPlan]] = {state: [] for state in SHOWN_STATES}
+    for ticket in plan.tickets:
+        state = next((one for one in SHOWN_STATES if one in ticket.due.values()), None)
+        if state:
+            by_state[state].append(ticket)
+    people, waiting, closed, left_out, scheduled = by_state.values()
+    done = len(plan.tickets) - sum(map(len, by_state.values())) - len(plan.in_flight)
     if done:
         yield f"{done} done"
     if waiting:
@@ -245,6 +236,8 @@ def _states(plan: Plan, log: Log) -> Iterator[str]:
         yield f"{len(closed)} closed"
     if left_out:
         yield f"{len(left_out)} with an action left out until its condition is met"
+    if scheduled:
+        yield f"{len(scheduled)} with an action that goes on at a stated time"
 
 
 def _in_flight(plan: Plan) -> Sequence[str]:

@@ -6,7 +6,7 @@ from settings (`tdx_dagster.resources`).
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Protocol, cast
 
@@ -43,6 +43,7 @@ class RunServices:
         inventory: Computers we know.
         times: How long facts are relied on.
         progress: Called with each outcome; drives the progress bar.
+        now: See `ActionRunner`.
     """
 
     tdx: TicketTdx
@@ -50,6 +51,7 @@ class RunServices:
     inventory: RememberingInventory
     times: Times = field(default_factory=Times)
     progress: Callable[[Outcome], None] = field(default=lambda _: None)
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
     def runner(self, pipeline: Pipeline, run_id: str, warn: Callable[[str], None]) -> ActionRunner:
         """Give what runs the actions of a pipeline in one run."""
@@ -64,6 +66,7 @@ class RunServices:
             taken_over_at=pipeline.taken_over_at,
             posted_texts=[words for action in pipeline.actions for words in action.posted_texts()],
             warn=warn,
+            now=self.now,
         )
 
     @cached_property

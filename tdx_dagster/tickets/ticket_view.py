@@ -6,7 +6,7 @@ Belongs here: caching reads for the length of a run, so that nothing is fetched 
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
 from typing import Any, Protocol
@@ -23,6 +23,7 @@ from tdx_dagster.tdx.models import (
     Ticket,
     TicketAttribute,
     TicketItem,
+    TicketSearch,
 )
 
 # TDX answers so for a ticket that is gone or hidden, and for every ticket where the application is wrong.
@@ -44,6 +45,9 @@ class TdxReads(Protocol):
     def ticket_items(self, ticket_id: int) -> tuple[TicketItem, ...]:
         """Read what is linked to a ticket."""
 
+    def ticket_contacts(self, ticket_id: int) -> tuple[Choice, ...]:
+        """Read the people who are contacts of a ticket."""
+
     def asset(self, asset_id: int) -> Asset:
         """Read an asset."""
 
@@ -55,6 +59,9 @@ class TdxReads(Protocol):
 
     def search_assets(self, search: AssetSearch) -> tuple[Asset, ...]:
         """Search for assets."""
+
+    def search_tickets(self, search: TicketSearch) -> tuple[Ticket, ...]:
+        """Search for tickets; descriptions are left out."""
 
     def ticket_statuses(self) -> tuple[Status, ...]:
         """Read the ticket statuses."""
@@ -98,6 +105,7 @@ class ReadOnly:
     _asked_once = frozenset(
         {
             "search_assets",
+            "search_tickets",
             "ticket_statuses",
             "ticket_choices",
             "groups",
@@ -135,6 +143,7 @@ class TicketView:
     Args:
         tdx: Where reads go.
         id: The ticket id.
+        assets_read: Assets that this run has read for the ticket.
     """
 
     tdx: TdxReads
@@ -144,6 +153,7 @@ class TicketView:
     _refused: TdxRefused | None = None
     _conversation: tuple[FeedEntry, ...] | None = None
     _items: tuple[TicketItem, ...] | None = None
+    assets_read: dict[int, Asset] = field(default_factory=dict)
 
     @property
     def ticket(self) -> Ticket:
@@ -191,6 +201,11 @@ class TicketView:
         if self._items is None:
             self._items = self.tdx.ticket_items(self.id)
         return self._items
+
+    def asset_now(self, asset_id: int) -> Asset:
+        """Read an asset, and keep it for actions that need no more than this run has seen of it."""
+        self.assets_read[asset_id] = self.tdx.asset(asset_id)
+        return self.assets_read[asset_id]
 
     def items_now(self) -> tuple[TicketItem, ...]:
         """Read anew what is linked to the ticket: an action of this run may have changed it."""

@@ -15,6 +15,7 @@ from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.context import ActionContext
 from tdx_dagster.tickets.actions.effects import (
     ATTACH,
+    STAYS,
     attach_effect,
     detach_effect,
 )
@@ -124,12 +125,14 @@ class Undo(Action):
 
 
 def _stays(record: EffectRecord) -> Iterator[str]:
-    """Name what cannot be taken back: entries in the feed, of which the id may be unknown, and tags."""
+    """Name what is not taken back: entries in the feed, of which the id may be unknown, tags, and others."""
     number, tags = record.detail.get("feed_id"), record.detail.get("tags")
     if number or str(record.detail.get("comments") or "").strip():
         yield f"the entry {number} in the feed" if number else "an entry in the feed"
     if tags:
         yield f"the tags {', '.join(tags)}"
+    if STAYS in record.detail:
+        yield str(record.detail[STAYS])
 
 
 def _is_change(record: EffectRecord) -> bool:

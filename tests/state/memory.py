@@ -14,6 +14,7 @@ from typing import Any
 from tdx_dagster.state import postgres_store
 from tdx_dagster.state.records import (
     PRESENT_EVENTS,
+    WAITS,
     ActionIdentity,
     ActionStats,
     Attempt,
@@ -300,7 +301,9 @@ class MemoryStore:
         """See `ActionStore.unfinished`."""
         with self._lock:
             since = {
-                ticket: at for (name, ticket), at in self._unfinished.items() if name == pipeline
+                ticket: at
+                for (name, ticket), at in self._unfinished.items()
+                if name == pipeline and not self._goes_on_later(pipeline, ticket)
             }
             for (ticket, _), entry in self._entries.items():
                 row = entry.row
@@ -311,6 +314,18 @@ class MemoryStore:
                 if row.pipeline == pipeline and is_open:
                     since[ticket] = min(since.get(ticket, row.executed_at), row.executed_at)
         return sorted(since, key=lambda ticket: (since[ticket], ticket))[:limit]
+
+    def _goes_on_later(self, pipeline: str, ticket_id: int) -> bool:
+        return any(
+            row.status is LogStatus.SKIPPED
+            and row.pipeline == pipeline
+            and row.next_attempt_at is not None
+            and row.next_attempt_at > self.clock()
+            and (row.error_message or "").startswith(WAITS)
+            for (ticket, _), entry in self._entries.items()
+            if ticket == ticket_id
+            for row in (entry.row,)
+        )
 
     def effects(self, ticket_id: int) -> Mapping[str, EffectRecord]:
         """See `ActionStore.effects`."""

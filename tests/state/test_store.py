@@ -13,6 +13,7 @@ from tdx_dagster.postgres.database import engine
 from tdx_dagster.state import postgres_store
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.state.records import (
+    WAITS,
     ActionIdentity,
     Claim,
     EffectState,
@@ -404,6 +405,22 @@ def test_what_comes_back_is_unfinished_and_what_waits_for_a_person_is_not(
     assert store.unfinished("p", limit=10) == [31], "a failure that comes back"
     store.finish(must_take(store), LogStatus.FAILED, failure_kind=FailureKind.PERMANENT)
     assert store.unfinished("p", limit=10) == []
+
+
+def test_a_ticket_that_goes_on_at_a_stated_time_is_unfinished_from_then_on(
+    store: ActionStore,
+) -> None:
+    """Thousands of them would hide what is open now."""
+    store.open_tickets("p", [31, 32])
+    store.finish(
+        must_take(store),
+        LogStatus.SKIPPED,
+        message=f"{WAITS}Monday: step 2",
+        retry_in_seconds=3600.0,
+    )
+    assert store.unfinished("p", limit=10) == [32]
+    store.retry_now([31], [COMMENT.action_id], run_id="r", include_uncertain=False)
+    assert set(store.unfinished("p", limit=10)) == {31, 32}
 
 
 def test_a_claim_that_nobody_ended_counts_as_failed_and_can_be_cleared(store: ActionStore) -> None:

@@ -301,7 +301,7 @@ def _confirmed(
     if computer.is_confirmed:
         return None
     try:
-        return confirm(computer, context.ticket.tdx.asset(computer.asset_id), settings)
+        return confirm(computer, context.ticket.asset_now(computer.asset_id), settings)
     except TdxRefused as error:
         return str(error)
 

@@ -5,6 +5,7 @@ Belongs here: the objects an action is given. An action has no way to write but 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from tdx_dagster.discovery.discover import SearchAssets
@@ -45,6 +46,7 @@ class ActionContext:
         values: What actions hand on to later ones; stored when the action that sets it completes.
         posted_texts: What this pipeline itself writes on tickets; no evidence of anything.
         warn: Takes a sentence that people should see in the run's log.
+        now: Gives the time.
     """
 
     ticket: TicketView
@@ -57,6 +59,7 @@ class ActionContext:
     values: Values = field(default_factory=lambda: Values(Results(tuple)))
     posted_texts: Sequence[str] = ()
     warn: Callable[[str], None] = field(default=lambda _: None)
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
     def render(self, template: str, *, is_rich: bool = False, **more: Any) -> str:  # noqa: ANN401  any value
         """Fill in a template.

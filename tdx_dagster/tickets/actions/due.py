@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tdx_dagster.state.records import UNDONE, FailureKind, LogRow, LogStatus
+from tdx_dagster.state.records import UNDONE, WAITS, FailureKind, LogRow, LogStatus
 
 # How the message of a row begins whose condition was not met.
 LEFT_OUT = "left out: when "
@@ -25,6 +25,7 @@ class Due(StrEnum):
     BLOCKED = "blocked"
     CLOSED = "closed"
     LEFT_OUT = "left out"
+    SCHEDULED = "scheduled"
 
     @property
     def should_run(self) -> bool:
@@ -110,11 +111,16 @@ def unfinished(row: LogRow) -> Due:
     if row.is_due:
         return Due.RETRY
     if row.status is LogStatus.SKIPPED:
-        is_left_out = (row.error_message or "").startswith(LEFT_OUT)
-        return Due.LEFT_OUT if is_left_out else Due.CLOSED
+        return _why_skipped(row.error_message or "")
     if row.failure_kind in {FailureKind.PERMANENT, FailureKind.UNCERTAIN}:
         return Due.BLOCKED
     return Due.WAITING
+
+
+def _why_skipped(message: str) -> Due:
+    if message.startswith(WAITS):
+        return Due.SCHEDULED
+    return Due.LEFT_OUT if message.startswith(LEFT_OUT) else Due.CLOSED
 
 
 def unseen(log: TicketLog) -> Due:

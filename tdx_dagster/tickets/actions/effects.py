@@ -12,6 +12,7 @@ from tdx_dagster.state.records import EffectRecord
 from tdx_dagster.tdx.html import normalised
 from tdx_dagster.tdx.models import (
     Account,
+    Choice,
     FeedEntry,
     FeedPost,
     PatchOperation,
@@ -32,6 +33,9 @@ Known = Callable[[], Mapping[str, EffectRecord]]
 ATTACH = "attach:"
 DETACH = "detach:"
 
+# Where the detail of an effect says what an undo leaves.
+STAYS = "stays"
+
 
 class TdxWrites(Protocol):
     """The writes of the TDX facade, and the reads that tell what became of one."""
@@ -51,6 +55,11 @@ class TdxWrites(Protocol):
     ) -> bool:
         """Take a link off; False where the answer does not say whether it is gone."""
 
+    def add_contact(
+        self, ticket_id: int, uid: str, *, before_send: BeforeSend | None = None
+    ) -> bool:
+        """Make a person a contact; False where the answer does not say whether they are."""
+
     def patch_ticket(
         self,
         ticket_id: int,
@@ -69,11 +78,17 @@ class TdxWrites(Protocol):
     def feed(self, ticket_id: int) -> tuple[FeedEntry, ...]:
         """Read a ticket's feed."""
 
+    def feed_entry(self, entry_id: int) -> FeedEntry:
+        """Read one entry with its replies."""
+
     def ticket(self, ticket_id: int) -> Ticket:
         """Read a ticket."""
 
     def ticket_items(self, ticket_id: int) -> tuple[TicketItem, ...]:
         """Read what is linked to a ticket."""
+
+    def ticket_contacts(self, ticket_id: int) -> tuple[Choice, ...]:
+        """Read the people who are contacts of a ticket."""
 
     def ticket_statuses(self) -> tuple[Status, ...]:
         """Read the ticket statuses."""
@@ -123,6 +138,12 @@ class GuardedTdx:
             ticket_id, asset_id, before_send=before_send or self._before_send
         )
 
+    def add_contact(
+        self, ticket_id: int, uid: str, *, before_send: BeforeSend | None = None
+    ) -> bool:
+        """See `TdxWrites.add_contact`."""
+        return self._tdx.add_contact(ticket_id, uid, before_send=before_send or self._before_send)
+
     def patch_ticket(
         self,
         ticket_id: int,
@@ -149,6 +170,10 @@ class GuardedTdx:
         """See `TdxWrites.feed`."""
         return self._tdx.feed(ticket_id)
 
+    def feed_entry(self, entry_id: int) -> FeedEntry:
+        """See `TdxWrites.feed_entry`."""
+        return self._tdx.feed_entry(entry_id)
+
     def ticket(self, ticket_id: int) -> Ticket:
         """See `TdxWrites.ticket`."""
         return self._tdx.ticket(ticket_id)
@@ -156,6 +181,10 @@ class GuardedTdx:
     def ticket_items(self, ticket_id: int) -> tuple[TicketItem, ...]:
         """See `TdxWrites.ticket_items`."""
         return self._tdx.ticket_items(ticket_id)
+
+    def ticket_contacts(self, ticket_id: int) -> tuple[Choice, ...]:
+        """See `TdxWrites.ticket_contacts`."""
+        return self._tdx.ticket_contacts(ticket_id)
 
     def ticket_statuses(self) -> tuple[Status, ...]:
         """See `TdxWrites.ticket_statuses`."""

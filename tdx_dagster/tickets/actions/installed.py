@@ -10,8 +10,11 @@ from importlib.metadata import EntryPoint, entry_points
 
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.add_asset import AddAsset
+from tdx_dagster.tickets.actions.add_contact import AddContact
 from tdx_dagster.tickets.actions.comment import Comment
+from tdx_dagster.tickets.actions.follow_up import FollowUp
 from tdx_dagster.tickets.actions.older_action import OlderAction
+from tdx_dagster.tickets.actions.related_tickets import RelatedTickets
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
 from tdx_dagster.tickets.actions.update_ticket import UpdateTicket
 
@@ -19,7 +22,16 @@ GROUP = "tdx_dagster.actions"
 
 BUILT_IN: Mapping[str, type[Action]] = {
     kind.action_type: kind
-    for kind in (AddAsset, Comment, UpdateTicket, OlderAction, SummaryComment)
+    for kind in (
+        AddAsset,
+        Comment,
+        UpdateTicket,
+        FollowUp,
+        RelatedTickets,
+        AddContact,
+        OlderAction,
+        SummaryComment,
+    )
 }
 
 

@@ -1,10 +1,11 @@
-"""What an action hands back: a result, or one of three errors that say what happens next.
+"""What an action hands back: a result, or one of the errors that say what happens next.
 
 Belongs here: the words between an action and whoever runs it. Nothing here knows TDX, Dagster or the log.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 
@@ -36,6 +37,19 @@ class RetryLater(Exception):
     def __init__(self, message: str, wait_seconds: float | None = None) -> None:
         super().__init__(message)
         self.wait_seconds = wait_seconds
+
+
+class Waits(Exception):
+    """The action goes on at a stated time: no failure, and the later actions run.
+
+    Args:
+        message: What for.
+        until: When, with a zone.
+    """
+
+    def __init__(self, message: str, until: datetime) -> None:
+        super().__init__(message)
+        self.until = until
 
 
 class GiveUp(Exception):

@@ -8,8 +8,9 @@ import inspect
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -65,7 +66,22 @@ def _setting(name: str, info: FieldInfo, *, is_template: bool) -> Setting:
     )
 
 
-def about(kind: type[Action]) -> str:
+def nested(kind: type[BaseModel]) -> Mapping[str, type[BaseModel]]:
+    """Give the settings that hold settings of their own, each with what these are."""
+    found: dict[str, type[BaseModel]] = {}
+    for name, info in kind.model_fields.items():
+        for one in (info.annotation, *get_args(info.annotation)):
+            if isinstance(one, type) and issubclass(one, BaseModel):
+                found[name] = one
+    return found
+
+
+def _fields_of(kind: type[BaseModel]) -> Iterator[Setting]:
+    for name, info in kind.model_fields.items():
+        yield _setting(name, info, is_template=False)
+
+
+def about(kind: type[BaseModel]) -> str:
     """Give the first line of what an action type says of itself."""
     return (inspect.getdoc(kind) or kind.__name__).splitlines()[0]
 
@@ -75,6 +91,9 @@ def markdown(kinds: Mapping[str, type[Action]]) -> str:
     parts = [HEAD, "## Every action\n", *_table(shared_settings())]
     for name, kind in kinds.items():
         parts += [f"\n## {name}\n", f"{about(kind)}\n", *_table(settings_of(kind))]
+        for setting, inner in nested(kind).items():
+            head = f"In `{setting}` of `{name}`: {about(inner)[0].lower()}{about(inner)[1:]}\n"
+            parts += [f"\n{head}", *_table(_fields_of(inner))]
     return "\n".join(parts) + "\n"
 
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.installed import BUILT_IN, installed
 from tdx_dagster.tickets.actions.nearest import nearest
+from tdx_dagster.tickets.actions.reference import nested
 from tdx_dagster.tickets.actions.results import ActionResult
 
 
@@ -118,9 +119,9 @@ def _faults(error: ValidationError, kind: type[Action], place: str) -> list[str]
     for fault in error.errors(include_url=False):
         name = ".".join(str(part) for part in fault["loc"])
         if fault["type"] == "extra_forbidden":
-            settings = list(kind.model_fields)
+            settings = list(nested(kind).get(str(fault["loc"][0]), kind).model_fields)
             lines.append(
-                f"{place}: unknown setting {name!r}.{nearest(name, settings)} "
+                f"{place}: unknown setting {name!r}.{nearest(str(fault['loc'][-1]), settings)} "
                 f"Its settings are {', '.join(sorted(settings))}."
             )
         elif fault["type"] == "missing":

@@ -7,12 +7,12 @@ person). Does not: the steps of a single write (`writer`), deciding which ticket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from threading import Event, Thread
 
 from tdx_dagster.discovery.remembered import RememberingInventory
-from tdx_dagster.inventory.computers import InventoryUnavailable
 from tdx_dagster.state.records import (
+    WAITS,
     Claim,
     EffectState,
     FailureKind,
@@ -21,16 +21,17 @@ from tdx_dagster.state.records import (
     StoreUnavailable,
 )
 from tdx_dagster.state.store import ActionStore
-from tdx_dagster.tdx.errors import TdxError, TdxRefused, TdxRetryLater, TdxSettingError
+from tdx_dagster.tdx.errors import TdxError, TdxRetryLater, TdxSettingError
 from tdx_dagster.tdx.models import StatusClass
 from tdx_dagster.tickets.actions.action import Action, perform
 from tdx_dagster.tickets.actions.context import ActionContext, RunContext
 from tdx_dagster.tickets.actions.due import LEFT_OUT
 from tdx_dagster.tickets.actions.effects import TdxWrites, Writer
 from tdx_dagster.tickets.actions.last_word import Removals
-from tdx_dagster.tickets.actions.outcome import GiveUp, RetryLater, Uncertain
+from tdx_dagster.tickets.actions.outcome import RetryLater, Uncertain, Waits
 from tdx_dagster.tickets.actions.results import Results, Values, stored_results
 from tdx_dagster.tickets.actions.templates import BadTemplate
+from tdx_dagster.tickets.once.failures import OUR_ERRORS, NeverEnded, explain, judge
 from tdx_dagster.tickets.once.outcomes import (
     Outcome,
     Result,
@@ -49,13 +50,10 @@ CLOSED = frozenset({StatusClass.COMPLETED, StatusClass.CANCELLED})
 # often, for one call each time.
 CLOSED_PAUSE_SECONDS = 3600.0
 LONGEST_CLOSED_PAUSE_SECONDS = 24 * 3600.0
-LONGEST_PAUSE_SECONDS = 24 * 3600.0
 
 # A condition that is not met is evaluated again after five minutes, then less and less often.
 CONDITION_PAUSE_SECONDS = 300.0
 LONGEST_CONDITION_PAUSE_SECONDS = 4 * 3600.0
-
-OUR_ERRORS = (TdxError, RetryLater, GiveUp, Uncertain, InventoryUnavailable, BadTemplate)
 
 # An action that takes longer than this on one ticket hangs, and its lease is not renewed any more.
 LONGEST_ACTION_SECONDS = 3600.0
@@ -77,6 +75,7 @@ class ActionRunner:
         act_on_closed: Tickets that are completed or cancelled are acted on too (case A40).
         posted_texts: What the pipeline's actions write on tickets.
         warn: Takes sentences for the run's log.
+        now: Gives the time for what actions do at a stated time; leases and pauses go by the log's.
     """
 
     store: ActionStore
@@ -89,6 +88,7 @@ class ActionRunner:
     taken_over_at: datetime | None = None
     posted_texts: Sequence[str] = ()
     warn: Callable[[str], None] = field(default=lambda _: None)
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
     def run(self, action: Action, ticket: TicketView) -> Outcome:
         """Do the action on the ticket, unless it is done, held by another run, or not due.
@@ -139,6 +139,11 @@ class ActionRunner:
             performed = with_line(action, context, perform(action, context))
         except TdxSettingError:
             raise
+        except Waits as waits:
+            said = f"{WAITS}{waits}"
+            result = Result.WOULD_RUN if writer.planned else Result.SKIPPED
+            done = outcome_of(action, ticket, result, said)
+            return replace(done, planned=tuple(writer.planned))
         except OUR_ERRORS as error:
             return outcome_of(
                 action,
@@ -175,6 +180,7 @@ class ActionRunner:
             values=Values(results),
             posted_texts=self.posted_texts,
             warn=self.warn,
+            now=self.now,
         )
 
     def _dry_writer(self, action: Action, ticket: TicketView) -> DryRunWriter:
@@ -255,7 +261,7 @@ class ActionRunner:
 
     def _perform(self, action: Action, ticket: TicketView, claim: Claim) -> Outcome:
         if claim.attempt > self.times.max_attempts:
-            return self._fail(action, ticket, claim, _NeverEnded(claim.attempt - 1))
+            return self._fail(action, ticket, claim, NeverEnded(claim.attempt - 1))
         writer = LiveWriter(
             self.tdx, ticket.id, claim.identity.action_id, self.store, claim, self.times
         )
@@ -282,6 +288,8 @@ class ActionRunner:
         except TdxSettingError as error:
             self.store.release(claim, message=str(error))
             raise
+        except Waits as waits:
+            return self._end_waiting(action, ticket, claim, waits)
         except (Exception, SystemExit) as error:  # noqa: BLE001  a custom action may raise anything
             return self._fail(action, ticket, claim, error)
         self.store.finish(
@@ -347,11 +355,18 @@ class ActionRunner:
         )
         return outcome_of(action, ticket, Result.SKIPPED, why, stops_ticket=True)
 
+    def _end_waiting(
+        self, action: Action, ticket: TicketView, claim: Claim, waits: Waits
+    ) -> Outcome:
+        why, pause = f"{WAITS}{waits}", (waits.until - self.now()).total_seconds()
+        self.store.finish(claim, LogStatus.SKIPPED, message=why, retry_in_seconds=max(pause, 0.0))
+        return outcome_of(action, ticket, Result.SKIPPED, why)
+
     def _fail(
         self, action: Action, ticket: TicketView, claim: Claim, error: BaseException
     ) -> Outcome:
-        kind, wait = self._judge(error, claim.attempt)
-        message = _explain(error)
+        kind, wait = judge(error, claim.attempt, self.times)
+        message = explain(error)
         if kind is FailureKind.PERMANENT and isinstance(error, (RetryLater, TdxRetryLater)):
             message = f"Given up after {claim.attempt} attempts: {message}"
         self.store.finish(
@@ -367,32 +382,3 @@ class ActionRunner:
             kind=kind,
             stops_ticket=not action.continue_on_failure,
         )
-
-    def _judge(self, error: BaseException, attempt: int) -> tuple[FailureKind, float | None]:
-        if isinstance(error, Uncertain):
-            return FailureKind.UNCERTAIN, None
-        given_up = isinstance(error, (GiveUp, TdxRefused, _NeverEnded))
-        if given_up or attempt >= self.times.max_attempts:
-            return FailureKind.PERMANENT, None
-        pause = min(self.times.retry_pause * 2 ** (attempt - 1), LONGEST_PAUSE_SECONDS)
-        wait = getattr(error, "wait_seconds", None) or 0.0
-        return FailureKind.RETRYABLE, max(pause, wait)
-
-
-class _NeverEnded(Exception):
-    """Attempts that left no result.
-
-    Args:
-        attempts: How many.
-    """
-
-    def __init__(self, attempts: int) -> None:
-        super().__init__(
-            f"Given up: {attempts} attempts ended without a result, so the process was killed each time. See "
-            "its memory and its log; `tdx-dagster failed --clear` lets it run again."
-        )
-
-
-def _explain(error: BaseException) -> str:
-    ours = (*OUR_ERRORS, _NeverEnded)
-    return str(error) if isinstance(error, ours) else f"{type(error).__name__}: {error}"

@@ -22,7 +22,7 @@ from tdx_dagster.tickets.actions.effects import (
     post_effect,
 )
 from tdx_dagster.tickets.actions.last_word import Removals
-from tdx_dagster.tickets.actions.outcome import LeftAlone, RetryLater, Uncertain
+from tdx_dagster.tickets.actions.outcome import LeftAlone, RetryLater, Uncertain, Waits
 
 # An effect of the older daemon may be of any age.
 LONG_AGO_SECONDS = 20 * 365 * 24 * 3600.0
@@ -134,6 +134,7 @@ class LiveWriter(_TicketWriter):
 
         Raises:
             LeftAlone: The ticket is not as the write expects it.
+            Waits: It is to be done at a stated time.
             RetryLater: Not done, or its outcome is not known yet; it comes back and looks first.
             Uncertain: The outcome is unknown and the effect cannot be looked for.
             StaleClaim: Somebody else holds the action now.
@@ -213,7 +214,7 @@ class LiveWriter(_TicketWriter):
         fence = _Fence(self.store, self.claim, effect, intent_event, self.times.lease)
         try:
             evidence = effect.write(GuardedTdx(self.tdx, self._before_send(effect, fence)))
-        except (TdxRetryLater, TdxRefused, TdxSettingError, LeftAlone) as error:
+        except (TdxRetryLater, TdxRefused, TdxSettingError, LeftAlone, Waits) as error:
             self._settle(effect, "not_done", {"error": str(error)})
             raise
         except TdxUnclear as error:
