@@ -23,7 +23,7 @@ class Done:
     Args:
         what: What.
         ticket: On which ticket.
-        value: The computer or the status.
+        value: The computer, the status or the priority.
         call: The number of calls that had arrived before.
         round_began: That number at the beginning of the round.
         is_single: One worker alone was at work in that round.
@@ -89,6 +89,8 @@ class People:
                 technician.remove_asset(act.ticket, value)
             case Doing.SETS_STATUS:
                 technician.change_status(act.ticket, value)
+            case Doing.SETS_PRIORITY:
+                technician.edit(act.ticket, PriorityID=value)
             case Doing.ASSIGNS:
                 technician.assign(act.ticket, "tess.tech")
             case Doing.COMMENTS:

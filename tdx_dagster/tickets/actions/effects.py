@@ -312,14 +312,15 @@ def post_effect(
     def look(tdx: TdxWrites, record: EffectRecord) -> Evidence | None:
         wanted = int(record.detail.get("new_status_id") or 0)
         status = tdx.ticket(ticket_id).status_id if wanted else 0
+        kept = {key: record.detail.get(key) for key in note}
         if not normalised(str(record.detail["comments"])):
-            return {"status_id": status, **wanted_status} if status == wanted else None
+            is_set = {"status_id": status, **wanted_status, **kept}
+            return is_set if status == wanted else None
         others = [effect for other, effect in known().items() if other != name]
         entry = find_own_entry(tdx.feed(ticket_id), record, others, tdx.account().uid)
         if entry is None:
             return None
         is_changed = {} if status == wanted else {"status_id": status}
-        kept = {key: record.detail.get(key) for key in note}
         return {"feed_id": entry.id, **wanted_status, **is_changed, **kept}
 
     # Two posts of one effect may differ in their note; what is looked for is what the record says.
@@ -340,8 +341,18 @@ def attach_effect(ticket_id: int, asset_id: int, asset_name: str, action_id: str
     return Effect(attach_name(asset_id, action_id), detail, write, look)
 
 
-def detach_effect(ticket_id: int, asset_id: int, asset_name: str, attached_event: int) -> Effect:
-    """Make the effect of taking back a link, once for each time it was made."""
+def detach_effect(
+    ticket_id: int, asset_id: int, asset_name: str, attached_event: int, is_ours: Expectation
+) -> Effect:
+    """Make the effect of taking back a link, once for each time it was made.
+
+    Args:
+        ticket_id: The ticket.
+        asset_id: The asset.
+        asset_name: What it is called.
+        attached_event: The event that says it was linked.
+        is_ours: Says why a link that is there is left alone; see `Effect.expected`.
+    """
     detail = {"asset_id": asset_id, "asset_name": asset_name}
 
     def is_gone(tdx: TdxWrites) -> bool:
@@ -354,7 +365,7 @@ def detach_effect(ticket_id: int, asset_id: int, asset_name: str, attached_event
         return detail if is_gone(tdx) else None
 
     def expected(tdx: TdxWrites) -> str | None:
-        return f"{asset_name} is no longer on the ticket" if is_gone(tdx) else None
+        return f"{asset_name} is no longer on the ticket" if is_gone(tdx) else is_ours(tdx)
 
     return Effect(f"{DETACH}{asset_id}:{attached_event}", detail, write, look, expected)
 

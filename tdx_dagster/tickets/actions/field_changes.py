@@ -29,6 +29,13 @@ class ReadsFeed(Protocol):
         """Read a ticket's feed."""
 
 
+class ReadsTicket(ReadsFeed, Protocol):
+    """The same, and the ticket."""
+
+    def ticket(self, ticket_id: int) -> Ticket:
+        """Read a ticket."""
+
+
 Wanted = tuple[TicketField, Choice | None]
 """A field and what it is set to; None clears it."""
 
@@ -100,16 +107,16 @@ def _is_among(one: TicketField, ticket: Ticket, allowed: Sequence[int | str | No
 
 def left_alone(tdx: ReadsFeed, one: TicketField, now: Ticket) -> str:
     """Say that a field is left alone, with its value and, where the feed tells, who set it."""
-    by = _who_changed(tdx.feed(now.id), one)
-    set_by = f", set by {by}" if by else ""
+    line = last_line_of(tdx.feed(now.id), one)
+    set_by = f", set by {line.created_name}" if line and line.created_name else ""
     return f"{one.label.capitalize()} left alone: now {one.shown(now)}{set_by}"
 
 
-def _who_changed(feed: Iterable[FeedEntry], one: TicketField) -> str:
-    """Read from TDX's own lines who has changed a field last; empty where none tells."""
+def last_line_of(feed: Iterable[FeedEntry], one: TicketField) -> FeedEntry | None:
+    """Give the newest entry with TDX's own line about a change of a field; None where there is none."""
     line = re.compile(f"^(?:{one.line})", re.IGNORECASE | re.MULTILINE)
-    names = [entry.created_name for entry in feed if line.search(visible_text(entry.body))]
-    return names[-1] if names else ""
+    found = [entry for entry in feed if line.search(visible_text(entry.body))]
+    return found[-1] if found else None
 
 
 def last_set(effects: Mapping[str, EffectRecord]) -> Mapping[str, FieldValue]:
@@ -219,13 +226,18 @@ def _has_line(
         re.compile(f"^(?:{one.field.line})[^\n]*", re.IGNORECASE | re.MULTILINE) for one in changes
     ]
     return any(
-        one.name.casefold() in found[0].casefold()
+        _plain(found[0]).endswith(f" to {_plain(one.name)}")
         for entry in tdx.feed(ticket_id)
         if ours and (entry.created_uid or "").casefold() == ours
         if entry.created_at is None or entry.created_at >= since
         for one, line in zip(changes, lines, strict=True)
         if (found := line.search(visible_text(entry.body)))
     )
+
+
+def _plain(text: str) -> str:
+    """Leave out what TDX puts around a value, so that a line ends with the value it was changed to."""
+    return text.replace('"', "").rstrip(" .").casefold()
 
 
 def say(evidence: Evidence) -> list[str]:
