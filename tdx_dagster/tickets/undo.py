@@ -16,6 +16,7 @@ from tdx_dagster.tickets.actions.context import ActionContext
 from tdx_dagster.tickets.actions.effects import (
     ATTACH,
     DETACH,
+    RESTORE,
     STAYS,
     Effect,
     Expectation,
@@ -23,6 +24,8 @@ from tdx_dagster.tickets.actions.effects import (
     attach_effect,
     detach_effect,
     post_effect,
+    restore_name,
+    restore_of,
 )
 from tdx_dagster.tickets.actions.field_changes import (
     CHANGES,
@@ -40,8 +43,8 @@ from tdx_dagster.tickets.once.runner import CLOSED
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.services import RunServices
 
-# How the names of effects begin that restore fields, and of the notes.
-RESTORE, NOTE = "restore:", "undo-note:"
+# How the names of the effects begin that are notes.
+NOTE = "undo-note:"
 OWN_EFFECTS = (DETACH, RESTORE, NOTE)
 
 
@@ -112,18 +115,15 @@ class Undo(Action):
     def _pending(self, effects: Mapping[str, EffectRecord]) -> Iterator[tuple[str, EffectRecord]]:
         """Give the effects that are to be taken back, the newest first."""
         for name, record in self._of_target(effects):
-            if name.startswith(ATTACH):
+            is_change = STATUS_WAS in record.detail and not restore_of(record, effects)
+            if name.startswith(ATTACH) or CHANGES in record.detail or is_change:
                 yield name, record
-            elif CHANGES in record.detail or STATUS_WAS in record.detail:
-                restored = effects.get(_restore_name(record))
-                if restored is None or restored.state is not EffectState.DONE:
-                    yield name, record
 
     def _detach(self, context: ActionContext, record: EffectRecord) -> str:
         asset_id, name = int(record.detail["asset_id"]), str(record.detail["asset_name"])
         attached = attach_effect(context.ticket.id, asset_id, name, self.target)
         if context.write.recover(attached) is None:
-            raise LeftAlone(f"{name} was not attached")
+            raise LeftAlone(f"{name} is not on the ticket")
 
         def is_ours(tdx: TdxWrites) -> str | None:
             return why_not_ours(context, tdx, attached)
@@ -195,21 +195,17 @@ def why_not_ours(context: ActionContext, tdx: TdxWrites, attached: Effect) -> st
     return None
 
 
-def _restore_name(record: EffectRecord) -> str:
-    return f"{RESTORE}{record.event_id}"
-
-
 def _restore(context: ActionContext, name: str, record: EffectRecord) -> str:
     """Set back the fields of one write that are still as it left them."""
     if record.state is EffectState.OPEN:
         if context.write.recover(_effect_of(context, name, record)) is None:
-            raise LeftAlone("a change that was begun was not made")
+            raise LeftAlone("a change that was begun is not on the ticket")
         record = context.write.effects().get(name, record)
     back = [
         Change(one.field, one.value, one.expected, one.name, one.was)
         for one in _changes(context, record)
     ]
-    mine = _restore_name(record)
+    mine = restore_name(record)
     if mine in context.write.effects():
         changes = stored_changes(context.write.effects()[mine].detail)
     else:
@@ -223,6 +219,9 @@ def _restore(context: ActionContext, name: str, record: EffectRecord) -> str:
         return ", ".join(why_changed(context, tdx, changes).values()) or None
 
     context.write.do(replace(patch, expected=expected))
+    if CHANGES in record.detail:
+        # Nothing of it is left, so that it is made anew where a person lets the action run again.
+        context.write.forget(_effect_of(context, name, record))
     return ", ".join(f"{one.field.label} restored to {one.name}" for one in changes)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tdx_dagster.simulator.sample.blank import CLOSED
-from tests.chaos.people import Done
+from tests.chaos.people import FIELDS, Done
 from tests.chaos.schedule import Doing
 
 CALLS_BETWEEN = 4
@@ -19,7 +19,6 @@ be seen. So many calls of each other ticket, and one of this, may lie between.""
 
 
 MOST_WORKERS = 3
-STATUS, PRIORITY = "StatusID", "PriorityID"
 
 
 @dataclass(frozen=True)
@@ -65,8 +64,8 @@ class Decisions:
         """Give each decision that the robot has undone."""
         for ticket in self.tickets:
             yield from self._brought_back(ticket)
-            yield from self._overwritten(ticket, Doing.SETS_STATUS, STATUS)
-            yield from self._overwritten(ticket, Doing.SETS_PRIORITY, PRIORITY)
+            for doing, name in FIELDS.items():
+                yield from self._overwritten(ticket, doing, name)
 
     def _brought_back(self, ticket: int) -> Iterator[str]:
         last: dict[int, Done] = {}
@@ -108,7 +107,7 @@ class Decisions:
 
 def _sets(call: Any, ticket: int, field: str) -> bool:
     if call.method == "POST" and call.path.endswith(f"/tickets/{ticket}/feed"):
-        return field == STATUS and bool(json.loads(call.body).get("NewStatusID"))
+        return field == FIELDS[Doing.SETS_STATUS] and bool(json.loads(call.body).get("NewStatusID"))
     if call.method == "PATCH" and call.path.endswith(f"/tickets/{ticket}"):
         return any(one["path"] == f"/{field}" for one in json.loads(call.body))
     return False

@@ -15,6 +15,7 @@ from tdx_dagster.tickets.actions.comment import Comment
 from tdx_dagster.tickets.actions.effects import ATTACH
 from tdx_dagster.tickets.actions.update_ticket import UpdateTicket
 from tdx_dagster.tickets.undo import Undo
+from tests.chaos.people import FIELDS
 from tests.chaos.schedule import Doing
 from tests.chaos.worker import FIRST_RUN, UNDO_NOTE
 
@@ -112,13 +113,13 @@ def _fields(evidence: "Evidence", ticket: int) -> Iterator[str]:
         return
     rows, before = evidence.rows(ticket), evidence.before[ticket]
     now = evidence.state.tickets[ticket]
-    for name, doing in (("StatusID", Doing.SETS_STATUS), ("PriorityID", Doing.SETS_PRIORITY)):
+    for doing, name in FIELDS.items():
         setters = [
             rows.get(action.identity().action_id)
             for pipeline in evidence.schedule.final_pipelines
             for action in pipeline.actions
             if isinstance(action, UpdateTicket)
-            or (name == "StatusID" and isinstance(action, Comment) and action.new_status_id)
+            or (doing is Doing.SETS_STATUS and isinstance(action, Comment) and action.new_status_id)
         ]
         is_back = all(is_undone(row) for row in setters)
         was, is_now = before.get(name) or 0, now.get(name) or 0

@@ -167,8 +167,8 @@ def _prepare(url: str) -> None:
 def _tenant() -> Any:
     state = small_tenant()
     state.add_ticket(ID=34, Title="Hello", RequestorUid=None)
-    for ticket in (31, 33):
-        state.tickets[ticket]["PriorityID"] = LOW
+    for ticket in state.tickets.values():
+        ticket["PriorityID"] = LOW
     return state
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from tdx_dagster.state.records import EffectRecord
+from tdx_dagster.state.records import EffectRecord, EffectState
 from tdx_dagster.tdx.html import normalised
 from tdx_dagster.tdx.models import (
     Account,
@@ -35,6 +35,9 @@ DETACH = "detach:"
 
 # Where the detail of an effect says what an undo leaves.
 STAYS = "stays"
+
+# And of those that set back the fields of a write, with the event that says it was made.
+RESTORE = "restore:"
 
 
 class TdxWrites(Protocol):
@@ -368,6 +371,17 @@ def detach_effect(
         return f"{asset_name} is no longer on the ticket" if is_gone(tdx) else is_ours(tdx)
 
     return Effect(f"{DETACH}{asset_id}:{attached_event}", detail, write, look, expected)
+
+
+def restore_of(record: EffectRecord, effects: Mapping[str, EffectRecord]) -> EffectRecord | None:
+    """Give the effect that has set back the fields of a write; None where they were not set back."""
+    found = effects.get(restore_name(record))
+    return found if found and found.state is EffectState.DONE else None
+
+
+def restore_name(record: EffectRecord) -> str:
+    """Name the effect that sets back the fields of a write."""
+    return f"{RESTORE}{record.event_id}"
 
 
 def attach_name(asset_id: int, action_id: str) -> str:

@@ -15,6 +15,7 @@ from tdx_dagster.tdx.html import visible_text
 from tdx_dagster.tdx.models import Choice, FeedEntry, PatchOperation, Ticket
 from tdx_dagster.tickets.actions.context import ActionContext
 from tdx_dagster.tickets.actions.effects import Effect, Evidence, TdxWrites
+from tdx_dagster.tickets.actions.link_lines import COMMENT
 from tdx_dagster.tickets.actions.recognition import RECOGNITION_WINDOW
 from tdx_dagster.tickets.actions.ticket_fields import STATUS, Change, FieldValue, TicketField
 
@@ -114,8 +115,12 @@ def left_alone(tdx: ReadsFeed, one: TicketField, now: Ticket) -> str:
 
 def last_line_of(feed: Iterable[FeedEntry], one: TicketField) -> FeedEntry | None:
     """Give the newest entry with TDX's own line about a change of a field; None where there is none."""
-    line = re.compile(f"^(?:{one.line})", re.IGNORECASE | re.MULTILINE)
-    found = [entry for entry in feed if line.search(visible_text(entry.body))]
+    line = _line(one)
+    found = [
+        entry
+        for entry in feed
+        if entry.update_type != COMMENT and line.search(visible_text(entry.body))
+    ]
     return found[-1] if found else None
 
 
@@ -185,10 +190,13 @@ class Patch:
         return say_moved(self.changes, now) or None
 
     def _look(self, tdx: TdxWrites, record: EffectRecord) -> Evidence | None:
-        """Tell whether the patch was made: all of it or nothing; a person may have changed it since."""
+        """Tell whether the patch was made: all of it or nothing; a person may have changed it since.
+
+        One field alone says nothing: a person may have set it to the same value.
+        """
         changes = stored_changes(record.detail)
         ticket = tdx.ticket(self.ticket_id)
-        is_made = any(one.field.value(ticket) == one.value for one in changes)
+        is_made = all(one.field.value(ticket) == one.value for one in changes)
         if not is_made and not _has_line(tdx, self.ticket_id, changes, record.age_seconds):
             return None
         self.changed_to(ticket)
@@ -219,20 +227,25 @@ def _shown(changes: Iterable[Change], ticket: Ticket) -> Mapping[str, Any]:
 def _has_line(
     tdx: TdxWrites, ticket_id: int, changes: Sequence[Change], age_seconds: float
 ) -> bool:
-    """Tell whether TDX has a line of ours about one of the changes: then a person has changed it back."""
+    """Tell whether our newest line about a field is about this change: then a person has changed it since."""
     ours = (tdx.account().uid or "").casefold()
     since = datetime.now(UTC) - timedelta(seconds=age_seconds) - RECOGNITION_WINDOW
-    lines = [
-        re.compile(f"^(?:{one.field.line})[^\n]*", re.IGNORECASE | re.MULTILINE) for one in changes
-    ]
-    return any(
-        _plain(found[0]).endswith(f" to {_plain(one.name)}")
+    feed = [
+        entry
         for entry in tdx.feed(ticket_id)
         if ours and (entry.created_uid or "").casefold() == ours
         if entry.created_at is None or entry.created_at >= since
-        for one, line in zip(changes, lines, strict=True)
-        if (found := line.search(visible_text(entry.body)))
-    )
+    ]
+    for one in changes:
+        entry = last_line_of(feed, one.field)
+        line = _line(one.field).search(visible_text(entry.body)) if entry else None
+        if line and _plain(line[0]).endswith(f" to {_plain(one.name)}"):
+            return True
+    return False
+
+
+def _line(one: TicketField) -> re.Pattern[str]:
+    return re.compile(f"^(?:{one.line})[^\n]*", re.IGNORECASE | re.MULTILINE)
 
 
 def _plain(text: str) -> str:
