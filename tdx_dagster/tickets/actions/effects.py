@@ -33,11 +33,11 @@ Known = Callable[[], Mapping[str, EffectRecord]]
 ATTACH = "attach:"
 DETACH = "detach:"
 
-# Where the detail of an effect says what an undo leaves.
-STAYS = "stays"
-
 # And of those that set back the fields of a write, with the event that says it was made.
 RESTORE = "restore:"
+
+# Where the detail of an effect says what an undo leaves.
+STAYS = "stays"
 
 
 class TdxWrites(Protocol):
