@@ -38,6 +38,11 @@ from tdx_dagster.tickets.actions.registry import read_actions
 
 LISTED = 30
 
+LEFT_OUT = (
+    "Precision and recall are of the compared tickets. Where nobody has linked a computer, nobody has said "
+    "what is right; replies beyond two calls a ticket are not read."
+)
+
 _DAYS = re.compile(r"(\d{1,4})d")
 
 
@@ -154,14 +159,19 @@ def _show(results: Results) -> None:
         table.add_row(name, *(str(one[name]) for one in shown))
     table.add_row("precision", *(_with_interval(one) for one in shown))
     table.add_row("recall", *(percent(one["recall"]) for one in shown))
-    where = "attached where nobody linked a computer: not judged"
-    table.add_row(where, *(str(one["attached_where_nobody_linked"]) for one in shown))
+    where = "attached where nobody linked a computer, of the tickets read"
+    table.add_row(where, *(_unlinked(one) for one in shown))
     out.print(table)
+    out.print(LEFT_OUT, highlight=False)
     if len(results) == 1:
         _show_faults(shown[0]["faults"])
     else:
         _show_differing(results)
     out.print(SILENCE, highlight=False)
+
+
+def _unlinked(one: dict[str, Any]) -> str:
+    return f"{one['attached_where_nobody_linked']} on {one['read_where_nobody_linked']}"
 
 
 def _with_interval(one: dict[str, Any]) -> str:

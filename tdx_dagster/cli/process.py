@@ -247,6 +247,10 @@ def _override(request: PassRequest) -> None:
     attaching = [one.identity().action_id for one in pipeline.actions if isinstance(one, AddAsset)]
     if not attaching:
         raise SettingsError(f"--override: pipeline {pipeline.name} has no add_asset.")
+    if pipeline.observes:
+        raise SettingsError(
+            f"--override: pipeline {pipeline.name} observes; `mode: act` lets it attach."
+        )
     by = Person(person_name(), request.override)
     Decisions(engine(prepare().database)).override(request.tickets, attaching, by)
 

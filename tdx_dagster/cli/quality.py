@@ -56,6 +56,7 @@ def _show(shown: QualityReport) -> None:
     out.print(_table("Last quarter", shown.quarter), _table("All times", shown.always))
     if shown.answers:
         out.print(_table("Judged by people who were asked", shown.sampled))
+        out.print(shown.none_found, highlight=False)
     for one in shown.faults[:LISTED]:
         out.print(
             f"ticket {one.ticket_id}: {one.name or one.asset_id} {one.outcome} ({one.evidence})",

@@ -126,7 +126,9 @@ def _metadata(shown: QualityReport, done: Collected, tdx: Any) -> dict[str, Any]
         "tickets read in this run": done.judged + done.gone,
         "last quarter": markdown(rates_table(shown.quarter)),
         "all times": markdown(rates_table(shown.always)),
-        "judged by people who were asked": markdown(rates_table(shown.sampled)),
+        "judged by people who were asked": markdown(
+            f"{rates_table(shown.sampled)}\n\n{shown.none_found}"
+        ),
         "removed and missed": markdown(faults_table(shown.faults, tdx)),
         "note": SILENCE,
         **({"stopped": done.stopped} if done.stopped else {}),

@@ -6,7 +6,6 @@ tickets (`past_tickets`), printing (`cli.backtest`). Nothing is written and TDX 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -18,7 +17,6 @@ from tdx_dagster.quality.judge import FindByName, NeedsItems, judge
 from tdx_dagster.quality.past_tickets import PastTicket
 from tdx_dagster.quality.rates import rounded, wilson
 from tdx_dagster.quality.verdicts import Outcome
-from tdx_dagster.tdx.models import FeedEntry
 from tdx_dagster.tickets.actions.link_lines import LinkLine, link_lines
 
 
@@ -63,12 +61,21 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A ticket: what would be attached, and what is right."""
+    """A ticket: what would be attached, and what is right.
+
+    Args:
+        ticket_id: The ticket.
+        state: Whether it can be compared.
+        would: What would be attached; nothing where it was not read.
+        ended: What people ended with.
+        is_read: Whether more than its feed was read.
+    """
 
     ticket_id: int
     state: State
     would: frozenset[int]
     ended: Ended
+    is_read: bool = True
 
     @property
     def agreed(self) -> frozenset[int]:
@@ -124,6 +131,7 @@ class Backtest:
             "precision_high": rounded(high),
             "recall": rounded(self.recall),
             "attached_where_nobody_linked": sum(len(one.would) for one in self.of(State.UNLINKED)),
+            "read_where_nobody_linked": sum(one.is_read for one in self.of(State.UNLINKED)),
             "faults": [
                 {
                     "ticket_id": one.ticket_id,
@@ -151,35 +159,24 @@ def compare(
 def _compare(
     past: PastTicket, configuration: Configuration, inventory: Inventory, find: FindByName
 ) -> Compared:
-    entries = before(past)
+    ended = ended_with(past, find)
+    if past.ticket is None:
+        return Compared(past.id, State.UNLINKED, frozenset(), ended, is_read=False)
+    entries = past.before()
     own = OwnPosts(texts=configuration.posted_texts, entry_ids=past.own_posts)
     enquiry = Enquiry(past.ticket, conversation=lambda: entries, own_posts=own)
     found = discover(enquiry, inventory, None, configuration.settings)
-    ended = ended_with(past, find)
     would = frozenset(match.computer.asset_id for match in found.matches)
-    return Compared(past.ticket.id, _state(found, entries, ended), would, ended)
+    return Compared(past.id, _state(found, past, ended), would, ended)
 
 
-def _state(found: Discovery, entries: Sequence[FeedEntry], ended: Ended) -> State:
+def _state(found: Discovery, past: PastTicket, ended: Ended) -> State:
     if not ended.is_clear:
         return State.UNCLEAR
+    if not ended.is_handled:
+        return State.UNLINKED
     # Title and description decide alone where they name a computer.
-    if found.phase != 1 and any(entry.replies_count for entry in entries):
-        return State.INCOMPLETE
-    return State.COMPARED if ended.is_handled else State.UNLINKED
-
-
-def before(past: PastTicket) -> list[FeedEntry]:
-    """Give the feed as it was when the robot or people first acted."""
-    moments = [line.entry.created_at for line in link_lines(past.feed)]
-    if past.acted is not None:
-        moments.append(past.acted.at)
-    first = min((moment for moment in moments if moment is not None), default=None)
-    return [entry for entry in past.feed if _is_before(entry.created_at, first)]
-
-
-def _is_before(moment: datetime | None, first: datetime | None) -> bool:
-    return moment is None or first is None or moment < first
+    return State.INCOMPLETE if found.phase != 1 and past.unread() else State.COMPARED
 
 
 def ended_with(past: PastTicket, find: FindByName) -> Ended:
@@ -190,7 +187,8 @@ def ended_with(past: PastTicket, find: FindByName) -> Ended:
     names: set[str] = set()
     lines = list(link_lines(past.feed))
     if past.acted is not None and past.acted.attached:
-        acted = replace(past.acted, requestor_uid=past.ticket.requestor_uid)
+        requestor = past.ticket.requestor_uid if past.ticket else None
+        acted = replace(past.acted, requestor_uid=requestor)
         try:
             judged = judge(acted, past.feed, find)
         except NeedsItems:

@@ -93,6 +93,7 @@ class Rates:
             "replaced": self.of(Outcome.REPLACED),
             "missed": self.of(Outcome.MISS),
             "unseen": self.of(Outcome.UNSEEN),
+            "rightly_none": self.of(Outcome.NONE),
             "precision": rounded(self.precision),
             "precision_low": rounded(low) if self.judged else None,
             "precision_high": rounded(high) if self.judged else None,

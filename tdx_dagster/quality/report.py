@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from tdx_dagster.quality.rates import ALL, QUARTER, Rates, rates_of, rounded
 from tdx_dagster.quality.store import QualityStore
-from tdx_dagster.quality.verdicts import Judgement, Outcome
+from tdx_dagster.quality.verdicts import NOT_FOUND, Judgement, Outcome
 
 _MARKUP = re.compile(r"[|\[\]<>`\n]")
 
@@ -86,6 +86,13 @@ class QualityReport:
     def sampled(self) -> list[Rates]:
         """The rates by people's answers."""
         return rates_of(self.answers)
+
+    @property
+    def none_found(self) -> str:
+        """What people said who were asked about tickets on which no computer was found."""
+        asked = [one for one in self.answers if one.evidence == NOT_FOUND]
+        right = sum(one.outcome is Outcome.NONE for one in asked)
+        return f"Of {len(asked)} tickets on which none was found, {right} have none to find."
 
     @property
     def faults(self) -> list[Judgement]:

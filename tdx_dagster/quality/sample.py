@@ -5,7 +5,10 @@ Belongs here: turning answers into verdicts of the source `sample`. Does not: as
 """
 
 from tdx_dagster.inventory.computers import Computer
-from tdx_dagster.quality.verdicts import Acted, Attached, Judgement, Outcome
+from tdx_dagster.quality.verdicts import NOT_FOUND, Acted, Attached, Judgement, Outcome
+
+NO_COMPUTER = 0
+"""Stands for the computer of a ticket on which none was found."""
 
 
 def answered(
@@ -33,3 +36,16 @@ def answered(
         verdict(one.asset_id, Outcome.REPLACED, one.name),
         verdict(instead.asset_id, Outcome.MISS, instead.label),
     ]
+
+
+def answered_where_none_was_found(acted: Acted, right: Computer | None) -> list[Judgement]:
+    """Give the verdict that follows from an answer about a ticket on which the robot has found no computer.
+
+    Args:
+        acted: What the robot did on the ticket.
+        right: The computer that the ticket is about; None where it is about none.
+    """
+    number, outcome, name = (
+        (right.asset_id, Outcome.MISS, right.label) if right else (NO_COMPUTER, Outcome.NONE, "")
+    )
+    return [Judgement(acted.ticket_id, number, outcome, NOT_FOUND, name, acted.pipeline, acted.at)]

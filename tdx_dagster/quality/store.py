@@ -105,7 +105,10 @@ class QualityStore:
         return [_judgement(row) for row in self._all("verdicts", source=source)]
 
     def draw(self, number: int) -> list[tuple[int, int]]:
-        """Give tickets and computers to ask about: those drawn and not answered, filled up at random."""
+        """Give tickets and computers to ask about: those drawn and not answered, filled up at random.
+
+        The computer is 0 on tickets where none was found.
+        """
         still_open = self._open_sample()
         if len(still_open) < number:
             self._execute("draw", most=number - len(still_open))

@@ -81,25 +81,35 @@ ORDER BY acted_at DESC, ticket_id DESC, asset_id;
 SELECT count(*) FROM meta.discovery_ticket WHERE judged_at IS NOT NULL;
 
 -- name: draw
--- Draw computers at random, of all that were attached and neither drawn nor judged by a person before.
+-- Draw at random, each with the same chance: computers that were attached, and tickets (asset 0) on which none was
+-- found; neither drawn nor judged by a person before.
 INSERT INTO meta.discovery_sample (ticket_id, asset_id)
 SELECT ticket_id, asset_id FROM (
     SELECT DISTINCT ticket_id, CAST(detail ->> 'asset_id' AS bigint) AS asset_id
     FROM meta.action_attempt
     WHERE effect LIKE 'attach:%' AND event IN ('done', 'reconciled') AND detail ? 'asset_id'
-) AS attached
+    UNION ALL
+    SELECT ticket_id, 0 FROM meta.daemon_action_log
+    WHERE action_type = 'add_asset' AND status = 'completed' AND metadata -> 'details' ? 'reason'
+    GROUP BY ticket_id
+    HAVING bool_and(COALESCE(metadata #> '{details, attached}', '[]') = '[]'
+                    AND COALESCE(metadata #> '{details, already}', '[]') = '[]'
+                    AND COALESCE(metadata #> '{details, not_attached}', '[]') = '[]'
+                    AND COALESCE(metadata #> '{details, left_over}', '[]') = '[]'
+                    AND metadata #>> '{details, reason}' <> 'has_assets')
+) AS found
 WHERE NOT EXISTS (
     SELECT 1 FROM meta.discovery_sample AS drawn
-    WHERE drawn.ticket_id = attached.ticket_id AND drawn.asset_id = attached.asset_id)
+    WHERE drawn.ticket_id = found.ticket_id AND drawn.asset_id = found.asset_id)
 ORDER BY random() LIMIT :most
 ON CONFLICT DO NOTHING;
 
 -- name: open_sample
--- Computers that were drawn and that nobody has judged.
+-- What was drawn and nobody has judged.
 SELECT drawn.ticket_id, drawn.asset_id
 FROM meta.discovery_sample AS drawn
 WHERE NOT EXISTS (
     SELECT 1 FROM meta.discovery_verdict AS verdict
-    WHERE verdict.ticket_id = drawn.ticket_id AND verdict.asset_id = drawn.asset_id
-      AND verdict.source = 'sample')
+    WHERE verdict.ticket_id = drawn.ticket_id AND verdict.source = 'sample'
+      AND (verdict.asset_id = drawn.asset_id OR drawn.asset_id = 0))
 ORDER BY drawn.drawn_at, md5(drawn.ticket_id::text || ':' || drawn.asset_id::text);

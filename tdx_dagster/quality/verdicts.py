@@ -18,6 +18,8 @@ class Outcome(StrEnum):
     REPLACED = "replaced"
     UNSEEN = "unseen"
     MISS = "miss"
+    NONE = "none"
+    """None was found, and there was none to find: only a person who is asked says so (`sample`)."""
 
     @property
     def is_fault(self) -> bool:

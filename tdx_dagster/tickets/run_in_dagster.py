@@ -130,7 +130,10 @@ class RunInDagster:
         attaching = [
             one.identity().action_id for one in pipeline.actions if isinstance(one, AddAsset)
         ]
-        if not reason or self.is_dry_run or not attaching:
+        if not reason or not attaching:
+            return
+        if self.is_dry_run:
+            self.context.log.warning(f"{OVERRIDE} is not recorded: this run writes nothing.")
             return
         if BACKFILL_TAG in tags:
             raise failure(

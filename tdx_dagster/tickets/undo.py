@@ -4,8 +4,8 @@ Belongs here: what can be taken back and in which order. It is an action like ot
 resumed and recorded as they are. Does not: which actions are chosen (`state.decisions`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import ClassVar
 
 from tdx_dagster.state.decisions import Decisions, DoneAction, Person
@@ -15,21 +15,37 @@ from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.context import ActionContext
 from tdx_dagster.tickets.actions.effects import (
     ATTACH,
+    DETACH,
+    RESTORE,
     STAYS,
+    Effect,
+    Expectation,
+    TdxWrites,
     attach_effect,
     detach_effect,
+    post_effect,
+    restore_name,
+    restore_of,
 )
-from tdx_dagster.tickets.actions.field_changes import CHANGES, Patch, say_moved, stored_changes
+from tdx_dagster.tickets.actions.field_changes import (
+    CHANGES,
+    Patch,
+    ReadsTicket,
+    last_line_of,
+    stored_changes,
+)
 from tdx_dagster.tickets.actions.last_word import STATUS_WAS
 from tdx_dagster.tickets.actions.link_lines import is_by, last_line_of_name
 from tdx_dagster.tickets.actions.outcome import LeftAlone, Performed
-from tdx_dagster.tickets.actions.ticket_fields import BY_SETTING, Change
+from tdx_dagster.tickets.actions.ticket_fields import BY_SETTING, Change, TicketField
 from tdx_dagster.tickets.once.outcomes import Outcome, Result, outcome_of
+from tdx_dagster.tickets.once.runner import CLOSED
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.services import RunServices
 
-# How the names of effects begin that restore fields.
-RESTORE = "restore:"
+# How the names of the effects begin that are notes.
+NOTE = "undo-note:"
+OWN_EFFECTS = (DETACH, RESTORE, NOTE)
 
 
 @dataclass
@@ -81,39 +97,54 @@ class Undo(Action):
                 report.left.append(str(left))
         report.stays = [
             said
-            for record in context.write.effects().values()
-            if record.action_id == self.target
+            for _, record in self._of_target(context.write.effects())
             for said in _stays(record)
         ]
         if self.note:
-            context.write.post(self._note_name(context), FeedPost(self.note, is_private=True))
+            self._post_note(context, report)
         return Performed(str(report), evidence={"taken_back": report.taken, "left": report.left})
+
+    def _of_target(self, effects: Mapping[str, EffectRecord]) -> Iterator[tuple[str, EffectRecord]]:
+        """Give the effects of the action, the newest first; also those whose outcome this one has found out."""
+        mine = self.identity().action_id
+        for name, record in sorted(effects.items(), key=lambda it: -it[1].event_id):
+            is_found_out = record.action_id == mine and not name.startswith(OWN_EFFECTS)
+            if record.action_id == self.target or is_found_out:
+                yield name, record
 
     def _pending(self, effects: Mapping[str, EffectRecord]) -> Iterator[tuple[str, EffectRecord]]:
         """Give the effects that are to be taken back, the newest first."""
-        for name, record in sorted(effects.items(), key=lambda it: -it[1].event_id):
-            if name.startswith(ATTACH) and name.endswith(f":{self.target}"):
+        for name, record in self._of_target(effects):
+            is_change = STATUS_WAS in record.detail and not restore_of(record, effects)
+            if name.startswith(ATTACH) or CHANGES in record.detail or is_change:
                 yield name, record
-            elif record.action_id == self.target and _is_change(record):
-                restored = effects.get(_restore_name(record))
-                if restored is None or restored.state is not EffectState.DONE:
-                    yield name, record
 
     def _detach(self, context: ActionContext, record: EffectRecord) -> str:
         asset_id, name = int(record.detail["asset_id"]), str(record.detail["asset_name"])
         attached = attach_effect(context.ticket.id, asset_id, name, self.target)
         if context.write.recover(attached) is None:
-            raise LeftAlone(f"{name} was not attached")
-        mine = detach_effect(context.ticket.id, asset_id, name, record.event_id)
+            raise LeftAlone(f"{name} is not on the ticket")
+
+        def is_ours(tdx: TdxWrites) -> str | None:
+            return why_not_ours(context, tdx, attached)
+
         try:
-            if mine.name not in context.write.effects():
-                _check_ours(context, name)
-            context.write.do(mine)
+            context.write.do(
+                detach_effect(context.ticket.id, asset_id, name, record.event_id, is_ours)
+            )
         except LeftAlone:
             context.write.forget(attached)
             raise
         context.write.forget(attached)
         return f"{name} detached"
+
+    def _post_note(self, context: ActionContext, report: _Report) -> None:
+        """Post the note, but not on a closed ticket: an entry may reopen it (case A40)."""
+        post = FeedPost(self.note, is_private=True)
+        try:
+            context.write.post(self._note_name(context), post, expected=_is_closed(context))
+        except LeftAlone as left:
+            report.left.append(str(left))
 
     def _note_name(self, context: ActionContext) -> str:
         marks = [
@@ -121,7 +152,15 @@ class Undo(Action):
             for row in context.rows()
             if row.action_id == self.target and UNDONE in row.metadata
         ]
-        return f"undo-note:{self.target}:{marks[0] if marks else ''}"
+        return f"{NOTE}{self.target}:{marks[0] if marks else ''}"
+
+
+def _is_closed(context: ActionContext) -> Expectation:
+    def check(tdx: TdxWrites) -> str | None:
+        now = tdx.ticket(context.ticket.id)
+        return f"no note, the ticket is {now.status_name}" if now.status_class in CLOSED else None
+
+    return check
 
 
 def _stays(record: EffectRecord) -> Iterator[str]:
@@ -135,49 +174,99 @@ def _stays(record: EffectRecord) -> Iterator[str]:
         yield str(record.detail[STAYS])
 
 
-def _is_change(record: EffectRecord) -> bool:
-    is_done = record.state is EffectState.DONE
-    return is_done and (CHANGES in record.detail or STATUS_WAS in record.detail)
+def why_not_ours(context: ActionContext, tdx: TdxWrites, attached: Effect) -> str | None:
+    """Say why a link that is on the ticket is not this action's to take back; None where it is.
 
+    Somebody has removed it and added it again, or another action has attached it as well.
 
-def _check_ours(context: ActionContext, name: str) -> None:
-    """Check that the link on the ticket is the robot's.
-
-    Raises:
-        LeftAlone: Somebody has removed it and added it again.
+    Args:
+        context: The ticket.
+        tdx: Read right before the link is taken off.
+        attached: What has made the link.
     """
-    uid = context.ticket.tdx.account().uid
-    line = last_line_of_name(context.ticket.conversation(), [name])
+    name, asset_id = attached.detail["asset_name"], attached.detail["asset_id"]
+    links = [one for one in context.write.effects() if one.startswith(f"{ATTACH}{asset_id}:")]
+    if set(links) - {attached.name}:
+        return f"{name}: another action has attached it as well"
+    uid = tdx.account().uid
+    line = last_line_of_name(tdx.feed(context.ticket.id), [name])
     if uid and line and line.created_uid and not is_by(line, uid):
-        raise LeftAlone(f"{name}: its link was changed by {line.created_name}")
-
-
-def _restore_name(record: EffectRecord) -> str:
-    return f"{RESTORE}{record.event_id}"
+        return f"{name}: its link was changed by {line.created_name}"
+    return None
 
 
 def _restore(context: ActionContext, name: str, record: EffectRecord) -> str:
     """Set back the fields of one write that are still as it left them."""
+    if record.state is EffectState.OPEN:
+        if context.write.recover(_effect_of(context, name, record)) is None:
+            raise LeftAlone("a change that was begun is not on the ticket")
+        record = context.write.effects().get(name, record)
     back = [
-        Change(one.field, one.value, one.expected, one.name, one.was) for one in _changes(record)
+        Change(one.field, one.value, one.expected, one.name, one.was)
+        for one in _changes(context, record)
     ]
-    mine = _restore_name(record)
+    mine = restore_name(record)
     if mine in context.write.effects():
         changes = stored_changes(context.write.effects()[mine].detail)
     else:
-        now = context.ticket.tdx.ticket(context.ticket.id)
-        changes = [one for one in back if one.field.value(now) == one.expected]
+        left = why_changed(context, context.ticket.tdx, back)
+        changes = [one for one in back if one.field not in left]
         if not changes:
-            raise LeftAlone(say_moved(back, now) or name)
-    context.write.do(Patch(context.ticket.id, mine, changes).effect())
+            raise LeftAlone(", ".join(left.values()) or "nothing was changed")
+    patch = Patch(context.ticket.id, mine, changes).effect()
+
+    def expected(tdx: TdxWrites) -> str | None:
+        return ", ".join(why_changed(context, tdx, changes).values()) or None
+
+    context.write.do(replace(patch, expected=expected))
+    if CHANGES in record.detail:
+        # Nothing of it is left, so that it is made anew where a person lets the action run again.
+        context.write.forget(_effect_of(context, name, record))
     return ", ".join(f"{one.field.label} restored to {one.name}" for one in changes)
 
 
-def _changes(record: EffectRecord) -> Sequence[Change]:
+def _effect_of(context: ActionContext, name: str, record: EffectRecord) -> Effect:
+    """Give the effect of a change as it was begun, to look for it."""
+    if CHANGES in record.detail:
+        return Patch(context.ticket.id, name, stored_changes(record.detail)).effect()
+    known = {one.name: record.detail[one.name] for one in fields(FeedPost)}
+    note = {STATUS_WAS: record.detail[STATUS_WAS]}
+    return post_effect(context.ticket.id, name, FeedPost(**known), note, context.write.effects)
+
+
+def why_changed(
+    context: ActionContext, tdx: ReadsTicket, changes: Iterable[Change]
+) -> Mapping[TicketField, str]:
+    """Say of each field that is not as the robot has left it what it is now, and who set it.
+
+    Where TDX has a line about the field, the newest one says whose value it is.
+
+    Args:
+        context: The ticket.
+        tdx: Read right before the fields are set back.
+        changes: Each from the value that the robot has set.
+    """
+    uid = context.ticket.tdx.account().uid
+    now, feed = tdx.ticket(context.ticket.id), tdx.feed(context.ticket.id)
+    left = {}
+    for one in changes:
+        line = last_line_of(feed, one.field)
+        is_theirs = uid and line and line.created_uid and not is_by(line, uid)
+        if is_theirs or one.field.value(now) != one.expected:
+            by = f", set by {line.created_name}" if is_theirs and line else ""
+            left[one.field] = f"{one.field.label} is now {one.field.shown(now)}{by}"
+    return left
+
+
+def _changes(context: ActionContext, record: EffectRecord) -> Sequence[Change]:
     if CHANGES in record.detail:
         return stored_changes(record.detail)
     was, now = int(record.detail[STATUS_WAS]), int(record.detail["new_status_id"])
-    return [Change(BY_SETTING["status"], was, now, str(was), str(now))] if was != now else []
+    if was == now:
+        return []
+    names = {one.id: one.name for one in context.ticket.tdx.ticket_statuses()}
+    status = BY_SETTING["status"]
+    return [Change(status, was, now, names.get(was, str(was)), names.get(now, str(now)))]
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,18 @@ from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.comment import Comment
 from tdx_dagster.tickets.actions.effects import ATTACH
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
+from tdx_dagster.tickets.actions.update_ticket import UpdateTicket
 from tdx_dagster.tickets.pipeline import Pipeline
+from tests.chaos import judge_undo
 from tests.chaos.actions import Blind, Marked
 from tests.chaos.judge_people import Decisions
+from tests.chaos.judge_undo import is_undone
 from tests.chaos.schedule import Doing, Schedule
+from tests.chaos.worker import UNDO_NOTE
 
 COMMENTED = {1, 2}
 LINE = re.compile(r"^\d+\. (.+)$", re.MULTILINE)
+FIELD_LINES = re.compile(r"(Changed \w+ from \"[^\"]*\" to \"[^\"]*\"\.\s*)+")
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,7 @@ class Evidence:
     truth: Mapping[int, set[int]]
     robot_uid: str
     people: Decisions
+    before: Mapping[int, Mapping[str, Any]]
     noted: list[str] = field(default_factory=list)
 
     def texts(self, ticket: int) -> list[str]:
@@ -73,7 +79,7 @@ class Evidence:
 
     def is_settled(self) -> bool:
         """Whether nothing is left to do."""
-        return all(self._is_over(*one) for one in self.actions())
+        return judge_undo.is_over(self) and all(self._is_over(*one) for one in self.actions())
 
     def is_left_alone(self, ticket: int, pipeline: Pipeline) -> bool:
         """Whether nothing need be done: it was closed, or left the report before the pipeline began on it."""
@@ -90,6 +96,8 @@ class Evidence:
         row = self.rows(ticket).get(action.identity().action_id)
         if row is None:
             return self.needs_no_row(ticket, pipeline, action)
+        if is_undone(row):
+            return True
         return row.status is LogStatus.COMPLETED and not row.is_unsummarised
 
     def needs_no_row(self, ticket: int, pipeline: Pipeline, action: Action) -> bool:
@@ -143,6 +151,8 @@ def judge(evidence: Evidence) -> Sequence[str]:
             findings += (f"{where}: {it}" for it in _summary(evidence, ticket, pipeline, action))
         elif isinstance(action, AddAsset):
             findings += (f"{where}: {it}" for it in _assets(evidence, ticket, row))
+        elif isinstance(action, UpdateTicket):
+            findings += (f"{where}: {it}" for it in _patched(evidence, ticket, action, row))
         else:
             findings += (f"{where}: {it}" for it in _posted(evidence, ticket, action, row))
         may_be_open = evidence.is_left_alone(ticket, pipeline)
@@ -154,6 +164,7 @@ def judge(evidence: Evidence) -> Sequence[str]:
         *_unexplained(evidence),
         *_untrue(evidence),
         *evidence.people.findings(),
+        *judge_undo.findings(evidence),
     ]
 
 
@@ -181,9 +192,9 @@ def _untrue(evidence: Evidence) -> Iterator[str]:
 def _ended(row: LogRow | None) -> Iterator[str]:
     if row is None:
         yield "forgotten: no row"
-    elif row.status is LogStatus.FAILED and row.failure_kind is FailureKind.UNCERTAIN:
         return
-    elif row.status is not LogStatus.COMPLETED:
+    is_uncertain = row.status is LogStatus.FAILED and row.failure_kind is FailureKind.UNCERTAIN
+    if row.status is not LogStatus.COMPLETED and not (is_undone(row) or is_uncertain):
         yield f"not done in the end: {row.status} {row.failure_kind} {row.error_message}"
 
 
@@ -196,11 +207,34 @@ def _posted(evidence: Evidence, ticket: int, action: Action, row: LogRow | None)
         yield "lost: the log says done, TDX has no entry"
     if row and row.failure_kind is FailureKind.UNCERTAIN and not isinstance(action, Blind):
         yield "uncertain although it can be looked for"
+    if isinstance(action, Comment) and action.new_status_id and count:
+        yield from _status(evidence, ticket, action.new_status_id)
+
+
+def _status(evidence: Evidence, ticket: int, wanted: int) -> Iterator[str]:
+    """A status that nobody else has set is the one that was set."""
     is_ours = not evidence.people.on(ticket, Doing.SETS_STATUS)
-    if isinstance(action, Comment) and action.new_status_id and count and is_ours:
-        status = evidence.state.tickets[ticket]["StatusID"]
-        if status != action.new_status_id:
-            yield f"lost: the status is {status}"
+    is_taken_back = any(map(is_undone, evidence.rows(ticket).values()))
+    wants = {
+        action.new_status_id if isinstance(action, Comment) else action.status
+        for _, _, action in evidence.actions()
+        if isinstance(action, (Comment, UpdateTicket))
+    }
+    status = evidence.state.tickets[ticket]["StatusID"]
+    if is_ours and not is_taken_back and wants <= {wanted, 0, None} and status != wanted:
+        yield f"lost: the status is {status}"
+
+
+def _patched(
+    evidence: Evidence, ticket: int, action: UpdateTicket, row: LogRow | None
+) -> Iterator[str]:
+    if row is None or row.status is not LogStatus.COMPLETED:
+        return
+    priority = evidence.state.tickets[ticket].get("PriorityID")
+    if priority != action.priority and not evidence.people.on(ticket, Doing.SETS_PRIORITY):
+        yield f"lost: the priority is {priority}"
+    if isinstance(action.status, int):
+        yield from _status(evidence, ticket, action.status)
 
 
 def _assets(evidence: Evidence, ticket: int, row: LogRow | None) -> Iterator[str]:
@@ -215,6 +249,8 @@ def _assets(evidence: Evidence, ticket: int, row: LogRow | None) -> Iterator[str
     told = {one["asset_id"] for one in details.get("not_attached", ())}
     if evidence.people.on(ticket, Doing.ADDS, Doing.REMOVES):
         return
+    if any(map(is_undone, evidence.rows(ticket).values())):
+        return
     if row and row.status is LogStatus.COMPLETED and set(linked) | told != wanted:
         yield f"lost: attached {linked}, not {sorted(wanted)}"
 
@@ -225,14 +261,22 @@ def _summary(
     prefix = normalised(action.comment_prefix)
     notes = [text for text in evidence.texts(ticket) if normalised(text).startswith(prefix)]
     told = Counter(line.strip() for note in notes for line in LINE.findall(note))
-    for line, count in told.items():
-        if count > 1:
-            yield f"duplicate: summarised {count} times: {line}"
     results = evidence.results(ticket, pipeline)
-    if evidence.is_left_alone(ticket, pipeline):
+    lines = Counter(
+        line
+        for result in evidence.store.results(ticket, pipeline.name)
+        for line in result.lines
+        if result.action_id in {row.action_id for row in results}
+    )
+    for line, count in told.items():
+        if count > max(1, lines[line]):
+            yield f"duplicate: summarised {count} times: {line}"
+    rows = evidence.rows(ticket)
+    own = rows.get(action.identity().action_id)
+    if evidence.is_left_alone(ticket, pipeline) or is_undone(own):
         return
-    if len(told) != len(results):
-        yield f"{len(results)} results to summarise, summarised {list(told)}"
+    if len(told) != len(lines) and not any(map(is_undone, rows.values())):
+        yield f"{len(lines)} results to summarise, summarised {list(told)}"
     if any(row.is_unsummarised for row in results):
         yield "lost: a result is still unsummarised"
 
@@ -240,17 +284,21 @@ def _summary(
 def _tells(pipeline: Pipeline, row: LogRow) -> bool:
     known = (it for it in pipeline.actions if it.identity().action_id == row.action_id)
     action = next(known, None)
-    is_left = "left_alone" in row.metadata.get("details", {})
-    return isinstance(action, (AddAsset, Marked, Blind)) or is_left
+    details = row.metadata.get("details", {})
+    if isinstance(action, UpdateTicket):
+        return bool(details)
+    return isinstance(action, (AddAsset, Marked, Blind)) or "left_alone" in details
 
 
 def _unexplained(evidence: Evidence) -> Iterator[str]:
     known = [
         normalised(action.comment_prefix if isinstance(action, SummaryComment) else _words(action))
         for _, _, action in evidence.actions()
-        if not isinstance(action, AddAsset)
+        if not isinstance(action, (AddAsset, UpdateTicket))
     ]
+    known += [normalised(UNDO_NOTE)] if evidence.schedule.is_undone else []
     for ticket in evidence.schedule.tickets:
         for text in evidence.texts(ticket):
-            if not any(words in normalised(text) for words in known):
+            is_known = any(words in normalised(text) for words in known)
+            if not is_known and not FIELD_LINES.fullmatch(text.strip()):
                 yield f"ticket {ticket}: an entry nobody asked for: {text!r}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tdx_dagster.simulator.sample.blank import CLOSED
-from tests.chaos.people import Done
+from tests.chaos.people import FIELDS, Done
 from tests.chaos.schedule import Doing
 
 CALLS_BETWEEN = 4
@@ -64,7 +64,8 @@ class Decisions:
         """Give each decision that the robot has undone."""
         for ticket in self.tickets:
             yield from self._brought_back(ticket)
-            yield from self._overwritten(ticket)
+            for doing, name in FIELDS.items():
+                yield from self._overwritten(ticket, doing, name)
 
     def _brought_back(self, ticket: int) -> Iterator[str]:
         last: dict[int, Done] = {}
@@ -77,16 +78,18 @@ class Decisions:
             is_late = any(it.number > one.call + self.unseen_calls for it in posts)
             if one.what is Doing.REMOVES and asset in linked and is_late:
                 yield f"ticket {ticket}: undone: a person removed {asset}, and it is back"
-            if one.what is Doing.ADDS and asset not in linked:
+            taken = [it for it in self.calls if it.method == "DELETE" and it.path.endswith(path)]
+            is_late = any(it.number > one.call + self.unseen_calls for it in taken)
+            if one.what is Doing.ADDS and asset not in linked and is_late:
                 yield f"ticket {ticket}: undone: a person added {asset}, and it is gone"
 
-    def _overwritten(self, ticket: int) -> Iterator[str]:
-        acts = self.on(ticket, Doing.SETS_STATUS)
-        now = self.state.tickets[ticket]["StatusID"]
+    def _overwritten(self, ticket: int, doing: Doing, field: str) -> Iterator[str]:
+        acts = self.on(ticket, doing)
+        now = self.state.tickets[ticket].get(field)
         if not acts or acts[-1].value == now:
             return
         act = acts[-1]
-        sets = [it for it in self.calls if _sets_status(it, ticket)]
+        sets = [it for it in self.calls if _sets(it, ticket, field)]
         earlier = [it for it in sets if it.number <= act.call and it.status and it.status < 300]
         reads = [it for it in self.calls if _reads(it, ticket)]
         had_read = act.is_single and any(act.round_began < it.number <= act.call for it in reads)
@@ -99,13 +102,15 @@ class Decisions:
             or (act.is_single and any(act.call < read.number < it.number for read in reads))
             for it in later
         ):
-            yield f"ticket {ticket}: undone: a person set status {act.value}, now it is {now}"
+            yield f"ticket {ticket}: undone: a person set {field} {act.value}, now it is {now}"
 
 
-def _sets_status(call: Any, ticket: int) -> bool:
-    if call.method != "POST" or not call.path.endswith(f"/tickets/{ticket}/feed"):
-        return False
-    return bool(json.loads(call.body).get("NewStatusID"))
+def _sets(call: Any, ticket: int, field: str) -> bool:
+    if call.method == "POST" and call.path.endswith(f"/tickets/{ticket}/feed"):
+        return field == FIELDS[Doing.SETS_STATUS] and bool(json.loads(call.body).get("NewStatusID"))
+    if call.method == "PATCH" and call.path.endswith(f"/tickets/{ticket}"):
+        return any(one["path"] == f"/{field}" for one in json.loads(call.body))
+    return False
 
 
 def _reads(call: Any, ticket: int) -> bool:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from tdx_dagster.state.records import Claim, EffectRecord, EffectState, StaleClaim
-from tdx_dagster.tickets.actions import add_asset, comment, last_word
+from tdx_dagster.tickets import undo
+from tdx_dagster.tickets.actions import add_asset, comment, field_changes, last_word
 from tdx_dagster.tickets.once import writer
 from tdx_dagster.tickets.once.writer import LiveWriter
 from tests.chaos.scenes import SCENES
@@ -140,6 +141,21 @@ def _without_expected_value(_: "RunServices", __: str) -> None:
     comment.expected_status = lambda *_: None
 
 
+def _without_expected_fields(_: "RunServices", __: str) -> None:
+    """A patch is sent whatever the ticket's fields are by now."""
+    field_changes.Patch._moved = lambda *_: None  # type: ignore[method-assign]
+
+
+def _without_look_at_links(_: "RunServices", __: str) -> None:
+    """Undo takes a link off whoever has made it."""
+    undo.why_not_ours = lambda *_: None
+
+
+def _without_look_at_fields(_: "RunServices", __: str) -> None:
+    """Undo sets a field back whatever it is by now."""
+    undo.why_changed = lambda *_: {}  # type: ignore[assignment]
+
+
 MUTATIONS: dict[str, Callable[["RunServices", str], None]] = {
     "claim": _without_claim,
     "fence": _without_fence,
@@ -151,6 +167,9 @@ MUTATIONS: dict[str, Callable[["RunServices", str], None]] = {
     "last word of the log": _without_last_word_of_log,
     "removals": _without_removals,
     "expected value": _without_expected_value,
+    "expected fields": _without_expected_fields,
+    "undo's look at links": _without_look_at_links,
+    "undo's look at fields": _without_look_at_fields,
 }
 
 

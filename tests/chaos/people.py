@@ -14,6 +14,7 @@ from tdx_dagster.simulator import Simulator
 from tests.chaos.schedule import Doing, PersonAct
 
 ASSETS = (1001, 1002, 1003)
+FIELDS = {Doing.SETS_STATUS: "StatusID", Doing.SETS_PRIORITY: "PriorityID"}
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Done:
     Args:
         what: What.
         ticket: On which ticket.
-        value: The computer or the status.
+        value: The computer, the status or the priority.
         call: The number of calls that had arrived before.
         round_began: That number at the beginning of the round.
         is_single: One worker alone was at work in that round.
@@ -72,10 +73,16 @@ class People:
             del calls.enter
             do_until(began + 10**6)
 
+    def _now(self, act: PersonAct) -> object:
+        return self.simulator.state.tickets[act.ticket].get(FIELDS[act.what])
+
     def _do(self, act: PersonAct, began: int, *, is_single: bool) -> None:
         technician = self.simulator.technician()
         linked = self.simulator.state.asset_ids_of(act.ticket)
         value = act.value
+        # Of what changes nothing TDX keeps no trace.
+        if FIELDS.get(act.what) and self._now(act) == value:
+            return
         match act.what:
             case Doing.ADDS:
                 value = ASSETS[act.value]
@@ -89,6 +96,8 @@ class People:
                 technician.remove_asset(act.ticket, value)
             case Doing.SETS_STATUS:
                 technician.change_status(act.ticket, value)
+            case Doing.SETS_PRIORITY:
+                technician.edit(act.ticket, PriorityID=value)
             case Doing.ASSIGNS:
                 technician.assign(act.ticket, "tess.tech")
             case Doing.COMMENTS:

@@ -10,8 +10,11 @@ from tdx_dagster.simulator.sample.blank import IN_PROCESS, WAITING
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.comment import Comment
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
+from tdx_dagster.tickets.actions.update_ticket import UpdateTicket
 from tdx_dagster.tickets.pipeline import Pipeline
 from tests.chaos.schedule import (
+    HIGH,
+    MEDIUM,
     Doing,
     Fault,
     PersonAct,
@@ -27,6 +30,7 @@ FEED = "/{app}/tickets/{id}/feed"
 LINK = "/{app}/tickets/{id}/assets/{assetId}"
 PRIVATE = Comment(comment_text="private words", is_private=True, name="private")
 MOVING = Comment(comment_text="public words", name="public", new_status_id=IN_PROCESS)
+FIELDS = UpdateTicket(priority=HIGH, name="fields")
 
 
 def _worker(step: Step, at: int, trouble: Trouble) -> WorkerPlan:
@@ -40,6 +44,7 @@ def _scene(
 
 
 CALM = WorkerPlan(is_patient=True)
+TAKES_BACK = WorkerPlan(is_patient=True, takes_back=True)
 COMMENTS = Pipeline("p", (PRIVATE, SummaryComment()))
 ASSETS = Pipeline("p", (AddAsset(), SummaryComment()))
 MOVES = Pipeline("p", (MOVING, AddAsset(), SummaryComment()))
@@ -97,6 +102,32 @@ SCENES: Mapping[str, Sequence[Schedule]] = {
         _scene(
             Pipeline("p", (AddAsset(), PRIVATE, MOVING, SummaryComment())),
             Round([CALM], people=[PersonAct(3, 31, Doing.SETS_STATUS, WAITING)]),
+        )
+    ],
+    # A person sets another priority between the robot's first look at the ticket and its patch.
+    "expected fields": [
+        _scene(
+            Pipeline("p", (AddAsset(), PRIVATE, FIELDS, SummaryComment())),
+            Round([CALM], people=[PersonAct(3, 31, Doing.SETS_PRIORITY, MEDIUM)]),
+        )
+    ],
+    # A person removes what the robot has linked, and links it again.
+    "undo's look at links": [
+        _scene(
+            ASSETS,
+            Round([CALM]),
+            Round(
+                [TAKES_BACK],
+                people=[PersonAct(0, 31, Doing.REMOVES), PersonAct(0, 31, Doing.ADDS, 1)],
+            ),
+        )
+    ],
+    # A person sets another priority than the robot has set.
+    "undo's look at fields": [
+        _scene(
+            Pipeline("p", (FIELDS, SummaryComment())),
+            Round([CALM]),
+            Round([TAKES_BACK], people=[PersonAct(0, 31, Doing.SETS_PRIORITY, MEDIUM)]),
         )
     ],
 }

@@ -15,6 +15,7 @@ from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.comment import Comment
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
+from tdx_dagster.tickets.actions.update_ticket import UpdateTicket
 from tdx_dagster.tickets.pipeline import Pipeline
 from tests.chaos.actions import Blind, Marked
 
@@ -31,6 +32,13 @@ SITES = (
     ("POST", "/auth/loginadmin", 1),
 )
 """Calls that a fault can strike, with how often it does."""
+
+TICKET = "/{app}/tickets/{id}"
+UNDO_SITES = (("DELETE", LINK), ("PATCH", TICKET), ("POST", FEED), ("GET", TICKET), ("GET", FEED))
+"""The same where a run is taken back."""
+
+LOW, MEDIUM, HIGH = 851, 852, 853
+"""Priorities of tickets."""
 
 LATE_SECONDS = 0.6
 FAULTS: Mapping[str, Mapping[str, Any]] = {
@@ -112,12 +120,14 @@ class WorkerPlan:
         clock_minutes: How far its clock is off.
         is_upgraded: It runs the next version of the summaries, as in a rolling upgrade.
         is_patient: It waits long for answers, so that a busy machine is no fault of TDX.
+        takes_back: It takes back what the first run has written, instead of a pass.
     """
 
     troubles: Sequence[TroubleAt] = ()
     clock_minutes: float = 0.0
     is_upgraded: bool = False
     is_patient: bool = False
+    takes_back: bool = False
 
     @property
     def sleeps(self) -> bool:
@@ -126,6 +136,7 @@ class WorkerPlan:
 
 
 SLEEPS = frozenset({Trouble.SUSPENDED, Trouble.WAITS})
+UNDO_TROUBLES = (Trouble.KILLED, Trouble.SUSPENDED, Trouble.DISCONNECTED, Trouble.AWAY)
 
 
 class Doing(StrEnum):
@@ -134,8 +145,13 @@ class Doing(StrEnum):
     ADDS = "adds a computer"
     REMOVES = "removes a computer"
     SETS_STATUS = "sets the status"
+    SETS_PRIORITY = "sets the priority"
     ASSIGNS = "assigns"
     COMMENTS = "posts the words of the robot"
+
+
+ACTS = (Doing.ADDS, Doing.REMOVES, Doing.SETS_STATUS, Doing.ASSIGNS, Doing.COMMENTS)
+"""What people do whatever the pipelines are."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +162,7 @@ class PersonAct:
         at_call: Before the nth call of the round TDX does it.
         ticket: On which ticket.
         what: What.
-        value: Which computer, as a number, or which status.
+        value: Which computer, as a number, or which status or priority.
     """
 
     at_call: int
@@ -190,6 +206,17 @@ class Schedule:
         return any(worker.is_upgraded for one in self.rounds for worker in one.workers)
 
     @property
+    def is_undone(self) -> bool:
+        """Whether what the first run has written is taken back."""
+        return any(worker.takes_back for one in self.rounds for worker in one.workers)
+
+    @property
+    def is_undone_alone(self) -> bool:
+        """Whether nobody else was at work on the tickets meanwhile."""
+        rounds = [one for one in self.rounds if any(it.takes_back for it in one.workers)]
+        return all(worker.takes_back for one in rounds for worker in one.workers)
+
+    @property
     def final_pipelines(self) -> Sequence[Pipeline]:
         """What runs in the end."""
         return upgraded(self.pipelines) if self.is_upgraded else self.pipelines
@@ -215,6 +242,7 @@ class Schedule:
             for which, worker in enumerate(one.workers, start=1):
                 off = f", clock off by {worker.clock_minutes:g} min" if worker.clock_minutes else ""
                 off += ", next version" if worker.is_upgraded else ""
+                off += ", takes back the first run" if worker.takes_back else ""
                 lines += [f"round {number}, worker {which}{off}"] + [
                     f"    {it.trouble} {it.step} ({it.at}.)" for it in worker.troubles
                 ]
@@ -234,7 +262,9 @@ def draw(seed: int) -> Schedule:
         pipelines=_pipelines(chance),
         rounds=[_round(chance) for _ in range(chance.choice((1, 2, 2, 3)))],
     )
-    return _with_people(made, random.Random(f"people of {seed}"))
+    made = _with_people(made, random.Random(f"people of {seed}"))
+    made = _with_fields(made, random.Random(f"fields of {seed}"))
+    return _with_undo(made, random.Random(f"undo of {seed}"))
 
 
 def upgraded(pipelines: Sequence[Pipeline]) -> Sequence[Pipeline]:
@@ -281,10 +311,58 @@ def _with_people(made: Schedule, chance: random.Random) -> Schedule:
 
 
 def _act(chance: random.Random, tickets: Sequence[int]) -> PersonAct:
-    what = chance.choices(tuple(Doing), (3, 5, 3, 1, 1))[0]
+    what = chance.choices(ACTS, (3, 5, 3, 1, 1))[0]
     statuses = (IN_PROCESS, WAITING, WAITING, CLOSED)
     value = chance.choice(statuses) if what is Doing.SETS_STATUS else chance.randint(0, 2)
     return PersonAct(chance.choice((0, 0, *range(2, 40, 3))), chance.choice(tickets), what, value)
+
+
+def _with_fields(made: Schedule, chance: random.Random) -> Schedule:
+    """Let the first pipeline patch tickets, TDX fail at it, and people set the same fields."""
+    if chance.random() >= 0.4:
+        return made
+    status = chance.choice((None, None, IN_PROCESS, WAITING))
+    first, *others = made.pipelines
+    actions = list(first.actions)
+    at = chance.randrange(len(actions))
+    actions.insert(at, UpdateTicket(priority=HIGH, status=status, name="fields"))
+    rounds = []
+    for one in made.rounds:
+        faults = [_fault_at("PATCH", TICKET, chance)] if chance.random() < 0.4 else []
+        people = list(one.people)
+        if people and chance.random() < 0.7:
+            when, ticket = chance.choice(range(0, 40, 3)), chance.choice(made.tickets)
+            people.append(
+                PersonAct(when, ticket, Doing.SETS_PRIORITY, chance.choice((LOW, MEDIUM, HIGH)))
+            )
+        people.sort(key=lambda it: it.at_call)
+        rounds.append(replace(one, faults=[*one.faults, *faults], people=people))
+    return replace(made, pipelines=[replace(first, actions=tuple(actions)), *others], rounds=rounds)
+
+
+def _with_undo(made: Schedule, chance: random.Random) -> Schedule:
+    """Take back what the first run has written, while it is under way, or later."""
+    if chance.random() >= 0.35:
+        return made
+    workers = [_undoing(chance) for _ in range(chance.choice((1, 1, 2)))]
+    workers += [WorkerPlan()] if chance.random() < 0.3 else []
+    awake = not any(worker.sleeps for worker in workers)
+    people = [_act(chance, made.tickets) for _ in range(chance.choice((0, 0, 1, 2, 3)))]
+    taking_back = Round(
+        workers,
+        [_fault_at(*chance.choice(UNDO_SITES), chance) for _ in range(chance.choice((0, 1, 2)))],
+        sorted(people, key=lambda it: it.at_call) if awake else [],
+    )
+    at = chance.randint(1, len(made.rounds))
+    return replace(made, rounds=[*made.rounds[:at], taking_back, *made.rounds[at:]])
+
+
+def _undoing(chance: random.Random) -> WorkerPlan:
+    troubles = []
+    if chance.random() < 0.7:
+        trouble = chance.choices(UNDO_TROUBLES, (8, 3, 1, 1))[0]
+        troubles.append(TroubleAt(chance.choice(tuple(Step)), chance.choice((1, 1, 2, 3)), trouble))
+    return WorkerPlan(troubles, chance.choice((0.0, 0.0, -7.0, 90.0)), takes_back=True)
 
 
 def _pipelines(chance: random.Random) -> list[Pipeline]:
@@ -326,6 +404,10 @@ def _worker(chance: random.Random) -> WorkerPlan:
 
 def _fault(chance: random.Random) -> Fault:
     method, path, _ = chance.choices(SITES, [site[2] for site in SITES])[0]
+    return _fault_at(method, path, chance)
+
+
+def _fault_at(method: str, path: str, chance: random.Random) -> Fault:
     first = chance.choice((1, 1, 2, 3, 4))
     on = tuple(range(first, first + chance.choice((1, 1, 2, 4))))
     return Fault(method, path, chance.choice(tuple(FAULTS)), on)

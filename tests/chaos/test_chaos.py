@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.chaos.mutations import MUTATIONS, first_failure
+from tests.chaos.scenes import SCENES
 from tests.chaos.schedule import draw
 from tests.chaos.world import CI_SEEDS, World, chaos_world
 
@@ -38,5 +39,7 @@ def test_whatever_goes_wrong_each_effect_happens_once_and_none_is_lost(
 
 @pytest.mark.parametrize("taken_out", MUTATIONS)
 def test_without_this_protection_a_seed_fails(world: World, taken_out: str) -> None:
-    """A suite that passes without it would prove nothing."""
+    """A suite that passes without it would prove nothing, and so would one that fails with it."""
+    for scene in SCENES.get(taken_out, ()):
+        assert not world.play(scene).findings
     assert first_failure(world, taken_out) is not None

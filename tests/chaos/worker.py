@@ -20,6 +20,7 @@ from tdx_dagster.inventory.lookup import MemoryInventory
 from tdx_dagster.postgres.database import engine
 from tdx_dagster.simulator import ASSET_APP_ID, BEID, TICKET_APP_ID, WEB_SERVICES_KEY
 from tdx_dagster.state import postgres_store
+from tdx_dagster.state.decisions import Decisions, Person, Selection
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.state.records import StoreUnavailable
 from tdx_dagster.tdx.call import CallLimits
@@ -32,10 +33,13 @@ from tdx_dagster.tickets.once.writer import Times
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.plan import tickets_to_plan
 from tdx_dagster.tickets.services import RunServices
+from tdx_dagster.tickets.undo import TakingBack
 from tests.chaos import mutations
 from tests.chaos.schedule import Step, Trouble, WorkerPlan
 
 ROBOT = "robot"
+FIRST_RUN = "run-1"
+UNDO_NOTE = "words of whoever takes back"
 TIMES = Times(settle=300.0, lease=900.0, retry_pause=60.0)
 SLOW_SECONDS = 0.3
 HASTY = CallLimits(max_wait_seconds=0.3, connect_seconds=2.0, answer_seconds=0.35)
@@ -90,19 +94,33 @@ def work(order: Order) -> None:
     )
     mutations.apply(order.mutation, tools, order.run_id)
     try:
-        for pipeline in order.pipelines:
-            runner = tools.runner(pipeline, order.run_id, lambda _: None)
-            begun = store.unfinished(pipeline.name, limit=batch.MOST_UNFINISHED)
-            tickets = tickets_to_plan(order.tickets, begun)
-            taken = batch.load_batch(runner, pipeline, tickets, tools.view, dry_run=False)
-            for action in pipeline.actions:
-                for _ in batch.run_action(runner, action, taken):
-                    pass
-            batch.finish_batch(runner, taken)
+        if order.plan.takes_back:
+            _take_back(order, tools, Decisions(made))
+        else:
+            _pass(order, tools)
     except (StoreUnavailable, TdxError):
         raise SystemExit(1) from None
     finally:
         made.dispose()
+
+
+def _pass(order: Order, tools: RunServices) -> None:
+    for pipeline in order.pipelines:
+        runner = tools.runner(pipeline, order.run_id, lambda _: None)
+        begun = tools.store.unfinished(pipeline.name, limit=batch.MOST_UNFINISHED)
+        tickets = tickets_to_plan(order.tickets, begun)
+        taken = batch.load_batch(runner, pipeline, tickets, tools.view, dry_run=False)
+        for action in pipeline.actions:
+            for _ in batch.run_action(runner, action, taken):
+                pass
+        batch.finish_batch(runner, taken)
+
+
+def _take_back(order: Order, tools: RunServices, decisions: Decisions) -> None:
+    """Do what `undo --run` does; a person repeats it until nothing is left."""
+    back = TakingBack(tools, decisions, Person("a person", run_id=order.run_id), UNDO_NOTE)
+    for done in decisions.done(Selection(run_id=FIRST_RUN)):
+        back.run(done)
 
 
 def _client(order: Order, steps: "Steps") -> Any:
@@ -231,6 +249,18 @@ class WatchedTdx:
         linked = self._tdx.attach_asset(*what, **how)
         self._steps.passed(Step.AFTER_WRITE)
         return linked
+
+    def detach_asset(self, *what: Any, **how: Any) -> Any:
+        """See `Tdx.detach_asset`."""
+        is_gone = self._tdx.detach_asset(*what, **how)
+        self._steps.passed(Step.AFTER_WRITE)
+        return is_gone
+
+    def patch_ticket(self, *what: Any, **how: Any) -> Any:
+        """See `Tdx.patch_ticket`."""
+        ticket = self._tdx.patch_ticket(*what, **how)
+        self._steps.passed(Step.AFTER_WRITE)
+        return ticket
 
 
 def _set_clock(minutes: float) -> None:

@@ -33,6 +33,7 @@ from tests.chaos.people import People
 from tests.chaos.schedule import (
     FAULTS,
     LATE_SECONDS,
+    LOW,
     SLEEPS,
     Fault,
     Round,
@@ -166,6 +167,8 @@ def _prepare(url: str) -> None:
 def _tenant() -> Any:
     state = small_tenant()
     state.add_ticket(ID=34, Title="Hello", RequestorUid=None)
+    for ticket in state.tickets.values():
+        ticket["PriorityID"] = LOW
     return state
 
 
@@ -184,6 +187,8 @@ class _Seed:
 
     def __post_init__(self) -> None:
         self.people = People(self.simulator)
+        tickets = self.simulator.state.tickets
+        self.before = {one: dict(tickets[one]) for one in self.schedule.tickets}
 
     def run(self) -> Result:
         findings: list[str] = []
@@ -198,9 +203,19 @@ class _Seed:
             self.simulator.state,
             self.schedule.tickets,
         )
-        evidence = Evidence(self.schedule, self.simulator.state, store, TRUTH, ADMIN_UID, decisions)
+        evidence = Evidence(
+            self.schedule,
+            self.simulator.state,
+            store,
+            TRUTH,
+            ADMIN_UID,
+            decisions,
+            self.before,
+        )
         for _ in range(CALM_PASSES):
             evidence.clear_as_a_person_would()
+            if self.schedule.is_undone:
+                findings += self._calm_pass(takes_back=True)
             findings += self._calm_pass()
             self._pass_time()
             if evidence.is_settled():
@@ -240,15 +255,13 @@ class _Seed:
         if any("delay_seconds" in FAULTS[fault.name] and n for fault, n in self._struck()):
             time.sleep(LATE_SECONDS)
 
-    def _calm_pass(self) -> list[str]:
-        return self._wait([self._start(self._calm_plan(), is_calm=True)])
-
-    def _calm_plan(self) -> WorkerPlan:
-        return WorkerPlan(is_upgraded=self.schedule.is_upgraded)
+    def _calm_pass(self, *, takes_back: bool = False) -> list[str]:
+        plan = WorkerPlan(is_upgraded=self.schedule.is_upgraded, takes_back=takes_back)
+        return self._wait([self._start(plan, is_calm=True)])
 
     def _start(self, plan: WorkerPlan, *, is_calm: bool = False) -> "_Worker":
         self.runs += 1
-        self.totals["passes"] += 1
+        self.totals["runs taken back" if plan.takes_back else "passes"] += 1
         host = self.url.rpartition("@")[2]
         order = Order(
             plan=plan,
@@ -304,7 +317,9 @@ class _Seed:
         first, later = (1.2 * TIMES.settle, TIMES.settle / 4) if keeps_lease else [LONG] * 2
         self._pass_time(first)
         for _ in range(2):
-            self._wait([self._start(self._calm_plan(), is_calm=True)])
+            if any(sleeper.plan.takes_back for sleeper in sleepers):
+                self._calm_pass(takes_back=True)
+            self._calm_pass()
             self._pass_time(later)
         for sleeper in sleepers:
             sleeper.wake()

@@ -13,12 +13,16 @@ from tdx_dagster.quality.backtest import (
     Compared,
     Configuration,
     State,
-    before,
     compare,
     differing,
     ended_with,
 )
+from tdx_dagster.quality.collect import Collector
 from tdx_dagster.quality.past_tickets import PastTicket, PastTickets
+from tdx_dagster.quality.rates import rates_of
+from tdx_dagster.quality.store import QualityStore
+from tdx_dagster.quality.verdicts import WRONG as WRONG_ONES
+from tdx_dagster.quality.verdicts import Outcome
 from tdx_dagster.simulator import Simulator, blank_state
 from tdx_dagster.tdx.models import StatusClass, Ticket, TicketSearch
 from tdx_dagster.testing import Desk, client, inventory_of
@@ -54,22 +58,39 @@ def backtest(
 def test_a_backtest_foretells_a_real_run_and_writes_nothing(
     closed: Simulator, database: Engine
 ) -> None:
+    """It attaches what the run attaches, and people make of it what the backtest says."""
     before_it = len(closed.calls)
     found = backtest(closed, database, CONFIGURATION)
     made = [call for call in list(closed.calls)[before_it:] if "/auth" not in call.path]
     assert {call.method for call in made if "search" not in call.path} == {"GET"}
     assert len(made) <= 2 * TICKETS + 1
+    compared = {one.ticket_id: one for one in Backtest(found).of(State.COMPARED)}
+    linked = {ticket for ticket, right in wanted(closed.state, WRONG, 1).items() if right}
+    assert compared.keys() == linked
 
     with Simulator(sample(TICKETS)) as later:
         Desk.over(later, database, AddAsset()).run(*later.state.tickets)
-        compared = Backtest(found).of(State.COMPARED)
-        for one in compared:
-            robots = set(later.state.asset_ids_of(one.ticket_id))
-            assert one.would == robots, one
-    assert len(compared) > TICKETS / 2
-    result = Backtest(found)
-    assert result.precision == pytest.approx(1 - WRONG, abs=0.15)
-    assert result.as_json()["agreed"] == result.count("agreed")
+        robots = {ticket: set(later.state.asset_ids_of(ticket)) for ticket in compared}
+        assert {ticket: one.would for ticket, one in compared.items()} == robots
+        settle(later, wanted(later.state, WRONG, 1))
+        store = QualityStore(database)
+        collector = Collector(client(later), store, inventory_of(later))
+        collector.collect(NOW + timedelta(days=20), TICKETS)
+    verdicts = store.verdicts()
+    for what, outcomes in (("agreed", {Outcome.KEPT}), ("wrong", WRONG_ONES)):
+        real = {(one.ticket_id, one.asset_id) for one in verdicts if one.outcome in outcomes}
+        told = {(number, it) for number, one in compared.items() for it in getattr(one, what)}
+        # What was on a ticket before the robot came is no work of its, and has no verdict.
+        assert real == {one for one in told if one[0] not in linked_before(later)}, what
+    foretold = Backtest(found)
+    assert foretold.precision == pytest.approx(rates_of(verdicts)[0].precision, abs=0.03)
+    assert foretold.as_json()["agreed"] == foretold.count("agreed")
+
+
+def linked_before(simulator: Simulator) -> set[int]:
+    """Give the tickets of the sample that had a computer before the robot came."""
+    truths = simulator.state.truths.items()
+    return {ticket for ticket, truth in truths if truth["kind"] == "attached"}
 
 
 def test_a_second_configuration_costs_no_call_and_shows_where_it_differs(
@@ -94,21 +115,25 @@ def test_what_was_read_before_a_stop_is_not_read_again(closed: Simulator, databa
     tickets.search(tdx, SINCE, datetime.now(UTC))
     assert len(tickets.read(tdx, SINCE, 5)) == 5
     tickets.read(tdx, SINCE, None)
-    assert tdx.calls["GET /{app}/tickets/{id}"] == TICKETS
+    made = [number for name, number in tdx.calls.items() if name.startswith("GET")]
+    assert tdx.calls["GET /{app}/tickets/{id}/feed"] == TICKETS
+    assert sum(made) <= 2 * TICKETS
+    tickets.read(tdx, SINCE, None)
+    assert [number for name, number in tdx.calls.items() if name.startswith("GET")] == made
     tickets.forget()
     assert tickets.read(tdx, SINCE, None) == []
 
 
 def past(feed: Feed, **more: object) -> PastTicket:
     ticket = Ticket(7, "", "", None, 1, "Closed", StatusClass.COMPLETED, ASKER, "Ann", "", None)
-    return replace(PastTicket(ticket, tuple(feed.entries), None, frozenset()), **more)  # type: ignore[arg-type]
+    return replace(PastTicket(7, ticket, tuple(feed.entries), None, frozenset()), **more)  # type: ignore[arg-type]
 
 
 def test_later_entries_are_left_out() -> None:
     feed = Feed().say(ASKER, "It is PC-1.").add(TECH, "PC-1").say(TECH, "No, PC-2.")
-    assert [entry.body for entry in before(past(feed))] == ["It is PC-1."]
+    assert [entry.body for entry in past(feed).before()] == ["It is PC-1."]
     robot = Feed(start=acted().at - timedelta(minutes=1.5)).say(ASKER, "Hello").say(TECH, "Hi")
-    assert [entry.body for entry in before(past(robot, acted=acted(())))] == ["Hello"]
+    assert [entry.body for entry in past(robot, acted=acted(())).before()] == ["Hello"]
 
 
 def test_people_end_with_what_they_linked_or_kept() -> None:

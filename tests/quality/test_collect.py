@@ -14,15 +14,17 @@ from click.testing import CliRunner
 from sqlalchemy import Engine, text
 
 from tdx_dagster.cli import cli
+from tdx_dagster.inventory.computers import Computer
 from tdx_dagster.inventory.lookup import MemoryInventory
 from tdx_dagster.inventory.settings import InventorySettings
 from tdx_dagster.postgres.database import engine
 from tdx_dagster.quality.assets import QUALITY, quality_definitions
 from tdx_dagster.quality.collect import Collected, Collector
 from tdx_dagster.quality.rates import rates_of
+from tdx_dagster.quality.sample import answered_where_none_was_found
 from tdx_dagster.quality.settings import QualitySettings
 from tdx_dagster.quality.store import QualityStore
-from tdx_dagster.quality.verdicts import Outcome
+from tdx_dagster.quality.verdicts import NOT_FOUND, Outcome
 from tdx_dagster.simulator import Simulator, settings_for
 from tdx_dagster.tdx.client import Tdx
 from tdx_dagster.testing import Desk, client, inventory_of
@@ -241,14 +243,34 @@ def test_quality_prints_what_is_stored_and_writes_the_faults_as_cases(
 
 
 def test_a_sample_goes_on_where_it_stopped(scene: Scene, command: Command) -> None:
-    said = command("quality", "--sample", "3", answers="y\nn\nq\n")
-    assert "3 of 3" in said
+    """Computers that were attached and tickets on which none was found are drawn alike."""
+    everything = scene.store.draw(1000)
+    none_found = [ticket for ticket, asset in everything if asset == 0]
+    kinds = {scene.simulator.state.truths[ticket]["kind"] for ticket in none_found}
+    assert kinds == {"requestor_none", "requestor_several"}
+    command("quality", "--sample", "3", answers="n\nn\nq\n")
     answers = scene.store.verdicts("sample")
-    assert sorted(one.outcome for one in answers) == [Outcome.KEPT, Outcome.REMOVED]
-    drawn = scene.store.draw(1)
-    assert drawn[0] not in {(one.ticket_id, one.asset_id) for one in answers}
-    command("quality", "--sample", "1", answers="nonsense\ny\n")
-    assert len(scene.store.verdicts("sample")) == 3
+    asked = {one.asset_id == 0: one.outcome for one in answers}
+    assert len(answers) == 2
+    assert asked.items() <= {(True, Outcome.NONE), (False, Outcome.REMOVED)}
+    left = scene.store.draw(1000)
+    assert {(one.ticket_id, one.asset_id) for one in answers} == set(everything) - set(left)
+    count = next(number for number, one in enumerate(left, start=1) if one[1] == 0)
+    said = command("quality", "--sample", str(count), answers="n\n" * (count - 1) + "nonsense\nn\n")
+    assert "0 computers are called 'nonsense'" in said
+    assert len(scene.store.draw(1000)) == len(left) - count
+    ticket = next(ticket for ticket, asset in left[count:] if asset == 0)
+    [acted] = scene.store.acted({ticket: None})
+    named = Computer(7, "PC-7", "", "", None, "", True, None, None, "name")  # noqa: FBT003  a record
+    scene.store.add_answer(answered_where_none_was_found(acted, named))
+    assert (ticket, 0) not in scene.store.draw(1000)
+    [missed] = [one for one in scene.store.verdicts("sample") if one.outcome is Outcome.MISS]
+    assert (missed.ticket_id, missed.asset_id, missed.evidence) == (ticket, 7, NOT_FOUND)
+    whole = json.loads(command("quality", "--json"))["sample"][0]
+    assert (whole["missed"], whole["recall"]) == (1, 0.0)
+    asked_none = sum(one.evidence == NOT_FOUND for one in scene.store.verdicts("sample"))
+    said = f"Of {asked_none} tickets on which none was found, {asked_none - 1} have none to find."
+    assert said in command("quality")
     assert scene.store.verdicts("people") == []
 
 

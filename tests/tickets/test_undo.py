@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine
 
 from tdx_dagster.simulator import Simulator, sample_state
-from tdx_dagster.simulator.sample.blank import IN_PROCESS, NEW
+from tdx_dagster.simulator.sample.blank import CLOSED, IN_PROCESS, NEW
 from tdx_dagster.state.decisions import Decisions, Person, Selection
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.tickets.actions.add_asset import AddAsset
@@ -20,6 +20,7 @@ from .desk import Desk
 
 ANN = Person("ann")
 ON_IT = Comment(comment_text="On it.", new_status_id=IN_PROCESS)
+LOW, HIGH = 851, 853
 DETACH = "/{app}/tickets/{id}/assets/{asset}"
 STEPS = ("begin_effect", "confirm_intent", "settle_effect", "finish")
 
@@ -135,6 +136,64 @@ def test_what_a_person_changed_since_is_left_alone(simulator: Simulator, databas
     assert "Cannot be taken back: the entry" in status.message
     notes = [one for one in simulator.state.feed_of_ticket(31) if "on request" in one["Body"]]
     assert [one["IsPrivate"] for one in notes] == [True, True]
+
+
+def test_a_value_that_a_person_has_set_is_theirs_even_if_the_robot_had_set_the_same(
+    simulator: Simulator, database: Engine
+) -> None:
+    """TDX's newest line about the field says whose it is; a note does not reopen what they closed."""
+    working = Desk.over(simulator, database, UpdateTicket(priority=HIGH), ON_IT)
+    working.run(31, 32)
+    tess = simulator.technician("tess.tech", at="2030-01-01T00:00:00Z")
+    for priority in (LOW, HIGH):
+        tess.edit(31, PriorityID=priority)
+    tess.change_status(32, CLOSED)
+    said = [one.message for one in take_back(working, database, 31, 32, note="Taken back.")]
+    assert simulator.state.tickets[31]["PriorityID"] == HIGH
+    assert "Left alone: priority is now High, set by Tess Tech" in said[1]
+    assert simulator.state.tickets[32]["StatusID"] == CLOSED
+    assert "no note, the ticket is Closed" in said[2]
+
+
+def test_a_change_whose_outcome_is_open_is_looked_for_and_taken_back(
+    simulator: Simulator, database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process died after its write and before it could record it."""
+    simulator.state.tickets[31]["PriorityID"] = LOW
+    working = Desk.over(simulator, database, ON_IT, UpdateTicket(priority=HIGH))
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            dies_at(patch, 3, is_before=True)
+            with pytest.raises(Killed):
+                working.run(31)
+        lapse(database)
+        working = Desk.over(simulator, database, UpdateTicket(priority=HIGH))
+    before = simulator.state.tickets[31]
+    assert (before["StatusID"], before["PriorityID"]) == (IN_PROCESS, HIGH)
+    take_back(working, database, 31)
+    after = simulator.state.tickets[31]
+    assert (after["StatusID"], after["PriorityID"]) == (NEW, LOW)
+
+
+def test_after_again_words_are_not_repeated_and_fields_are_set_again(
+    simulator: Simulator, database: Engine
+) -> None:
+    """What is on the ticket stays there once; what was taken back is brought about anew."""
+    simulator.state.tickets[31]["PriorityID"] = LOW
+    working = Desk.over(simulator, database, ON_IT, UpdateTicket(priority=HIGH))
+    working.run(31)
+    for _ in range(2):
+        take_back(working, database, 31)
+        ticket = simulator.state.tickets[31]
+        assert (ticket["StatusID"], ticket["PriorityID"]) == (NEW, LOW)
+        assert Decisions(database).again([31], None, ANN, only_undone=True) == 2
+        comment, fields = working.outcomes(31)
+        assert comment.message.startswith("The comment is on the ticket already, status set to")
+        assert fields.message == "Changed ticket priority to High"
+        ticket = simulator.state.tickets[31]
+        assert (ticket["StatusID"], ticket["PriorityID"]) == (IN_PROCESS, HIGH)
+    words = [one for one in simulator.state.feed_of_ticket(31) if "On it." in one["Body"]]
+    assert len(words) == 1
 
 
 def test_the_plan_of_an_undo_writes_nothing(simulator: Simulator, database: Engine) -> None:

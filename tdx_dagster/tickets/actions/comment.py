@@ -5,14 +5,16 @@ is the business of `tickets.once` and, after a lost answer, of `recognition`.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from tdx_dagster.state.records import EffectState
 from tdx_dagster.tdx.models import FeedPost
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.context import ActionContext
-from tdx_dagster.tickets.actions.effects import NOTHING, Expectation
+from tdx_dagster.tickets.actions.effects import NOTHING, Expectation, restore_of
 from tdx_dagster.tickets.actions.last_word import STATUS_WAS, expected_status, status_before
 from tdx_dagster.tickets.actions.outcome import Performed
 from tdx_dagster.tickets.actions.templates import pieces
@@ -79,13 +81,13 @@ class Comment(Action):
 
     def perform(self, context: ActionContext) -> Performed:
         """Post it, unless the ticket has moved on and the status would move it back."""
-        name = f"feed:{self.identity().action_id}"
-        post = self._post(context)
+        name, post, has_words = self._what_is_left(context)
         if not post.comments.strip() and not self.new_status_id:
             return Performed("Nothing to post: the text is empty on this ticket")
         before = {STATUS_WAS: status_before(context)} if self.new_status_id else NOTHING
         evidence = context.write.post(name, post, before, expected=self._expected(context))
-        did = ["Comment posted"] if post.comments.strip() else []
+        did = ["The comment is on the ticket already"] if has_words else []
+        did += ["Comment posted"] if post.comments.strip() and not has_words else []
         if self.new_status_id:
             now = evidence.get("status_id", self.new_status_id)
             did.append(
@@ -94,6 +96,24 @@ class Comment(Action):
                 else f"the status is now {now}, not {self.new_status_id}"
             )
         return Performed(", ".join(did).capitalize(), evidence=dict(evidence))
+
+    def _what_is_left(self, context: ActionContext) -> tuple[str, FeedPost, bool]:
+        """Give the name and content of the entry, and whether its words are on the ticket already.
+
+        Words stay where a person has taken the status back: they are not posted twice.
+        """
+        name, post = f"feed:{self.identity().action_id}", self._post(context)
+        effects, has_words = context.write.effects(), False
+        while (
+            self.new_status_id
+            and (record := effects.get(name))
+            and record.state is EffectState.DONE
+            and (restored := restore_of(record, effects))
+        ):
+            has_words = has_words or bool(post.comments.strip())
+            name = f"feed:{self.identity().action_id}:{restored.event_id}"
+            post = replace(post, comments="", notify=())
+        return name, post, has_words
 
     def _expected(self, context: ActionContext) -> Expectation | None:
         if not self.new_status_id:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from tdx_dagster.state.records import EffectRecord
+from tdx_dagster.state.records import EffectRecord, EffectState
 from tdx_dagster.tdx.html import normalised
 from tdx_dagster.tdx.models import (
     Account,
@@ -32,6 +32,9 @@ Known = Callable[[], Mapping[str, EffectRecord]]
 # How the names of the effects begin that link an asset.
 ATTACH = "attach:"
 DETACH = "detach:"
+
+# And of those that set back the fields of a write, with the event that says it was made.
+RESTORE = "restore:"
 
 # Where the detail of an effect says what an undo leaves.
 STAYS = "stays"
@@ -312,14 +315,15 @@ def post_effect(
     def look(tdx: TdxWrites, record: EffectRecord) -> Evidence | None:
         wanted = int(record.detail.get("new_status_id") or 0)
         status = tdx.ticket(ticket_id).status_id if wanted else 0
+        kept = {key: record.detail.get(key) for key in note}
         if not normalised(str(record.detail["comments"])):
-            return {"status_id": status, **wanted_status} if status == wanted else None
+            is_set = {"status_id": status, **wanted_status, **kept}
+            return is_set if status == wanted else None
         others = [effect for other, effect in known().items() if other != name]
         entry = find_own_entry(tdx.feed(ticket_id), record, others, tdx.account().uid)
         if entry is None:
             return None
         is_changed = {} if status == wanted else {"status_id": status}
-        kept = {key: record.detail.get(key) for key in note}
         return {"feed_id": entry.id, **wanted_status, **is_changed, **kept}
 
     # Two posts of one effect may differ in their note; what is looked for is what the record says.
@@ -340,8 +344,18 @@ def attach_effect(ticket_id: int, asset_id: int, asset_name: str, action_id: str
     return Effect(attach_name(asset_id, action_id), detail, write, look)
 
 
-def detach_effect(ticket_id: int, asset_id: int, asset_name: str, attached_event: int) -> Effect:
-    """Make the effect of taking back a link, once for each time it was made."""
+def detach_effect(
+    ticket_id: int, asset_id: int, asset_name: str, attached_event: int, is_ours: Expectation
+) -> Effect:
+    """Make the effect of taking back a link, once for each time it was made.
+
+    Args:
+        ticket_id: The ticket.
+        asset_id: The asset.
+        asset_name: What it is called.
+        attached_event: The event that says it was linked.
+        is_ours: Says why a link that is there is left alone; see `Effect.expected`.
+    """
     detail = {"asset_id": asset_id, "asset_name": asset_name}
 
     def is_gone(tdx: TdxWrites) -> bool:
@@ -354,9 +368,20 @@ def detach_effect(ticket_id: int, asset_id: int, asset_name: str, attached_event
         return detail if is_gone(tdx) else None
 
     def expected(tdx: TdxWrites) -> str | None:
-        return f"{asset_name} is no longer on the ticket" if is_gone(tdx) else None
+        return f"{asset_name} is no longer on the ticket" if is_gone(tdx) else is_ours(tdx)
 
     return Effect(f"{DETACH}{asset_id}:{attached_event}", detail, write, look, expected)
+
+
+def restore_of(record: EffectRecord, effects: Mapping[str, EffectRecord]) -> EffectRecord | None:
+    """Give the effect that has set back the fields of a write; None where they were not set back."""
+    found = effects.get(restore_name(record))
+    return found if found and found.state is EffectState.DONE else None
+
+
+def restore_name(record: EffectRecord) -> str:
+    """Name the effect that sets back the fields of a write."""
+    return f"{RESTORE}{record.event_id}"
 
 
 def attach_name(asset_id: int, action_id: str) -> str:

@@ -15,6 +15,7 @@ from tdx_dagster.tdx.html import visible_text
 from tdx_dagster.tdx.models import Choice, FeedEntry, PatchOperation, Ticket
 from tdx_dagster.tickets.actions.context import ActionContext
 from tdx_dagster.tickets.actions.effects import Effect, Evidence, TdxWrites
+from tdx_dagster.tickets.actions.link_lines import COMMENT
 from tdx_dagster.tickets.actions.recognition import RECOGNITION_WINDOW
 from tdx_dagster.tickets.actions.ticket_fields import STATUS, Change, FieldValue, TicketField
 
@@ -27,6 +28,13 @@ class ReadsFeed(Protocol):
 
     def feed(self, ticket_id: int) -> tuple[FeedEntry, ...]:
         """Read a ticket's feed."""
+
+
+class ReadsTicket(ReadsFeed, Protocol):
+    """The same, and the ticket."""
+
+    def ticket(self, ticket_id: int) -> Ticket:
+        """Read a ticket."""
 
 
 Wanted = tuple[TicketField, Choice | None]
@@ -100,16 +108,20 @@ def _is_among(one: TicketField, ticket: Ticket, allowed: Sequence[int | str | No
 
 def left_alone(tdx: ReadsFeed, one: TicketField, now: Ticket) -> str:
     """Say that a field is left alone, with its value and, where the feed tells, who set it."""
-    by = _who_changed(tdx.feed(now.id), one)
-    set_by = f", set by {by}" if by else ""
+    line = last_line_of(tdx.feed(now.id), one)
+    set_by = f", set by {line.created_name}" if line and line.created_name else ""
     return f"{one.label.capitalize()} left alone: now {one.shown(now)}{set_by}"
 
 
-def _who_changed(feed: Iterable[FeedEntry], one: TicketField) -> str:
-    """Read from TDX's own lines who has changed a field last; empty where none tells."""
-    line = re.compile(f"^(?:{one.line})", re.IGNORECASE | re.MULTILINE)
-    names = [entry.created_name for entry in feed if line.search(visible_text(entry.body))]
-    return names[-1] if names else ""
+def last_line_of(feed: Iterable[FeedEntry], one: TicketField) -> FeedEntry | None:
+    """Give the newest entry with TDX's own line about a change of a field; None where there is none."""
+    line = _line(one)
+    found = [
+        entry
+        for entry in feed
+        if entry.update_type != COMMENT and line.search(visible_text(entry.body))
+    ]
+    return found[-1] if found else None
 
 
 def last_set(effects: Mapping[str, EffectRecord]) -> Mapping[str, FieldValue]:
@@ -178,10 +190,13 @@ class Patch:
         return say_moved(self.changes, now) or None
 
     def _look(self, tdx: TdxWrites, record: EffectRecord) -> Evidence | None:
-        """Tell whether the patch was made: all of it or nothing; a person may have changed it since."""
+        """Tell whether the patch was made: all of it or nothing; a person may have changed it since.
+
+        One field alone says nothing: a person may have set it to the same value.
+        """
         changes = stored_changes(record.detail)
         ticket = tdx.ticket(self.ticket_id)
-        is_made = any(one.field.value(ticket) == one.value for one in changes)
+        is_made = all(one.field.value(ticket) == one.value for one in changes)
         if not is_made and not _has_line(tdx, self.ticket_id, changes, record.age_seconds):
             return None
         self.changed_to(ticket)
@@ -212,20 +227,30 @@ def _shown(changes: Iterable[Change], ticket: Ticket) -> Mapping[str, Any]:
 def _has_line(
     tdx: TdxWrites, ticket_id: int, changes: Sequence[Change], age_seconds: float
 ) -> bool:
-    """Tell whether TDX has a line of ours about one of the changes: then a person has changed it back."""
+    """Tell whether our newest line about a field is about this change: then a person has changed it since."""
     ours = (tdx.account().uid or "").casefold()
     since = datetime.now(UTC) - timedelta(seconds=age_seconds) - RECOGNITION_WINDOW
-    lines = [
-        re.compile(f"^(?:{one.field.line})[^\n]*", re.IGNORECASE | re.MULTILINE) for one in changes
-    ]
-    return any(
-        one.name.casefold() in found[0].casefold()
+    feed = [
+        entry
         for entry in tdx.feed(ticket_id)
         if ours and (entry.created_uid or "").casefold() == ours
         if entry.created_at is None or entry.created_at >= since
-        for one, line in zip(changes, lines, strict=True)
-        if (found := line.search(visible_text(entry.body)))
-    )
+    ]
+    for one in changes:
+        entry = last_line_of(feed, one.field)
+        line = _line(one.field).search(visible_text(entry.body)) if entry else None
+        if line and _plain(line[0]).endswith(f" to {_plain(one.name)}"):
+            return True
+    return False
+
+
+def _line(one: TicketField) -> re.Pattern[str]:
+    return re.compile(f"^(?:{one.line})[^\n]*", re.IGNORECASE | re.MULTILINE)
+
+
+def _plain(text: str) -> str:
+    """Leave out what TDX puts around a value, so that a line ends with the value it was changed to."""
+    return text.replace('"', "").rstrip(" .").casefold()
 
 
 def say(evidence: Evidence) -> list[str]:
