@@ -40,7 +40,7 @@ def exit_code_and_text(error: Exception) -> tuple[int, str] | None:
         for kind, code in _CODES:
             if isinstance(cause, kind):
                 return (SETTINGS if wrong_database_setting(cause) else code), _said(cause)
-    text = _file_fault(error)
+    text = _file_fault(error) or _definitions_fault(error)
     return (SETTINGS, text) if text else None
 
 
@@ -68,4 +68,14 @@ def _file_fault(error: Exception) -> str | None:
             )
         if isinstance(cause, FileNotFoundError) and not cause.filename:
             return "The folder you start from is gone: change into another one."
+    return None
+
+
+def _definitions_fault(error: Exception) -> str | None:
+    """Say what Dagster refuses to load together, known by its name: importing Dagster takes a second."""
+    for cause in causes(error):
+        if type(cause).__name__ == "DagsterInvalidDefinitionError":
+            return (
+                f"The definitions of this project do not go together: {str(cause).splitlines()[0]}"
+            )
     return None

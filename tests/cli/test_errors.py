@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import dagster as dg
 import pytest
+from dagster import DagsterInvalidDefinitionError
 from sqlalchemy import make_url
 
 from tdx_dagster import component
@@ -39,6 +41,9 @@ HEALTHY = HEAD + ACTIONS
         (HEAD + "  actions: [\n", ["defs.yaml", "line 4"]),
         ("", ["defs.yaml is empty"]),
         ("\n\n", ["defs.yaml is empty"]),
+        ("# later\n---\nnull\n", ["defs.yaml is empty"]),
+        (HEALTHY + "---\n" + HEALTHY, ["two pipelines named 'wrong'"]),
+        ("type: no.such.Thing\nattributes: {}\n", ["no.such"]),
     ],
 )
 def test_a_wrong_file_is_told_with_its_place_the_field_and_the_nearest_name(
@@ -67,6 +72,52 @@ def test_f21_a_broken_pipeline_stops_no_healthy_one_and_its_sensor_says_what_is_
     assert choose_pipeline("healthy").name == "healthy"
 
 
+def test_f21_two_pipelines_of_one_name_are_both_left_out_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command line took one of them without a word, and Dagster loaded none at all."""
+    use_pipelines(tmp_path, monkeypatch, twin=HEALTHY, healthy=HEALTHY, a_healthy_undo=HEALTHY)
+    [file] = tmp_path.rglob("twin/defs.yaml")
+    copy = file.parents[1] / "sub" / "twin" / "defs.yaml"
+    copy.parent.mkdir(parents=True)
+    copy.write_text(file.read_text())
+    (file.parents[1] / "a_healthy_undo").rename(file.parents[1] / "healthy_undo")
+    folder = component.load_defs_folder()
+    assert list(folder.pipelines) == ["healthy"]
+    assert "two pipelines named 'twin'" in folder.broken["twin"]
+    assert "both have a job 'healthy_undo'" in folder.broken["healthy_undo"]
+    assert build_defs().get_repository_def().has_job("healthy")
+    with pytest.raises(SettingsError, match="twin"):
+        choose_pipeline("twin")
+
+
+@pytest.mark.parametrize("text", ["import no_such_module\n", "def (:\n"])
+def test_f21_a_python_file_that_cannot_be_imported_stops_no_pipeline_and_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """Every command ended with a traceback, and the code location failed."""
+    use_pipelines(tmp_path, monkeypatch, healthy=HEALTHY)
+    [file] = tmp_path.rglob("healthy/defs.yaml")
+    (file.parents[1] / "stuff.py").write_text(text)
+    assert list(component.load_pipelines()) == ["healthy"]
+    assert "defs/stuff.py: " in component.load_defs_folder().broken["stuff.py"]
+    repository = build_defs().get_repository_def()
+    assert repository.has_job("healthy")
+    assert repository.has_sensor_def("stuff_py_report")
+
+
+def test_definitions_that_do_not_go_together_are_told_in_a_sentence() -> None:
+    """A job of somebody's own with the name of a pipeline."""
+    with pytest.raises(DagsterInvalidDefinitionError) as caught:
+        dg.Definitions.merge(
+            *(dg.Definitions(jobs=[dg.GraphDefinition("one").to_job()]) for _ in range(2))
+        ).get_repository_def()
+    known = exit_code_and_text(caught.value)
+    assert known is not None
+    assert known[0] == 2
+    assert "'one'" in known[1]
+
+
 def test_f21_a_pipeline_in_defs_yml_is_read_as_dagster_reads_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,10 +132,13 @@ def test_a_folder_whose_name_dagster_refuses_is_named_with_what_is_wanted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Names become those of assets and jobs."""
-    texts = {"wrong für a test": HEALTHY, "healthy": HEALTHY}
+    texts = {"wrong für a test": HEALTHY, "healthy": HEALTHY, "windows": ""}
     use_pipelines(tmp_path, monkeypatch, **texts)
+    [windows] = tmp_path.rglob("windows/defs.yaml")
+    windows.write_text(HEALTHY + "# über\n", encoding="latin-1")
     folder = component.load_defs_folder()
     assert "letters, digits" in folder.broken["wrong für a test"]
+    assert "not in UTF-8" in folder.broken["windows"]
     assert list(folder.pipelines) == ["healthy"]
 
 
