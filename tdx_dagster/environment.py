@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -93,7 +94,7 @@ def read_dotenv() -> dict[str, str]:
     """Give what `.env` in the working folder says; empty where there is none.
 
     Raises:
-        SettingsError: It cannot be read, or is not in UTF-8.
+        SettingsError: It cannot be read, is not in UTF-8, or a line of it is no setting.
     """
     file = Path(".env")
     try:
@@ -102,8 +103,20 @@ def read_dotenv() -> dict[str, str]:
         return {}
     except OSError as error:
         raise SettingsError(f"{file.absolute()} cannot be read: {error.strerror}.") from None
-    found = dotenv_values(stream=StringIO(_decode(content, file)))
+    text = _decode(content, file)
+    _refuse_unreadable_lines(text, file)
+    found = dotenv_values(stream=StringIO(text))
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _refuse_unreadable_lines(text: str, file: Path) -> None:
+    """Refuse a line that is no assignment: without its setting another database might be used."""
+    for one in parse_stream(StringIO(text)):
+        if one.error:
+            raise SettingsError(
+                f"{file.absolute()}, line {one.original.line}, is no setting: write NAME=value, with a quote "
+                "at both ends or none, or # in front of a comment."
+            )
 
 
 def _decode(content: bytes, file: Path) -> str:

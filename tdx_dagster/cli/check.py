@@ -10,18 +10,20 @@ import yaml
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
+from sqlalchemy import Engine
 
 from tdx_dagster.cli.asset_forms import check_form
 from tdx_dagster.cli.errors import exit_code_and_text, wrong_database_setting
 from tdx_dagster.cli.output import out, print_json
-from tdx_dagster.cli.runtime import dagster_home, prepare
+from tdx_dagster.cli.runtime import dagster_home, dagster_instance, prepare, unusable_instance
 from tdx_dagster.component import DefsFolder, defs_module, load_defs_folder
 from tdx_dagster.environment_first import EnvironmentFirst
 from tdx_dagster.inventory.checks import InventoryNames, check_current
 from tdx_dagster.inventory.freshness import Freshness, inventory_age
 from tdx_dagster.inventory.ownership import check_ownership
 from tdx_dagster.inventory.statuses import listed_by_tdx
-from tdx_dagster.postgres.database import shown_url
+from tdx_dagster.postgres.database import require_own_session, shown_url
+from tdx_dagster.postgres.errors import DatabaseSettingError
 from tdx_dagster.postgres.migrations import schema_state
 from tdx_dagster.resources import DatabaseProvider, TdxProvider
 from tdx_dagster.settings import (
@@ -112,6 +114,8 @@ def run_checks() -> Iterator[Finding]:
         environment = _finding("TDX environment", _environment)
         yield environment
     yield _finding("dagster.yaml", _instance_file)
+    if schema.verdict is Verdict.OK:
+        yield _finding("Dagster", _dagster)
     folder = load_defs_folder()
     yield _finding("pipelines", lambda: _pipelines(folder))
     if schema.verdict is Verdict.OK:
@@ -228,6 +232,8 @@ def _instance_file() -> str:
         found = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"DAGSTER_HOME leads to {file}, which is no YAML: {error}") from None
+    if not isinstance(found, dict):
+        raise SettingsError(f"DAGSTER_HOME leads to {file}, which holds no settings.")
     if EnvironmentFirst.__name__ not in str(found.get("secrets")):
         raise _Warning(
             f"{file} lacks the block `secrets:` of the dagster.yaml that comes with this package "
@@ -240,6 +246,17 @@ def _instance_file() -> str:
 def _schema() -> str:
     runtime = prepare()
     return f"{len(schema_state(runtime.database).applied)} migrations applied"
+
+
+def _dagster() -> str:
+    runtime = prepare()
+    with dagster_instance(runtime) as instance:
+        try:
+            # They are made at their first use, by the services.
+            parts = (instance.run_coordinator, instance.run_launcher, instance.compute_log_manager)
+        except Exception as error:
+            raise unusable_instance(runtime, error) from error
+    return ", ".join(type(part).__name__ for part in parts)
 
 
 def _pipelines(folder: DefsFolder) -> str:
@@ -260,6 +277,7 @@ def _inventory() -> str:
     engine = DatabaseProvider().engine()
     if not settings.is_external:
         check_ownership(engine, settings.source_system)
+        _require_direct(engine)
     names = InventoryNames(settings.source_system, settings.entity_types, settings.schema_name)
     age, computers = inventory_age(engine, **asdict(names))
     by = "by another job" if settings.is_external else "by us"
@@ -277,6 +295,15 @@ def _inventory() -> str:
         more = "; TDX is asked about each hit" if judged is Freshness.DISTRUSTED else ""
         raise _Warning(f"{computers} computers, but last loaded {by} {_ago(age)}{more}: {remedy}.")
     return f"{computers} computers, loaded {by} {_ago(age)}"
+
+
+def _require_direct(engine: Engine) -> None:
+    """Warn of a pooler, through which everything works but loading the inventory."""
+    try:
+        with engine.connect() as connection:
+            require_own_session(connection, "Loading the inventory")
+    except DatabaseSettingError as error:
+        raise _Warning(str(error)) from None
 
 
 def _action_log(folder: DefsFolder) -> str:

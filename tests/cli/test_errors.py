@@ -11,6 +11,7 @@ from tdx_dagster import component
 from tdx_dagster.cli.check import Finding, Verdict, run_checks
 from tdx_dagster.cli.errors import exit_code_and_text
 from tdx_dagster.cli.plan import choose_pipeline
+from tdx_dagster.cli.runtime import Runtime, dagster_instance
 from tdx_dagster.definitions import build_defs
 from tdx_dagster.inventory.computers import InventoryUnavailable
 from tdx_dagster.postgres.database import engine
@@ -186,6 +187,30 @@ def test_the_action_log_behind_a_wrong_password_ends_with_exit_2(database_url: s
     assert "geheim" not in known[1]
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("nosuch: 1\n", '"nosuch" at the root'),
+        ("storage:\n\tpostgres:\n", "line 2"),
+        ("storage: {postgres: {postgres_url: {env: NOSUCH}}}\n", "the variable NOSUCH is not set"),
+        ("- a\n", "dictionary"),
+        ("# \udcfc\n", "utf-8"),
+        ("storage: {postgres: {postgres_url: 'postgresql://127.0.0.1:1/x?nosuch=1'}}\n", "PGTZ"),
+    ],
+)
+def test_an_instance_of_dagster_that_cannot_be_opened_is_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, words: str
+) -> None:
+    """Each was a traceback of `process`, after `check` had found nothing."""
+    monkeypatch.setenv("PGTZ", "Europe/Vienna")
+    (tmp_path / "dagster.yaml").write_text(text, errors="surrogateescape")
+    runtime = Runtime("postgresql://u@h/x", "postgresql://u@h/y", tmp_path, is_embedded=False)
+    with pytest.raises(SettingsError, match=r"dagster\.yaml says") as caught:
+        dagster_instance(runtime)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_check_warns_of_a_dagster_yaml_that_puts_dotenv_before_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,6 +225,8 @@ def test_check_warns_of_a_dagster_yaml_that_puts_dotenv_before_the_environment(
     (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     assert found().verdict is Verdict.WARNING
     assert "secrets:" in found().text
+    (tmp_path / "dagster.yaml").write_text("- a\n")
+    assert found().verdict is Verdict.WRONG
     (tmp_path / "dagster.yaml").write_text("storage: [\n")
     assert found().verdict is Verdict.WRONG
     assert "DAGSTER_HOME" in found().text
