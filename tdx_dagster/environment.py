@@ -26,6 +26,8 @@ from pydantic_settings import (
 # Holds the environment for Dagster's processes, which write `.env` over it: see `environment_first`.
 REMEMBERED = "TDX_ENVIRONMENT_FIRST"
 
+AT_START = Path("/proc/self/environ")
+
 
 class SettingsError(Exception):
     """A setting is missing or malformed; the text names it and the fix."""
@@ -148,10 +150,22 @@ def remember_environment() -> None:
     os.environ[REMEMBERED] = json.dumps(now)
 
 
+def overridden_by_dotenv() -> list[str]:
+    """Name the variables that Dagster's own processes take from `.env` though the environment has others.
+
+    There are none on Linux, whose kernel tells what a process was started with.
+    """
+    if AT_START.exists():
+        return []
+    return sorted(
+        name for name, value in read_dotenv().items() if os.environ.get(name, value) != value
+    )
+
+
 def _environment_at_start() -> dict[str, str]:
     """Give what this process was started with; without Linux's /proc, what it has now."""
     try:
-        content = Path("/proc/self/environ").read_bytes()
+        content = AT_START.read_bytes()
     except OSError:
         return dict(os.environ)
     pairs = (part.partition("=") for part in os.fsdecode(content).split("\0"))

@@ -17,11 +17,13 @@ from tdx_dagster.cli.errors import exit_code_and_text, wrong_database_setting
 from tdx_dagster.cli.output import out, print_json
 from tdx_dagster.cli.runtime import dagster_home, dagster_instance, prepare, unusable_instance
 from tdx_dagster.component import DefsFolder, defs_module, load_defs_folder
+from tdx_dagster.environment import overridden_by_dotenv
 from tdx_dagster.environment_first import EnvironmentFirst
 from tdx_dagster.inventory.checks import InventoryNames, check_current
 from tdx_dagster.inventory.freshness import Freshness, inventory_age
 from tdx_dagster.inventory.ownership import check_ownership
 from tdx_dagster.inventory.statuses import listed_by_tdx
+from tdx_dagster.operations.alerts import sender
 from tdx_dagster.postgres.database import require_own_session, shown_url
 from tdx_dagster.postgres.errors import DatabaseSettingError
 from tdx_dagster.postgres.migrations import schema_state
@@ -48,6 +50,12 @@ from tdx_dagster.tickets.report import read_tickets
 TICKETS_TRIED = 3
 # Clocks of machines that are kept in time differ by less.
 CLOCK_TOLERANCE_SECONDS = 120
+
+
+_OVERRIDES = (
+    "{names}: the environment and .env have different values. This system does not tell what a process was started "
+    "with, so that Dagster's processes take the one in .env, and commands the other: remove one."
+)
 
 
 class Verdict(StrEnum):
@@ -100,6 +108,7 @@ def _last_line(findings: list[Finding]) -> str:
 
 def run_checks() -> Iterator[Finding]:
     """Run the checks in order; those that depend on a failed one are left out."""
+    overridden = overridden_by_dotenv()  # before the environment is changed for Dagster
     settings = _finding("settings", _settings)
     yield settings
     database = _finding("database", lambda: shown_url(find_database()))
@@ -113,9 +122,7 @@ def run_checks() -> Iterator[Finding]:
     if Verdict.WRONG not in {settings.verdict, schema.verdict}:
         environment = _finding("TDX environment", _environment)
         yield environment
-    yield _finding("dagster.yaml", _instance_file)
-    if schema.verdict is Verdict.OK:
-        yield _finding("Dagster", _dagster)
+    yield from _check_dagster(overridden, can_open=schema.verdict is Verdict.OK)
     folder = load_defs_folder()
     yield _finding("pipelines", lambda: _pipelines(folder))
     if schema.verdict is Verdict.OK:
@@ -138,6 +145,16 @@ def run_checks() -> Iterator[Finding]:
         yield check_statuses(tdx, pipeline)
         yield check_forms(tdx, pipeline)
         yield check_values(tdx, pipeline)
+
+
+def _check_dagster(overridden: Sequence[str], *, can_open: bool) -> Iterator[Finding]:
+    """Check Dagster's instance, and what its services alone read."""
+    yield _finding("dagster.yaml", _instance_file)
+    if overridden:
+        yield Finding(".env", Verdict.WARNING, _OVERRIDES.format(names=", ".join(overridden)))
+    if can_open:
+        yield _finding("Dagster", _dagster)
+        yield _finding("TDX_ALERT_URLS", _alerts)
 
 
 def check_clock(offset: float | None) -> Finding | None:
@@ -257,6 +274,14 @@ def _dagster() -> str:
         except Exception as error:
             raise unusable_instance(runtime, error) from error
     return ", ".join(type(part).__name__ for part in parts)
+
+
+def _alerts() -> str:
+    urls = load_settings().tdx_alert_urls
+    if urls is None:
+        return "not set: problems are shown in Dagster alone"
+    sender(urls.get_secret_value())
+    return "each address can be read; none was tried"
 
 
 def _pipelines(folder: DefsFolder) -> str:

@@ -7,7 +7,7 @@ import pytest
 from dagster import DagsterInvalidDefinitionError
 from sqlalchemy import make_url
 
-from tdx_dagster import component
+from tdx_dagster import component, environment
 from tdx_dagster.cli.check import Finding, Verdict, run_checks
 from tdx_dagster.cli.errors import exit_code_and_text
 from tdx_dagster.cli.plan import choose_pipeline
@@ -225,6 +225,14 @@ def test_check_warns_of_a_dagster_yaml_that_puts_dotenv_before_the_environment(
     (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     assert found().verdict is Verdict.WARNING
     assert "secrets:" in found().text
+    (tmp_path / ".env").write_text("TDX_BEID=b\nTDX_USERNAME=u\nTDX_APP_ID=5\n")
+    monkeypatch.setenv("TDX_BEID", "other")
+    monkeypatch.setenv("TDX_APP_ID", "5")
+    monkeypatch.chdir(tmp_path)
+    assert not [one for one in run_checks() if one.about == ".env"]
+    monkeypatch.setattr(environment, "AT_START", tmp_path / "no proc, as on macOS")
+    [dotenv] = [one for one in run_checks() if one.about == ".env"]
+    assert (dotenv.verdict, dotenv.text[:9]) == (Verdict.WARNING, "TDX_BEID:")
     (tmp_path / "dagster.yaml").write_text("- a\n")
     assert found().verdict is Verdict.WRONG
     (tmp_path / "dagster.yaml").write_text("storage: [\n")
