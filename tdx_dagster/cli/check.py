@@ -53,8 +53,8 @@ CLOCK_TOLERANCE_SECONDS = 120
 
 
 _OVERRIDES = (
-    "{names}: the environment and .env have different values. This system does not tell what a process was started "
-    "with, so that Dagster's processes take the one in .env, and commands the other: remove one."
+    "{names}: the environment and .env have different values. This system does not tell what a process was "
+    "started with, so that Dagster's processes take the one in .env, and commands the other: remove one."
 )
 
 
