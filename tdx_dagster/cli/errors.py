@@ -18,6 +18,8 @@ FAILED = 1
 
 # What a person can change about a file: rights, a read-only or full disk, a file where a folder is wanted.
 _OF_PERSONS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, errno.EISDIR}
+# An output that is a file on a full or broken disk.
+_OF_OUTPUT = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
 _CODES: tuple[tuple[type[Exception], int], ...] = (
     (SettingsError, SETTINGS),
@@ -65,6 +67,10 @@ def _file_fault(error: Exception) -> str | None:
             return (
                 f"{cause.filename}: {cause.strerror}. Start from a folder that this account may write to, "
                 "or change its owner."
+            )
+        if isinstance(cause, OSError) and not cause.filename and cause.errno in _OF_OUTPUT:
+            return (
+                f"The output cannot be written: {cause.strerror}. Make room, or send it elsewhere."
             )
         if isinstance(cause, FileNotFoundError) and not cause.filename:
             return "The folder you start from is gone: change into another one."
