@@ -261,7 +261,9 @@ def _load_one_by_one() -> DefsFolder:
             )
     # Of two with one name, nobody knows which is meant.
     known = {name: one for name, one in found.pipelines.items() if name not in found.broken}
-    kept = [(tree, ".") for name, tree in trees if name not in found.broken or name in known]
+    kept: list[tuple[ComponentTree, str | None]] = [
+        (tree, ".") for name, tree in trees if name not in found.broken or name in known
+    ]
     return replace(found, pipelines=known, trees=kept)
 
 

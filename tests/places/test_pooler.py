@@ -107,11 +107,12 @@ def test_f06_whole_passes_and_ticks_go_through_it_and_check_names_what_does_not(
     assert len(posts) == 3
 
 
+@pytest.mark.parametrize("mode", ["transaction", "session"])
 def test_loading_the_inventory_through_it_is_refused_by_name(
-    database_url: str, tmp_path: Path
+    database_url: str, tmp_path: Path, mode: str
 ) -> None:
     """Its staging table would meet that of another load on a pooled session."""
-    with pooled(database_url, tmp_path) as url:
+    with pooled(database_url, tmp_path, mode) as url:
         made = engine(url)
         with (
             pytest.raises(DatabaseSettingError, match=r"pooler.*DATABASE_URL"),
