@@ -7,10 +7,11 @@ actions do, what a run looks like (`tickets.job`), what TDX or a database needs.
 import importlib
 import logging
 import re
+import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import ModuleType
@@ -22,7 +23,7 @@ from pydantic import Field
 import tdx_dagster.defs
 from tdx_dagster.component_errors import causes, component_fault
 from tdx_dagster.component_schema import PipelineScaffolder, describe_actions
-from tdx_dagster.dagster_internals import ComponentTree, load_component_tree
+from tdx_dagster.dagster_internals import ComponentTree, load_component_tree, parts_of
 from tdx_dagster.failures import failure
 from tdx_dagster.inventory.assets import inventory_definitions
 from tdx_dagster.inventory.columns import InventoryKeys
@@ -187,9 +188,26 @@ class DefsFolder:
     trees: list[tuple[ComponentTree, str | None]]
     has_inventory: bool = False
 
+    def adding(self, parts: Sequence["Pipeline | Inventory"]) -> "DefsFolder":
+        """Give the same with what one more file holds.
+
+        Raises:
+            BadAction: It defines what is there already: definitions of one name stop all others.
+        """
+        pipelines, has_inventory = dict(self.pipelines), self.has_inventory
+        for one in parts:
+            if isinstance(one, Inventory):
+                if has_inventory:
+                    raise BadAction("There are two components tdx_dagster.Inventory: remove one.")
+                has_inventory = True
+            else:
+                _refuse_taken(one.name, pipelines)
+                pipelines[one.name] = one
+        return replace(self, pipelines=pipelines, has_inventory=has_inventory)
+
     def build_defs(self) -> dg.Definitions:
         """Make the definitions of all that can be read; a sensor of each broken pipeline says why it fails."""
-        sensors = [_broken_sensor(name, text) for name, text in self.broken.items()]
+        sensors = [_broken_sensor(name, text, self.pipelines) for name, text in self.broken.items()]
         with suppress_preview_warnings():
             built = [tree.build_defs(place) for tree, place in self.trees]
         return dg.Definitions.merge(*built, dg.Definitions(sensors=sensors))
@@ -201,14 +219,18 @@ def load_defs_folder() -> DefsFolder:
         try:
             tree = _tree(defs_module())
             root = tree.defs_module_path
-            return DefsFolder(
-                _pipelines(tree, root), {}, [(tree, None)], has_inventory=_has_inventory(tree, root)
-            )
-        except Exception:
+            found = DefsFolder({}, {}, [(tree, None)])
+            for file in _files(root):
+                found = found.adding(_read(tree, root, file))
+        except Exception as error:
             found = _load_one_by_one()
             if not found.broken:
+                found.broken.update(
+                    _python_fault(error, root=_tree(defs_module()).defs_module_path)
+                )
+            if not found.broken:
                 raise
-            return found
+        return found
 
 
 def load_pipelines() -> Mapping[str, Pipeline]:
@@ -220,14 +242,16 @@ def _load_one_by_one() -> DefsFolder:
     """Read each pipeline as if it were alone, which leaves out what is in Python files of the folder."""
     found = DefsFolder({}, {}, [])
     root = _tree(defs_module()).defs_module_path
+    trees: list[tuple[str, ComponentTree]] = []
     for file in _files(root):
         folder = file.parent
         name = ".".join([defs_module().__name__, *folder.relative_to(root).parts])
-        tree = _tree(importlib.import_module(name))
         try:
-            found.pipelines.update(_pipelines(tree, folder))
+            tree = _tree(importlib.import_module(name))
+            with_it = found.adding(_read(tree, folder, file))
             tree.build_defs(".")
-            found.trees.append((tree, "."))
+            found = with_it
+            trees.append((folder.name, tree))
         except Exception as error:
             if any(isinstance(cause, SettingsError) for cause in causes(error)):
                 raise
@@ -235,7 +259,27 @@ def _load_one_by_one() -> DefsFolder:
                 component_fault(error, sorted(TicketPipeline.model_fields))
                 or f"{place_of(folder)}: {error}"
             )
-    return found
+    # Of two with one name, nobody knows which is meant.
+    known = {name: one for name, one in found.pipelines.items() if name not in found.broken}
+    kept: list[tuple[ComponentTree, str | None]] = [
+        (tree, ".") for name, tree in trees if name not in found.broken or name in known
+    ]
+    return replace(found, pipelines=known, trees=kept)
+
+
+def _python_fault(error: Exception, root: Path) -> dict[str, str]:
+    """Say which Python file below a folder raised an error, by its name; nothing where none did."""
+    files = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        files.append(Path(error.filename))
+    inside = [file for file in files if file.is_relative_to(root)]
+    return {
+        str(
+            file.relative_to(root)
+        ): f"defs/{file.relative_to(root)}: {type(error).__name__}: {error}. What the Python files "
+        "of defs define is left out until it is corrected."
+        for file in inside[-1:]
+    }
 
 
 def defs_module() -> ModuleType:
@@ -249,24 +293,33 @@ def _tree(module: ModuleType) -> ComponentTree:
     return load_component_tree(module, project.root if project else Path(__file__).parents[1])
 
 
-def _has_inventory(tree: ComponentTree, root: Path) -> bool:
-    components = (tree.load_component(file.parent.relative_to(root)) for file in _files(root))
-    return any(isinstance(component, Inventory) for component in components)
+def _read(tree: ComponentTree, root: Path, file: Path) -> Sequence[Pipeline | Inventory]:
+    """Give what is ours in a file of components.
+
+    Raises:
+        BadAction: It is empty or no text, or a pipeline in it cannot be read.
+    """
+    folder = file.parent
+    _require_content(file)
+    component = tree.load_component(folder.relative_to(root))
+    return [
+        one.spec(folder.name, place_of(folder)) if isinstance(one, TicketPipeline) else one
+        for one in parts_of(component)
+        if isinstance(one, TicketPipeline | Inventory)
+    ]
 
 
-def _pipelines(tree: ComponentTree, root: Path) -> dict[str, Pipeline]:
-    found = {}
-    for file in _files(root):
-        if not file.read_text(encoding="utf-8").strip():
-            raise BadAction(
-                f"{place_of(file.parent)} is empty: begin it with 'type: tdx_dagster.TicketPipeline', or "
-                "remove the folder."
-            )
-        component = tree.load_component(file.parent.relative_to(root))
-        if isinstance(component, TicketPipeline):
-            name = file.parent.name
-            found[name] = component.spec(name, place_of(file.parent))
-    return found
+def _require_content(file: Path) -> None:
+    place = place_of(file.parent)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise BadAction(f"{place} is not in UTF-8: save it as UTF-8.") from None
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
+    if not set(lines) - {"", "---", "null", "~"}:
+        raise BadAction(
+            f"{place} is empty: begin it with 'type: tdx_dagster.TicketPipeline', or remove the folder."
+        )
 
 
 def _files(root: Path) -> list[Path]:
@@ -275,16 +328,32 @@ def _files(root: Path) -> list[Path]:
     return [found[folder] for folder in sorted(found)]
 
 
-def _broken_sensor(name: str, text: str) -> dg.SensorDefinition:
+def _broken_sensor(name: str, text: str, healthy: Mapping[str, Pipeline]) -> dg.SensorDefinition:
     """Make a sensor in the place of a broken pipeline's, so that the UI shows what is wrong."""
+    usable = re.sub("[^A-Za-z0-9_]", "_", name)
+    usable += "_broken" if usable in healthy else ""
 
     def fail(_: dg.SensorEvaluationContext) -> None:
         raise failure(text)
 
     logging.getLogger("dagster").error("The pipeline %s is left out. %s", name, text)
-    return dg.SensorDefinition(
-        name=f"{re.sub('[^A-Za-z0-9_]', '_', name)}_report", evaluation_fn=fail, description=text
-    )
+    return dg.SensorDefinition(name=f"{usable}_report", evaluation_fn=fail, description=text)
+
+
+def _refuse_taken(name: str, pipelines: Mapping[str, Pipeline]) -> None:
+    """Refuse a name whose jobs another pipeline has."""
+    if name in pipelines:
+        raise BadAction(
+            f"There are two pipelines named {name!r}, as their folder is: give one folder another name. "
+            "Neither is used until then."
+        )
+    jobs = {job: one for one in pipelines for job in (one, f"{one}_undo", f"{one}_rehearsal")}
+    for job in (name, f"{name}_undo", f"{name}_rehearsal"):
+        if job in jobs:
+            raise BadAction(
+                f"The pipelines {jobs[job]!r} and {name!r} both have a job {job!r}: give the folder of one "
+                "another name."
+            )
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from dagster._core.secrets.loader import SecretsLoader
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from dagster._utils.schedules import is_valid_cron_string
 from dagster.components.core.component_tree import ComponentTree
+from dagster.components.core.defs_module import CompositeYamlComponent
 
 __all__ = [
     "ComponentTree",
@@ -65,6 +66,11 @@ def load_component_tree(module: ModuleType, root: Path) -> ComponentTree:
         root: The folder of its project.
     """
     return ComponentTree.from_module(module, root)
+
+
+def parts_of(component: dg.Component) -> Sequence[dg.Component]:
+    """Give the components of a file, several where it holds several documents."""
+    return component.components if isinstance(component, CompositeYamlComponent) else [component]
 
 
 def component_tree_of(definitions: dg.Definitions) -> ComponentTree | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -24,6 +25,8 @@ from pydantic_settings import (
 
 # Holds the environment for Dagster's processes, which write `.env` over it: see `environment_first`.
 REMEMBERED = "TDX_ENVIRONMENT_FIRST"
+
+AT_START = Path("/proc/self/environ")
 
 
 class SettingsError(Exception):
@@ -93,7 +96,7 @@ def read_dotenv() -> dict[str, str]:
     """Give what `.env` in the working folder says; empty where there is none.
 
     Raises:
-        SettingsError: It cannot be read, or is not in UTF-8.
+        SettingsError: It cannot be read, is not in UTF-8, or a line of it is no setting.
     """
     file = Path(".env")
     try:
@@ -102,8 +105,20 @@ def read_dotenv() -> dict[str, str]:
         return {}
     except OSError as error:
         raise SettingsError(f"{file.absolute()} cannot be read: {error.strerror}.") from None
-    found = dotenv_values(stream=StringIO(_decode(content, file)))
+    text = _decode(content, file)
+    _refuse_unreadable_lines(text, file)
+    found = dotenv_values(stream=StringIO(text))
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _refuse_unreadable_lines(text: str, file: Path) -> None:
+    """Refuse a line that is no assignment: without its setting another database might be used."""
+    for one in parse_stream(StringIO(text)):
+        if one.error:
+            raise SettingsError(
+                f"{file.absolute()}, line {one.original.line}, is no setting: write NAME=value, with a quote "
+                "at both ends or none, or # in front of a comment."
+            )
 
 
 def _decode(content: bytes, file: Path) -> str:
@@ -135,10 +150,22 @@ def remember_environment() -> None:
     os.environ[REMEMBERED] = json.dumps(now)
 
 
+def overridden_by_dotenv() -> list[str]:
+    """Name the variables that Dagster's own processes take from `.env` though the environment has others.
+
+    There are none on Linux, whose kernel tells what a process was started with.
+    """
+    if AT_START.exists():
+        return []
+    return sorted(
+        name for name, value in read_dotenv().items() if os.environ.get(name, value) != value
+    )
+
+
 def _environment_at_start() -> dict[str, str]:
     """Give what this process was started with; without Linux's /proc, what it has now."""
     try:
-        content = Path("/proc/self/environ").read_bytes()
+        content = AT_START.read_bytes()
     except OSError:
         return dict(os.environ)
     pairs = (part.partition("=") for part in os.fsdecode(content).split("\0"))

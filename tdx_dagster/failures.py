@@ -5,6 +5,7 @@ Dagster retries in three places: an op's policy, the run-retry daemon, and a sen
 its pauses, is the third and the only one that this project uses for tickets.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -56,4 +57,5 @@ def failure_sentence(event: dg.DagsterEvent) -> str:
     # The driver's error below this one of ours says less.
     while error and error.cause and error.cls_name != "MissingRight":
         error = error.cause
-    return error.message.strip() if error else ""
+    # Dagster puts the class in front, which tells nothing where the sentence is ours.
+    return re.sub(r"^tdx_dagster\.[\w.]+: ", "", error.message.strip()) if error else ""

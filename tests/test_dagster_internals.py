@@ -115,6 +115,7 @@ def test_components_are_read_from_a_package() -> None:
     assert isinstance(tdx_dagster.defs, ModuleType)
     component = tree.load_component(Path("compliance"))
     assert isinstance(component, tdx_dagster.TicketPipeline)
+    assert internals.parts_of(component) == [component]
     assert tree.defs_module_path == PACKAGE / "defs"
     assert internals.component_tree_of(tree.build_defs()) is tree
 

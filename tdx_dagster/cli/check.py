@@ -10,18 +10,22 @@ import yaml
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
+from sqlalchemy import Engine
 
 from tdx_dagster.cli.asset_forms import check_form
 from tdx_dagster.cli.errors import exit_code_and_text, wrong_database_setting
 from tdx_dagster.cli.output import out, print_json
-from tdx_dagster.cli.runtime import dagster_home, prepare
+from tdx_dagster.cli.runtime import dagster_home, dagster_instance, prepare, unusable_instance
 from tdx_dagster.component import DefsFolder, defs_module, load_defs_folder
+from tdx_dagster.environment import overridden_by_dotenv
 from tdx_dagster.environment_first import EnvironmentFirst
 from tdx_dagster.inventory.checks import InventoryNames, check_current
 from tdx_dagster.inventory.freshness import Freshness, inventory_age
 from tdx_dagster.inventory.ownership import check_ownership
 from tdx_dagster.inventory.statuses import listed_by_tdx
-from tdx_dagster.postgres.database import shown_url
+from tdx_dagster.operations.alerts import sender
+from tdx_dagster.postgres.database import require_own_session, shown_url
+from tdx_dagster.postgres.errors import DatabaseSettingError
 from tdx_dagster.postgres.migrations import schema_state
 from tdx_dagster.resources import DatabaseProvider, TdxProvider
 from tdx_dagster.settings import (
@@ -46,6 +50,12 @@ from tdx_dagster.tickets.report import read_tickets
 TICKETS_TRIED = 3
 # Clocks of machines that are kept in time differ by less.
 CLOCK_TOLERANCE_SECONDS = 120
+
+
+_OVERRIDES = (
+    "{names}: the environment and .env have different values. This system does not tell what a process was "
+    "started with, so that Dagster's processes take the one in .env, and commands the other: remove one."
+)
 
 
 class Verdict(StrEnum):
@@ -98,6 +108,7 @@ def _last_line(findings: list[Finding]) -> str:
 
 def run_checks() -> Iterator[Finding]:
     """Run the checks in order; those that depend on a failed one are left out."""
+    overridden = overridden_by_dotenv()  # before the environment is changed for Dagster
     settings = _finding("settings", _settings)
     yield settings
     database = _finding("database", lambda: shown_url(find_database()))
@@ -111,7 +122,7 @@ def run_checks() -> Iterator[Finding]:
     if Verdict.WRONG not in {settings.verdict, schema.verdict}:
         environment = _finding("TDX environment", _environment)
         yield environment
-    yield _finding("dagster.yaml", _instance_file)
+    yield from _check_dagster(overridden, can_open=schema.verdict is Verdict.OK)
     folder = load_defs_folder()
     yield _finding("pipelines", lambda: _pipelines(folder))
     if schema.verdict is Verdict.OK:
@@ -134,6 +145,16 @@ def run_checks() -> Iterator[Finding]:
         yield check_statuses(tdx, pipeline)
         yield check_forms(tdx, pipeline)
         yield check_values(tdx, pipeline)
+
+
+def _check_dagster(overridden: Sequence[str], *, can_open: bool) -> Iterator[Finding]:
+    """Check Dagster's instance, and what its services alone read."""
+    yield _finding("dagster.yaml", _instance_file)
+    if overridden:
+        yield Finding(".env", Verdict.WARNING, _OVERRIDES.format(names=", ".join(overridden)))
+    if can_open:
+        yield _finding("Dagster", _dagster)
+        yield _finding("TDX_ALERT_URLS", _alerts)
 
 
 def check_clock(offset: float | None) -> Finding | None:
@@ -228,6 +249,8 @@ def _instance_file() -> str:
         found = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"DAGSTER_HOME leads to {file}, which is no YAML: {error}") from None
+    if not isinstance(found, dict):
+        raise SettingsError(f"DAGSTER_HOME leads to {file}, which holds no settings.")
     if EnvironmentFirst.__name__ not in str(found.get("secrets")):
         raise _Warning(
             f"{file} lacks the block `secrets:` of the dagster.yaml that comes with this package "
@@ -240,6 +263,25 @@ def _instance_file() -> str:
 def _schema() -> str:
     runtime = prepare()
     return f"{len(schema_state(runtime.database).applied)} migrations applied"
+
+
+def _dagster() -> str:
+    runtime = prepare()
+    with dagster_instance(runtime) as instance:
+        try:
+            # They are made at their first use, by the services.
+            parts = (instance.run_coordinator, instance.run_launcher, instance.compute_log_manager)
+        except Exception as error:
+            raise unusable_instance(runtime, error) from error
+    return ", ".join(type(part).__name__ for part in parts)
+
+
+def _alerts() -> str:
+    urls = load_settings().tdx_alert_urls
+    if urls is None:
+        return "not set: problems are shown in Dagster alone"
+    sender(urls.get_secret_value())
+    return "each address can be read; none was tried"
 
 
 def _pipelines(folder: DefsFolder) -> str:
@@ -260,6 +302,7 @@ def _inventory() -> str:
     engine = DatabaseProvider().engine()
     if not settings.is_external:
         check_ownership(engine, settings.source_system)
+        _require_direct(engine)
     names = InventoryNames(settings.source_system, settings.entity_types, settings.schema_name)
     age, computers = inventory_age(engine, **asdict(names))
     by = "by another job" if settings.is_external else "by us"
@@ -277,6 +320,15 @@ def _inventory() -> str:
         more = "; TDX is asked about each hit" if judged is Freshness.DISTRUSTED else ""
         raise _Warning(f"{computers} computers, but last loaded {by} {_ago(age)}{more}: {remedy}.")
     return f"{computers} computers, loaded {by} {_ago(age)}"
+
+
+def _require_direct(engine: Engine) -> None:
+    """Warn of a pooler, through which everything works but loading the inventory."""
+    try:
+        with engine.connect() as connection:
+            require_own_session(connection, "Loading the inventory")
+    except DatabaseSettingError as error:
+        raise _Warning(str(error)) from None
 
 
 def _action_log(folder: DefsFolder) -> str:

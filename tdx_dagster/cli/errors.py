@@ -18,6 +18,8 @@ FAILED = 1
 
 # What a person can change about a file: rights, a read-only or full disk, a file where a folder is wanted.
 _OF_PERSONS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, errno.EISDIR}
+# An output that is a file on a full or broken disk.
+_OF_OUTPUT = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
 _CODES: tuple[tuple[type[Exception], int], ...] = (
     (SettingsError, SETTINGS),
@@ -40,7 +42,7 @@ def exit_code_and_text(error: Exception) -> tuple[int, str] | None:
         for kind, code in _CODES:
             if isinstance(cause, kind):
                 return (SETTINGS if wrong_database_setting(cause) else code), _said(cause)
-    text = _file_fault(error)
+    text = _file_fault(error) or _definitions_fault(error)
     return (SETTINGS, text) if text else None
 
 
@@ -66,6 +68,20 @@ def _file_fault(error: Exception) -> str | None:
                 f"{cause.filename}: {cause.strerror}. Start from a folder that this account may write to, "
                 "or change its owner."
             )
+        if isinstance(cause, OSError) and not cause.filename and cause.errno in _OF_OUTPUT:
+            return (
+                f"The output cannot be written: {cause.strerror}. Make room, or send it elsewhere."
+            )
         if isinstance(cause, FileNotFoundError) and not cause.filename:
             return "The folder you start from is gone: change into another one."
+    return None
+
+
+def _definitions_fault(error: Exception) -> str | None:
+    """Say what Dagster refuses to load together, known by its name: importing Dagster takes a second."""
+    for cause in causes(error):
+        if type(cause).__name__ == "DagsterInvalidDefinitionError":
+            return (
+                f"The definitions of this project do not go together: {str(cause).splitlines()[0]}"
+            )
     return None

@@ -1,5 +1,6 @@
 """`explain`: what discovery sees in a ticket or a text, and why it decides so. Nothing is written."""
 
+import codecs
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -107,7 +108,10 @@ def _inventory(file: Path | None) -> Inventory:
 
 def _read(file: Path) -> str:
     try:
-        with click.open_file(str(file), encoding="utf-8", errors="replace") as opened:
-            return str(opened.read())
+        with click.open_file(str(file), "rb") as opened:
+            content: bytes = opened.read()
     except OSError as error:
         raise SettingsError(f"{file} cannot be read: {error.strerror}.") from error
+    # Editors of Windows write their mark in front; letters that no encoding explains are left aside.
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if is_utf16 else "utf-8-sig", errors="replace")

@@ -18,9 +18,16 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from tdx_dagster.cli.output import err, out, print_json
+from tdx_dagster.cli.output import err, log_to_file, out, print_json
 from tdx_dagster.cli.plan import OBSERVES, PassRequest, PlannedPass, choose_pipeline, plan_pass
-from tdx_dagster.cli.runtime import QUIET, dagster_instance, failure_text, person_name, prepare
+from tdx_dagster.cli.runtime import (
+    QUIET,
+    WrongSetting,
+    dagster_instance,
+    failed_run,
+    person_name,
+    prepare,
+)
 from tdx_dagster.dagster_internals import job_of
 from tdx_dagster.definitions import build_defs
 from tdx_dagster.postgres.database import engine
@@ -55,6 +62,7 @@ class PassResult:
         dry_run: Nothing was written.
         outcomes: Every outcome of every action, in the order they came.
         errors: Why tickets have no full set of outcomes: their run failed, or an action never ran on them.
+        wrong_setting: The setting's fault that ended the pass; the runs after it were not begun.
     """
 
     planned: PlannedPass
@@ -62,6 +70,7 @@ class PassResult:
     dry_run: bool
     outcomes: list[Outcome] = field(default_factory=list)
     errors: dict[int, str] = field(default_factory=dict)
+    wrong_setting: str | None = None
     calls: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
 
@@ -148,7 +157,7 @@ def process(
 ) -> None:
     """Make one pass over a report now, through the same job as the sensor's runs."""
     _check_override(tickets, reason.strip(), override=override, dry_run=dry_run)
-    _set_up_log(log_file, log_level)
+    log_to_file(log_file, log_level)
     runtime = prepare(needs_tdx=True)
     request = PassRequest(
         pipeline, report_id, tickets, limit, dry_run, without_report=True, override=reason.strip()
@@ -159,6 +168,8 @@ def process(
         print_json(made.as_json())
     else:
         _show(made)
+    if made.wrong_setting:
+        raise WrongSetting(made.wrong_setting)
     if made.failed:
         err.print(_failure(made), highlight=False, markup=False)
     if report_error := made.planned.report_error:
@@ -272,7 +283,10 @@ def _run_all(made: PassResult, instance: dg.DagsterInstance) -> None:
         pipeline.partitions_name, [key for key in keys if key not in set(known)]
     )
     for wanted in runs:
-        _run(made, wanted, job, instance)
+        if made.wrong_setting:
+            made.errors.update(dict.fromkeys(map(int, wanted.keys), made.wrong_setting))
+        else:
+            _run(made, wanted, job, instance)
 
 
 def _run(
@@ -287,7 +301,10 @@ def _run(
         raise_on_error=False,
     )
     tickets = [int(key) for key in wanted.keys]
-    error = "" if result.success else failure_text(result)
+    failed = None if result.success else failed_run(result)
+    error = failed.message if failed else ""
+    if isinstance(failed, WrongSetting):
+        made.wrong_setting = error
     made.errors.update(_incomplete(made, tickets, error))
     if error and not made.failed.intersection(tickets):
         # Nothing says which of them it was: none of them may count as done.
@@ -380,19 +397,3 @@ def _log(outcome: Outcome) -> None:
     level = logging.ERROR if outcome.result is Result.FAILED else logging.INFO
     said = (outcome.ticket_id, outcome.action_name, outcome.result.value, outcome.message)
     logging.getLogger("tdx_dagster.process").log(level, "ticket %s: %s: %s: %s", *said)
-
-
-def _set_up_log(file: Path | None, level: str) -> None:
-    if file is None:
-        return
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(file, encoding="utf-8")
-    except OSError as error:
-        raise click.BadParameter(
-            f"{file} cannot be written: {error.strerror}.", param_hint="--log"
-        ) from None
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logger = logging.getLogger("tdx_dagster")
-    logger.addHandler(handler)
-    logger.setLevel(level.upper())

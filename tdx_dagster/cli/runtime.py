@@ -12,14 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import psycopg2
 from sqlalchemy import make_url
+from sqlalchemy.engine import URL
+from yaml import YAMLError
 
+from tdx_dagster.component_errors import causes
 from tdx_dagster.environment import remember_environment
 from tdx_dagster.inventory.schema import place_table, require_table
 from tdx_dagster.postgres.database import engine, ensure_database, libpq_url
-from tdx_dagster.postgres.errors import DatabaseError, DatabaseSettingError
+from tdx_dagster.postgres.errors import DatabaseError, DatabaseSettingError, first_line
 from tdx_dagster.postgres.migrations import migrate, pending
 from tdx_dagster.postgres.rights import require_home
+from tdx_dagster.postgres.sessions import shell_variables
 from tdx_dagster.settings import (
     SettingsError,
     find_database,
@@ -43,6 +48,9 @@ _SETTING_FAULTS = {
     for base in (SettingsError, DatabaseSettingError, TdxSettingError)
     for kind in (base, *base.__subclasses__())
 }
+
+
+SHOWN_CHARACTERS = 300
 
 
 class WrongSetting(click.ClickException):
@@ -210,10 +218,40 @@ def person_name() -> str:
 
 
 def dagster_instance(runtime: Runtime) -> "DagsterInstance":
-    """Open the Dagster instance, in a database of its own."""
+    """Open the Dagster instance, in a database of its own.
+
+    Raises:
+        SettingsError: Its dagster.yaml, or a variable that it names, cannot be used.
+    """
     from tdx_dagster.dagster_internals import open_instance  # noqa: PLC0415  imports Dagster
 
-    return open_instance(runtime.dagster_home)
+    try:
+        return open_instance(runtime.dagster_home)
+    except Exception as error:
+        raise unusable_instance(runtime, error) from error
+
+
+def unusable_instance(runtime: Runtime, error: Exception) -> SettingsError:
+    """Give our error for what Dagster raises where its instance cannot be opened."""
+    return SettingsError(
+        f"Dagster cannot be opened as {runtime.dagster_home / 'dagster.yaml'} says: {_said_of(error)}. "
+        "Correct that file or what it names; without DAGSTER_HOME the one of this package is used."
+    )
+
+
+def _said_of(error: Exception) -> str:
+    """Give what Dagster says of its instance in one line: its own texts go on with a schema or a stack."""
+    *_, inner = causes(error)
+    if isinstance(inner, psycopg2.Error):
+        return (
+            f"its database refuses: {first_line(inner)}{shell_variables(URL.create('postgresql'))}"
+        )
+    text = "\n".join(one.message for one in getattr(inner, "errors", ())) or str(inner)
+    asked = re.search(r"environment variable \"(\w+)\" which is not set", text)
+    if asked:
+        return f"the variable {asked[1]} is not set"
+    shown = " ".join(text.partition(" Expected: ")[0].split())[:SHOWN_CHARACTERS].rstrip(".")
+    return shown if isinstance(inner, YAMLError) else f"{type(inner).__name__}: {shown}"
 
 
 def failed_run(result: "ExecuteInProcessResult") -> click.ClickException:

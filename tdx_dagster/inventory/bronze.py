@@ -37,6 +37,7 @@ from tdx_dagster.inventory.source import InventorySource
 from tdx_dagster.postgres.database import copy_in, require_own_session
 from tdx_dagster.postgres.errors import DatabaseError
 from tdx_dagster.postgres.queries import Queries
+from tdx_dagster.postgres.sessions import NO_LONGER_PATIENT, PATIENT_SESSION
 
 SQL = Queries(Path(__file__).with_name("bronze.sql"))
 LOG = logging.getLogger(__name__)
@@ -150,6 +151,7 @@ class _Load:
         key = {"key": f"tdx-dagster: load {self.source_system} {self.kind.entity_type}"}
         with self.engine.connect() as connection:
             require_own_session(connection, "Loading the inventory")
+            connection.exec_driver_sql(PATIENT_SESSION)
             if not connection.execute(SQL["try_lock"], key).scalar_one():
                 what = f"{self.source_system} {self.kind.entity_type}"
                 raise LoadRunning(f"Another load of {what} is running: wait until it ends.")
@@ -328,6 +330,7 @@ def _clear(connection: Connection, key: dict[str, str]) -> None:
         with connection.begin():
             connection.execute(SQL["drop_staging"])
             connection.execute(SQL["unlock"], key)
+            connection.exec_driver_sql(NO_LONGER_PATIENT)
     except (DBAPIError, DatabaseError):
         connection.invalidate()
 

@@ -24,6 +24,7 @@ from tdx_dagster.inventory.schema import DEFAULT_SCHEMA, in_schema
 from tdx_dagster.inventory.statuses import ActiveStatuses, Listed
 from tdx_dagster.postgres.database import copy_in
 from tdx_dagster.postgres.queries import Queries
+from tdx_dagster.postgres.sessions import PATIENT
 from tdx_dagster.tdx.parse import parse_date, parse_guid, parse_id, parse_text
 
 SQL = Queries(Path(__file__).with_name("silver.sql"))
@@ -65,6 +66,7 @@ def rebuild_computers(
         BronzeEmpty: There is nothing to make it of, but there was.
     """
     with engine.begin() as connection:
+        connection.exec_driver_sql(PATIENT)
         connection.execute(in_schema(SQL, "one_rebuild", schema))
         return _rebuild(connection, source_system, entity_types, zone, schema)
 
@@ -79,6 +81,7 @@ def rebuild_if_behind(
 ) -> RebuildResult | None:
     """Do what `rebuild_computers` does, unless somebody else has just done it: then None."""
     with engine.begin() as connection:
+        connection.exec_driver_sql(PATIENT)
         connection.execute(in_schema(SQL, "one_rebuild", schema))
         if not is_behind(connection, source_system, entity_types, schema):
             return None

@@ -64,6 +64,16 @@ class SchemaNewer(MigrationRefused):
     """The database has migrations that this version of tdx-dagster does not know."""
 
 
+def is_setting_fault(error: BaseException) -> bool:
+    """Tell whether a setting, a permission or an installation caused an error, which others may wrap."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, DatabaseSettingError):
+            return True
+        cause = cause.__cause__
+    return False
+
+
 def translated(error: BaseException) -> DatabaseError | None:
     """Give our error for one of the driver's, or None where the statement itself is at fault."""
     if isinstance(error, UnicodeError):

@@ -10,7 +10,7 @@ import psycopg2
 from sqlalchemy.engine import URL
 
 from tdx_dagster.postgres.errors import DatabaseError, MissingRight
-from tdx_dagster.postgres.sessions import open_session
+from tdx_dagster.postgres.sessions import open_session, shell_variables
 
 # What a statement does to a table with a schema, by the words before the table's name.
 USES = {
@@ -96,7 +96,7 @@ def require_home(url: URL, setting: str) -> None:
     if schema is None:
         raise MissingRight(
             f"No schema of the search_path ({path}) exists in the database {url.database!r}: correct "
-            f"`options` in {setting}, or create the schema."
+            f"`options` in {setting}{shell_variables(url)}, or create the schema."
         )
     raise MissingRight(
         f"{user} may not create tables in the schema {schema} of {url.database!r}, where Dagster keeps "

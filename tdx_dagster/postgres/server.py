@@ -109,7 +109,7 @@ def start(base: Path) -> str:
 
 def remove_foreign_variables(environment: MutableMapping[str, str]) -> list[str]:
     """Remove what libpq reads for other servers, and give the names removed."""
-    names = [name for name in environment if re.fullmatch(r"PG[A-Z]+", name)]
+    names = [name for name in environment if re.fullmatch(r"PG[A-Z]+|PGCONNECT_TIMEOUT", name)]
     for name in names:
         del environment[name]
     return names

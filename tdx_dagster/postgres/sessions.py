@@ -5,6 +5,8 @@ default may change. Does not: pools, transactions, or SQL about a table.
 """
 
 import contextlib
+import os
+import re
 import socket
 import struct
 from typing import Any
@@ -27,6 +29,23 @@ CONNECT_SECONDS = 10
 # Without them a connection whose other end vanished behind a firewall hangs for two hours.
 KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 
+# What is committed must outlive the server's crash: an intent that is lost lets a write be made twice.
+# Databases and roles may have it off by default; a stricter value than ours stays.
+DURABLE = (
+    "SELECT set_config('synchronous_commit', 'on', true) "
+    "WHERE current_setting('synchronous_commit') = 'off'"
+)
+
+# Databases limit people's queries; a load of many assets takes longer, and waits for TDX in between.
+PATIENT = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
+PATIENT_SESSION = (
+    "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; "
+    "SET idle_session_timeout = 0"
+)
+NO_LONGER_PATIENT = (
+    "RESET statement_timeout; RESET idle_in_transaction_session_timeout; RESET idle_session_timeout"
+)
+
 PROTOCOL = 196608
 ANSWER_LIMIT = 4096
 
@@ -46,6 +65,23 @@ def libpq_form(url: URL) -> str:
     shown = url.set(drivername="postgresql").render_as_string(hide_password=False)
     before, mark, query = shown.rpartition("?")
     return before + mark + query.replace("+", "%20") if url.query else shown
+
+
+def shell_variables(url: URL) -> str:
+    """Name the variables of the environment that libpq reads beside a URL, as a sentence's end; or nothing."""
+    given = {
+        "PGHOST": url.host,
+        "PGPORT": url.port,
+        "PGUSER": url.username,
+        "PGPASSWORD": url.password,
+        "PGDATABASE": url.database,
+    }
+    apply = sorted(
+        name
+        for name in os.environ
+        if re.fullmatch("PG[A-Z]+|PGCONNECT_TIMEOUT", name) and not given.get(name)
+    )
+    return f" (from the environment, {', '.join(apply)} applied as well)" if apply else ""
 
 
 def open_session(url: URL, application_name: str) -> DriverConnection:
@@ -138,12 +174,12 @@ def _why(url: URL, error: Exception) -> DatabaseError:
         state = ""
     if state is not None and (not state or state[:2] in (*SETTING_CLASSES, "08", "22", "42")):
         return DatabaseSettingError(
-            f"PostgreSQL refuses DATABASE_URL ({place(url)}): {text}. Correct the user, password, "
-            "database or connection parameters in DATABASE_URL."
+            f"PostgreSQL refuses DATABASE_URL ({place(url)}): {text}{shell_variables(url)}. Correct the user, "
+            "password, database or connection parameters in DATABASE_URL."
         )
     return DatabaseUnavailable(
-        f"PostgreSQL cannot be reached now at {place(url)}: {text}. See that the server runs and "
-        "that DATABASE_URL names it."
+        f"PostgreSQL cannot be reached now at {place(url)}: {text}{shell_variables(url)}. See that the server "
+        "runs and that DATABASE_URL names it."
     )
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tdx_dagster.postgres.database import repeats_conflicts
 from tdx_dagster.postgres.errors import DatabaseError
 from tdx_dagster.postgres.queries import Queries
+from tdx_dagster.postgres.sessions import DURABLE
 from tdx_dagster.state.records import OVERRIDE, StoreUnavailable
 from tdx_dagster.state.rows import first_line
 
@@ -91,6 +92,7 @@ class Decisions:
     @repeats_conflicts
     def _all(self, query: str, **values: Any) -> Sequence[RowMapping]:  # noqa: ANN401  bind values
         with self._asking(), self.engine.begin() as connection:
+            connection.exec_driver_sql(DURABLE)
             return connection.execute(SQL[query], values).mappings().all()
 
     def again(

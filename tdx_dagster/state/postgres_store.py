@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tdx_dagster.postgres.database import repeats_conflicts
 from tdx_dagster.postgres.errors import DatabaseError
+from tdx_dagster.postgres.sessions import DURABLE
 from tdx_dagster.state.claims import QUERIES, last_event, lock_effect, note, renew, stale_text
 from tdx_dagster.state.records import (
     PRESENT_EVENTS,
@@ -48,11 +49,14 @@ FRESH_INTENT_SECONDS = 1.0
 
 # A process that is suspended within a transaction keeps its locks: the server ends it, and until then nobody
 # waits for it for long. "Not now" comes back by itself; a run that hangs does not.
+# The time-outs of the database, set for people's queries, may be far shorter.
 LOCK_SECONDS = 10
 IDLE_SECONDS = 30
+STATEMENT_SECONDS = 60
 _BOUNDS = (
     f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'; "
-    f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'"
+    f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'; "
+    f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'; {DURABLE}"
 )
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from tdx_dagster.inventory.computers import InventoryUnavailable
+from tdx_dagster.postgres.errors import is_setting_fault
 from tdx_dagster.state.records import LogRow, StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError, TdxSettingError
 from tdx_dagster.tickets.actions.action import Action
@@ -190,6 +191,8 @@ def _run_one(
             return runner.dry_run(action, ticket.view, ticket.outcomes)
         return runner.run(action, ticket.view)
     except (StoreUnavailable, InventoryUnavailable) as error:
+        if is_setting_fault(error):  # no ticket's fault, and the same on each
+            raise
         return outcome_of(action, ticket.view, Result.FAILED, str(error), stops_ticket=True)
 
 

@@ -16,6 +16,7 @@ from tdx_dagster.environment import SettingsError
 from tdx_dagster.failures import failure, failure_of
 from tdx_dagster.inventory.asset_checks import severity_of
 from tdx_dagster.inventory.checks import Verdict
+from tdx_dagster.inventory.computers import InventoryUnavailable
 from tdx_dagster.state.decisions import Decisions, Person
 from tdx_dagster.state.records import StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError
@@ -102,7 +103,13 @@ class RunInDagster:
             batch = load_batch(
                 self._runner(), pipeline, tickets, self.services.view, dry_run=self.is_dry_run
             )
-        except (TdxError, StoreUnavailable, BadAction, SettingsError) as error:
+        except (
+            TdxError,
+            StoreUnavailable,
+            InventoryUnavailable,
+            BadAction,
+            SettingsError,
+        ) as error:
             raise failure_of(error) from None
         if not any(ticket.is_pending for ticket in batch.tickets):
             self._tag({NOTHING_TO_DO: "true"})
@@ -152,7 +159,7 @@ class RunInDagster:
             for outcome in run_action(self._runner(), configured, batch):
                 self._log(outcome)
                 self.services.progress(outcome)
-        except (TdxError, SettingsError) as error:
+        except (TdxError, SettingsError, StoreUnavailable, InventoryUnavailable) as error:
             raise failure_of(error) from None
 
     def stop_if_failed(self, batch: Batch, action: Action) -> None:

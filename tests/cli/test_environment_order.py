@@ -125,6 +125,18 @@ def test_a_dotenv_of_an_editor_that_puts_a_mark_in_front_is_read(
 
 
 @pytest.mark.parametrize(
+    "line", ['DATABASE_URL="postgresql://u@h/x', "TDX_BEID: b", "<<<<<<< HEAD", "TDX_BEID='b'c"]
+)
+def test_a_line_of_dotenv_that_is_no_setting_is_refused_by_its_number(
+    folder: Path, line: str
+) -> None:
+    """It was left out with a warning, and without DATABASE_URL another database would be used."""
+    (folder / ".env").write_text(f"TDX_APP_ID=5\nPLAIN\nexport X=1 # {line[:3]}\n{line}\n")
+    with pytest.raises(SettingsError, match="line 4, is no setting"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
     ("encoding", "words"), [("utf-16", "UTF-16"), ("utf-16-le", "UTF-16"), ("latin-1", "line 2")]
 )
 def test_a_dotenv_in_another_encoding_is_refused_with_what_to_do(

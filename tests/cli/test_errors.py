@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+import dagster as dg
 import pytest
+from dagster import DagsterInvalidDefinitionError
 from sqlalchemy import make_url
 
-from tdx_dagster import component
+from tdx_dagster import component, environment
 from tdx_dagster.cli.check import Finding, Verdict, run_checks
 from tdx_dagster.cli.errors import exit_code_and_text
 from tdx_dagster.cli.plan import choose_pipeline
+from tdx_dagster.cli.runtime import Runtime, dagster_instance
 from tdx_dagster.definitions import build_defs
 from tdx_dagster.inventory.computers import InventoryUnavailable
 from tdx_dagster.postgres.database import engine
@@ -39,6 +42,9 @@ HEALTHY = HEAD + ACTIONS
         (HEAD + "  actions: [\n", ["defs.yaml", "line 4"]),
         ("", ["defs.yaml is empty"]),
         ("\n\n", ["defs.yaml is empty"]),
+        ("# later\n---\nnull\n", ["defs.yaml is empty"]),
+        (HEALTHY + "---\n" + HEALTHY, ["two pipelines named 'wrong'"]),
+        ("type: no.such.Thing\nattributes: {}\n", ["no.such"]),
     ],
 )
 def test_a_wrong_file_is_told_with_its_place_the_field_and_the_nearest_name(
@@ -67,6 +73,52 @@ def test_f21_a_broken_pipeline_stops_no_healthy_one_and_its_sensor_says_what_is_
     assert choose_pipeline("healthy").name == "healthy"
 
 
+def test_f21_two_pipelines_of_one_name_are_both_left_out_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command line took one of them without a word, and Dagster loaded none at all."""
+    use_pipelines(tmp_path, monkeypatch, twin=HEALTHY, healthy=HEALTHY, a_healthy_undo=HEALTHY)
+    [file] = tmp_path.rglob("twin/defs.yaml")
+    copy = file.parents[1] / "sub" / "twin" / "defs.yaml"
+    copy.parent.mkdir(parents=True)
+    copy.write_text(file.read_text())
+    (file.parents[1] / "a_healthy_undo").rename(file.parents[1] / "healthy_undo")
+    folder = component.load_defs_folder()
+    assert list(folder.pipelines) == ["healthy"]
+    assert "two pipelines named 'twin'" in folder.broken["twin"]
+    assert "both have a job 'healthy_undo'" in folder.broken["healthy_undo"]
+    assert build_defs().get_repository_def().has_job("healthy")
+    with pytest.raises(SettingsError, match="twin"):
+        choose_pipeline("twin")
+
+
+@pytest.mark.parametrize("text", ["import no_such_module\n", "def (:\n"])
+def test_f21_a_python_file_that_cannot_be_imported_stops_no_pipeline_and_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """Every command ended with a traceback, and the code location failed."""
+    use_pipelines(tmp_path, monkeypatch, healthy=HEALTHY)
+    [file] = tmp_path.rglob("healthy/defs.yaml")
+    (file.parents[1] / "stuff.py").write_text(text)
+    assert list(component.load_pipelines()) == ["healthy"]
+    assert "defs/stuff.py: " in component.load_defs_folder().broken["stuff.py"]
+    repository = build_defs().get_repository_def()
+    assert repository.has_job("healthy")
+    assert repository.has_sensor_def("stuff_py_report")
+
+
+def test_definitions_that_do_not_go_together_are_told_in_a_sentence() -> None:
+    """A job of somebody's own with the name of a pipeline."""
+    with pytest.raises(DagsterInvalidDefinitionError) as caught:
+        dg.Definitions.merge(
+            *(dg.Definitions(jobs=[dg.GraphDefinition("one").to_job()]) for _ in range(2))
+        ).get_repository_def()
+    known = exit_code_and_text(caught.value)
+    assert known is not None
+    assert known[0] == 2
+    assert "'one'" in known[1]
+
+
 def test_f21_a_pipeline_in_defs_yml_is_read_as_dagster_reads_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,10 +133,13 @@ def test_a_folder_whose_name_dagster_refuses_is_named_with_what_is_wanted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Names become those of assets and jobs."""
-    texts = {"wrong für a test": HEALTHY, "healthy": HEALTHY}
+    texts = {"wrong für a test": HEALTHY, "healthy": HEALTHY, "windows": ""}
     use_pipelines(tmp_path, monkeypatch, **texts)
+    [windows] = tmp_path.rglob("windows/defs.yaml")
+    windows.write_text(HEALTHY + "# über\n", encoding="latin-1")
     folder = component.load_defs_folder()
     assert "letters, digits" in folder.broken["wrong für a test"]
+    assert "not in UTF-8" in folder.broken["windows"]
     assert list(folder.pipelines) == ["healthy"]
 
 
@@ -132,6 +187,30 @@ def test_the_action_log_behind_a_wrong_password_ends_with_exit_2(database_url: s
     assert "geheim" not in known[1]
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("nosuch: 1\n", '"nosuch" at the root'),
+        ("storage:\n\tpostgres:\n", "line 2"),
+        ("storage: {postgres: {postgres_url: {env: NOSUCH}}}\n", "the variable NOSUCH is not set"),
+        ("- a\n", "dictionary"),
+        ("# \udcfc\n", "utf-8"),
+        ("storage: {postgres: {postgres_url: 'postgresql://127.0.0.1:1/x?nosuch=1'}}\n", "PGTZ"),
+    ],
+)
+def test_an_instance_of_dagster_that_cannot_be_opened_is_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, words: str
+) -> None:
+    """Each was a traceback of `process`, after `check` had found nothing."""
+    monkeypatch.setenv("PGTZ", "Europe/Vienna")
+    (tmp_path / "dagster.yaml").write_text(text, errors="surrogateescape")
+    runtime = Runtime("postgresql://u@h/x", "postgresql://u@h/y", tmp_path, is_embedded=False)
+    with pytest.raises(SettingsError, match=r"dagster\.yaml says") as caught:
+        dagster_instance(runtime)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_check_warns_of_a_dagster_yaml_that_puts_dotenv_before_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,6 +225,16 @@ def test_check_warns_of_a_dagster_yaml_that_puts_dotenv_before_the_environment(
     (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     assert found().verdict is Verdict.WARNING
     assert "secrets:" in found().text
+    (tmp_path / ".env").write_text("TDX_BEID=b\nTDX_USERNAME=u\nTDX_APP_ID=5\n")
+    monkeypatch.setenv("TDX_BEID", "other")
+    monkeypatch.setenv("TDX_APP_ID", "5")
+    monkeypatch.chdir(tmp_path)
+    assert not [one for one in run_checks() if one.about == ".env"]
+    monkeypatch.setattr(environment, "AT_START", tmp_path / "no proc, as on macOS")
+    [dotenv] = [one for one in run_checks() if one.about == ".env"]
+    assert (dotenv.verdict, dotenv.text[:9]) == (Verdict.WARNING, "TDX_BEID:")
+    (tmp_path / "dagster.yaml").write_text("- a\n")
+    assert found().verdict is Verdict.WRONG
     (tmp_path / "dagster.yaml").write_text("storage: [\n")
     assert found().verdict is Verdict.WRONG
     assert "DAGSTER_HOME" in found().text

@@ -87,13 +87,26 @@ def test_an_output_that_cannot_show_a_letter_shows_a_mark_for_it(
 ) -> None:
     """Old terminals, cron and pipes; a table is drawn with arrows and lines."""
     (shell.folder / "mail.txt").write_text("Größe von CHEM-A101 → 日本")
+    (shell.folder / "windows.txt").write_text("Größe von CHEM-A101", encoding="utf-16")
     asset = {"ID": 7, "Name": "CHEM-A101", "SerialNumber": None, "Tag": None}
     (shell.folder / "assets.json").write_text(json.dumps([asset | {"StatusName": "Active"}]))
     words = ("explain", "--text", "mail.txt", "--inventory", "assets.json")
     shown = shell.run(*words, DATABASE_URL=None, **changes)
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "CHEM-A101" in shown.stdout
+    words = ("explain", "--text", "windows.txt", "--inventory", "assets.json")
     assert shell.json(*words, DATABASE_URL=None, **changes)["asset_ids"] == [7]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_an_output_on_a_full_disk_is_told_in_a_sentence(shell: Shell) -> None:
+    """A log of cron's that has grown; rich and click raised an error without a file's name."""
+    script = 'exec "$@" >/dev/full'
+    here = Shell(shell.folder, shell.environment, ("sh", "-c", script, "sh"))
+    done = here.run("actions")
+    assert done.returncode == 2, done.stderr
+    assert "The output cannot be written: No space left" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_folder_with_blanks_and_umlauts_serves_as_any_other(shell: Shell) -> None:

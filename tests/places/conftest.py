@@ -65,8 +65,8 @@ PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sb
 
 
 @contextlib.contextmanager
-def pooled(url: str, folder: Path) -> Iterator[str]:
-    """PgBouncer in transaction mode before a database, with few sessions; gives its address."""
+def pooled(url: str, folder: Path, mode: str = "transaction") -> Iterator[str]:
+    """PgBouncer before a database, with few sessions; gives its address."""
     if PGBOUNCER is None:
         pytest.skip("needs PgBouncer")
     known = make_url(url)
@@ -80,7 +80,7 @@ def pooled(url: str, folder: Path) -> Iterator[str]:
         f"[databases]\n* = host={known.host} port={known.port}\n"
         f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
         f"auth_type = plain\nauth_file = {folder}/users.txt\n"
-        "pool_mode = transaction\ndefault_pool_size = 4\nmax_client_conn = 200\n"
+        f"pool_mode = {mode}\ndefault_pool_size = 4\nmax_client_conn = 200\n"
     )
     account = account_for(folder, Path(PGBOUNCER), None)
     command = [PGBOUNCER, "-q", str(folder / "pgbouncer.ini")]

@@ -8,11 +8,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, make_url, text
 
+from tdx_dagster.inventory.bronze import ingest_assets
+from tdx_dagster.inventory.silver import rebuild_computers
 from tdx_dagster.postgres.database import engine, repeats_conflicts
 from tdx_dagster.postgres.errors import ReadOnlyServer, TransactionConflict
 from tdx_dagster.postgres.migrations import migrate
+from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.state.rate_limit import PostgresLimiter
+from tdx_dagster.state.records import ActionIdentity
 from tdx_dagster.tdx.errors import TdxRateLimited
+from tests.inventory.listed import Listed, asset
 
 from .conftest import pooled, run_sql
 
@@ -76,6 +81,40 @@ def test_short_time_outs_of_the_database_do_not_cut_a_migration(
     (tmp_path / "0001_slow.sql").write_text("SELECT pg_sleep(0.2); CREATE TABLE t (i int);")
     (tmp_path / "0007_gap.sql").write_text("CREATE TABLE u (i int);")
     assert [done.name for done in migrate(bare_url, tmp_path)] == ["0001_slow.sql", "0007_gap.sql"]
+
+
+def test_weak_and_impatient_defaults_do_not_reach_the_log_and_the_loads(database_url: str) -> None:
+    """An intent that a crash of the server loses lets a comment be posted twice; a large load takes time."""
+    name = make_url(database_url).database
+    tables = ("meta.action_attempt", "bronze.raw_entities", "silver.tdx_computers")
+    run_sql(
+        database_url,
+        f"ALTER DATABASE {name} SET synchronous_commit = off",
+        f"ALTER DATABASE {name} SET statement_timeout = '77s'",
+        f"ALTER DATABASE {name} SET idle_in_transaction_session_timeout = '77s'",
+        f"ALTER DATABASE {name} SET idle_session_timeout = '77s'",
+        "CREATE TABLE public.seen (name text, durable text, statement text, idle text)",
+        "CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.seen "
+        "SELECT TG_TABLE_NAME, current_setting('synchronous_commit'), current_setting('statement_timeout'), "
+        "current_setting('idle_in_transaction_session_timeout'); RETURN NEW; END $$",
+        *(
+            f"CREATE TRIGGER note AFTER INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION public.note()"
+            for table in tables
+        ),
+    )
+    made = engine(database_url)
+    ingest_assets(made, Listed([asset(1001)]))
+    rebuild_computers(made)
+    identity = ActionIdentity("comment", "comment", "comment:a:v1", "a", "v1")
+    PostgresStore(made).claim(31, identity, pipeline="p", run_id="r", lease_seconds=60)
+    with made.connect() as connection:
+        assert connection.execute(text("SHOW statement_timeout")).scalar_one() == "77s"
+    made.dispose()
+    assert run_sql(database_url, "SELECT DISTINCT * FROM public.seen ORDER BY 1") == [
+        ("action_attempt", "on", "1min", "30s"),
+        ("raw_entities", "off", "0", "0"),
+        ("tdx_computers", "off", "0", "0"),
+    ]
 
 
 def test_a_session_that_takes_no_writes_is_thrown_away(database: Engine) -> None:

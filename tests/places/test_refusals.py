@@ -91,6 +91,27 @@ def test_a_wrong_certificate_or_ssl_mode_names_the_setting(database_url: str, qu
         connect(f"{database_url}?{query}")
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PGSSLMODE", "verify-full"),
+        ("PGSERVICE", "theirs"),
+        ("PGOPTIONS", "-c nosuch=1"),
+        ("PGTARGETSESSIONATTRS", "read-only"),
+    ],
+)
+def test_a_variable_of_the_shell_that_is_at_fault_is_named(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """It is read beside DATABASE_URL, in which people look in vain; what the address gives is not named."""
+    monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PGUSER", "somebody")
+    with pytest.raises(
+        DatabaseSettingError, match=rf"from the environment, {name} applied as well"
+    ):
+        connect(database_url)
+
+
 def test_a_certificate_of_another_authority_names_the_setting(
     database_url: str, tmp_path: Path
 ) -> None:

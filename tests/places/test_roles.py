@@ -48,11 +48,16 @@ def test_a_user_who_may_make_no_tables_in_public_gets_the_grant(make_role: Role)
         require_home(make_url(theirs), "DAGSTER_DATABASE_URL")
 
 
-def test_a_search_path_that_does_not_exist_is_named(database_url: str) -> None:
+def test_a_search_path_that_does_not_exist_is_named(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Dagster's tables have no place then (case F32)."""
     url = make_url(database_url + "?options=-c%20search_path%3Dnowhere")
     with pytest.raises(MissingRight, match=r"search_path \(nowhere\).*options.*DATABASE_URL"):
         require_home(url, "DATABASE_URL")
+    monkeypatch.setenv("PGOPTIONS", "-c search_path=elsewhere")
+    with pytest.raises(MissingRight, match=r"search_path \(elsewhere\).*PGOPTIONS"):
+        require_home(make_url(database_url), "DATABASE_URL")
 
 
 @pytest.mark.parametrize("command", ["check", "migrate", "process"])
@@ -111,13 +116,16 @@ def test_migrate_grants_and_each_role_does_its_commands_and_no_more(
     make_role: Role,
 ) -> None:
     """Who looks, who runs tickets and who loads the inventory are three users."""
-    owner, _ = desk(tickets=4, assets=40)
+    owner, simulator = desk(tickets=4, assets=40)
     done = owner.run("migrate", "--grants")
     assert done.returncode == 0, done.stderr
     users = {role: make_role(f"a_{role}") for role in ROLES}
     for role in ROLES:
         run_sql(database_url, f"GRANT {role} TO a_{role}")
     try:
+        said = assert_ends(owner, 2, "process", DATABASE_URL=users["tdx_viewer"])
+        assert "a_tdx_viewer lacks" in said
+        assert simulator.calls.matching("POST", "/{app}/tickets/{id}/feed") == []
         assert_ends(owner, 0, "ingest", DATABASE_URL=users["tdx_loader"])
         assert_ends(owner, 0, "process", DATABASE_URL=users["tdx_runner"])
         reading = (("stats",), ("failed",), ("history", "1"))
@@ -127,6 +135,7 @@ def test_migrate_grants_and_each_role_does_its_commands_and_no_more(
         said = assert_ends(owner, 2, "ingest", DATABASE_URL=users["tdx_viewer"])
         assert "lacks" in said
         assert "a_tdx_viewer" in said
+        assert "tdx_dagster." not in said
     finally:
         run_sql(database_url, *(f"DROP OWNED BY {role} CASCADE" for role in ROLES))
         run_sql(database_url, *(f"DROP ROLE {role}" for role in ROLES))
