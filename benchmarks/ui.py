@@ -2,13 +2,17 @@
 
 Run from the top of the repository: `python benchmarks/ui.py [--json FILE]`. It starts an embedded PostgreSQL
 of its own in a temporary folder and stops it; no TDX is asked. Measured are each page, and the whole run of
-the job `operations` in a process that is started already.
+the job `operations` in a process that is started already. Beside each time stands the processor time of this
+process and of PostgreSQL's: it hardly depends on what else the machine does.
 """
 
+import json
+import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -28,7 +32,7 @@ from tdx_dagster.operations.people import no_computer_page, waiting_page
 from tdx_dagster.operations.tdx_side import budget_page, connection_page
 from tdx_dagster.postgres import server
 from tdx_dagster.postgres.database import engine as make_engine
-from tdx_dagster.postgres.database import ensure_database
+from tdx_dagster.postgres.database import ensure_database, libpq_url
 from tdx_dagster.postgres.migrations import migrate
 from tdx_dagster.tickets.job import batch_io_manager
 
@@ -95,17 +99,47 @@ def fill(database: Engine) -> None:
         connection.execute(text("ANALYZE"))
 
 
-def seconds(do: Callable[[], object]) -> float:
-    """Give the median of a few times."""
-    taken = []
-    for _ in range(REPEATS):
-        begun = time.perf_counter()
-        do()
-        taken.append(time.perf_counter() - begun)
-    return statistics.median(taken)
+@dataclass(frozen=True)
+class Clock:
+    """Measures what something takes.
+
+    Args:
+        server: Process of the PostgreSQL server.
+    """
+
+    server: int
+
+    def rows(self, name: str, do: Callable[[], object], limit: float) -> list[Row]:
+        """Give the median of a few times, and of the processor time that each took."""
+        taken = []
+        for _ in range(REPEATS):
+            begun = (time.perf_counter(), time.process_time(), self._server_seconds())
+            do()
+            now = (time.perf_counter(), time.process_time(), self._server_seconds())
+            taken.append([after - before for before, after in zip(begun, now, strict=True)])
+        whole, ours, servers = map(statistics.median, zip(*taken, strict=True))
+        return [
+            at_most(name, whole, limit, "s", COMMAND),
+            Row(f"… {name}: processor", ours, "s", COMMAND),
+            Row(f"… {name}: processor of PostgreSQL", servers, "s", COMMAND),
+        ]
+
+    def _server_seconds(self) -> float:
+        """Give the processor time of the server, of its processes and of those that have ended."""
+        whole = 0
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(folder.name) == self.server:
+                whole += sum(map(int, fields[11:15]))
+            elif int(fields[1]) == self.server:
+                whole += sum(map(int, fields[11:13]))
+        return whole / os.sysconf("SC_CLK_TCK")
 
 
-def measure_pages(database: Engine) -> list[Row]:
+def measure_pages(clock: Clock, database: Engine) -> list[Row]:
     """Measure each page by itself."""
     settings = InventorySettings()
     pages: dict[str, Callable[[], object]] = {
@@ -116,12 +150,13 @@ def measure_pages(database: Engine) -> list[Row]:
         "connection": lambda: connection_page(database, None, "", [PIPELINE], settings),
     }
     return [
-        at_most(f"page {name}, 10,000 tickets", seconds(make), MOST_SECONDS_A_PAGE, "s", COMMAND)
+        row
         for name, make in pages.items()
+        for row in clock.rows(f"page {name}, 10,000 tickets", make, MOST_SECONDS_A_PAGE)
     ]
 
 
-def measure_job(database: Engine, home: str) -> Row:
+def measure_job(clock: Clock, database: Engine, instance: dg.DagsterInstance) -> list[Row]:
     """Measure a run of the job with 5,000 partitions in Dagster."""
     providers = Providers(database)
     with suppress_preview_warnings():
@@ -142,11 +177,21 @@ def measure_job(database: Engine, home: str) -> Row:
         )
         job = defs.resolve_job_def(JOB)
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    with dg.instance_for_test(temp_dir=home) as instance:
-        keys = [str(FIRST_TICKET + number) for number in range(PARTITIONS)]
-        instance.add_dynamic_partitions(PIPELINE.partitions_name, keys)
-        taken = seconds(lambda: job.execute_in_process(instance=instance, run_config=quiet))
-    return at_most("an hour's making of operations", taken, MOST_SECONDS_A_RUN, "s", COMMAND)
+    keys = [str(FIRST_TICKET + number) for number in range(PARTITIONS)]
+    instance.add_dynamic_partitions(PIPELINE.partitions_name, keys)
+    return clock.rows(
+        "an hour's making of operations",
+        lambda: job.execute_in_process(instance=instance, run_config=quiet),
+        MOST_SECONDS_A_RUN,
+    )
+
+
+def dagster_instance(url: str, home: Path) -> dg.DagsterInstance:
+    """Make an instance that stores in PostgreSQL, as that of this project does."""
+    home.mkdir()
+    settings = {"storage": {"postgres": {"postgres_url": url}}, "telemetry": {"enabled": False}}
+    (home / "dagster.yaml").write_text(json.dumps(settings))
+    return dg.DagsterInstance.from_config(str(home))
 
 
 @click.command()
@@ -154,14 +199,18 @@ def measure_job(database: Engine, home: str) -> Row:
 def main(*, target: Path | None) -> None:
     """Measure and show."""
     with tempfile.TemporaryDirectory() as folder:
-        base, home = Path(folder) / "postgres", Path(folder) / "dagster"
-        home.mkdir()
-        url = ensure_database(server.start(base), "ui")
+        base = Path(folder) / "postgres"
+        url = server.start(base)
         try:
-            migrate(url)
-            database = make_engine(url)
+            database = make_engine(ensure_database(url, "ui"))
+            migrate(database.url.render_as_string(hide_password=False))
             fill(database)
-            rows = [*measure_pages(database), measure_job(database, str(home))]
+            with database.connect() as connection:
+                pid = connection.execute(text("SELECT pg_read_file('postmaster.pid')")).scalar_one()
+            clock = Clock(int(pid.split()[0]))
+            dagster_url = libpq_url(ensure_database(url, "ui_dagster"))
+            with dagster_instance(dagster_url, Path(folder) / "dagster") as instance:
+                rows = [*measure_pages(clock, database), *measure_job(clock, database, instance)]
             database.dispose()
         finally:
             server.stop(base)
