@@ -3,7 +3,8 @@
 Run from the top of the repository: `python benchmarks/ui.py [--json FILE]`. It starts an embedded PostgreSQL
 of its own in a temporary folder and stops it; no TDX is asked. Measured are each page, and the whole run of
 the job `operations` in a process that is started already. Beside each time stands the processor time of this
-process and of PostgreSQL's: it hardly depends on what else the machine does.
+process and of PostgreSQL's: it hardly depends on what else the machine does. The last ones are what the UI
+asks for the list of tickets, with all partitions materialised, and for the page of one.
 """
 
 import json
@@ -14,10 +15,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
 import dagster as dg
+from dagster._core.remote_origin import InProcessCodeLocationOrigin
+from dagster._core.test_utils import InProcessTestWorkspaceLoadTarget
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster_graphql.test.utils import execute_dagster_graphql
 from growth import FILL_LOG, PIPELINE
 from rich.console import Console
 from rows import Row, at_most, show
@@ -62,6 +69,28 @@ SPREAD = text(
             ELSE metadata END
     """
 )
+
+
+COPY_MATERIALISATION = text(
+    """
+    INSERT INTO event_logs (run_id, event, dagster_event_type, "timestamp", step_key, asset_key, partition)
+    SELECT run_id, replace(event, :first, CAST(n AS text)), dagster_event_type, "timestamp", step_key,
+           asset_key, CAST(n AS text)
+    FROM event_logs, generate_series(CAST(:first AS bigint) + 1, CAST(:first AS bigint) + :partitions - 1) AS n
+    WHERE partition = :first
+    """
+)
+ASSET = dg.AssetKey(list(PIPELINE.asset_key))
+LIST_OF_TICKETS = """
+query ($asset: AssetKeyInput!) { assetNodeOrError(assetKey: $asset) { ... on AssetNode {
+  partitionKeysByDimension { partitionKeys }
+  assetPartitionStatuses { ... on DefaultPartitionStatuses {
+    materializedPartitions failedPartitions materializingPartitions } } } } }"""
+PAGE_OF_TICKET = """
+query ($asset: AssetKeyInput!, $key: String!) { assetNodeOrError(assetKey: $asset) { ... on AssetNode {
+  latestRunForPartition(partition: $key) { id }
+  assetMaterializations(partitions: [$key], limit: 1) { partition metadataEntries { label } }
+  assetObservations(partitions: [$key], limit: 1) { partition metadataEntries { label } } } } }"""
 
 
 class Providers:
@@ -186,6 +215,62 @@ def measure_job(clock: Clock, database: Engine, instance: dg.DagsterInstance) ->
     )
 
 
+@dg.definitions
+def tickets() -> dg.Definitions:
+    """Make what the UI shows: the tickets."""
+    names = ("tools", "polling", "client", "database")
+    with suppress_preview_warnings():
+        return dg.Definitions.merge(
+            pipeline_definitions(PIPELINE),
+            dg.Definitions(
+                resources={
+                    **{f"tdx_dagster_{name}": object() for name in names},
+                    "tdx_dagster_batch_io": batch_io_manager,
+                }
+            ),
+        )
+
+
+def measure_ui(clock: Clock, instance: dg.DagsterInstance, dagster: Engine) -> list[Row]:
+    """Measure what the UI asks Dagster for, with each partition materialised."""
+    first = str(FIRST_TICKET)
+    shown = {"title": "The printer is slow", "actions": dg.MetadataValue.md("| a |" * 100)}
+    instance.report_runless_asset_event(
+        dg.AssetMaterialization(ASSET, partition=first, metadata=shown)
+    )
+    with dagster.begin() as connection:
+        connection.execute(COPY_MATERIALISATION, {"first": first, "partitions": PARTITIONS})
+        connection.execute(text("ANALYZE"))
+    asset = {"path": list(ASSET.path)}
+    newest = {"asset": asset, "key": str(FIRST_TICKET + PARTITIONS - 1)}
+    target = LoadableTargetOrigin(python_file=__file__, attribute="tickets")
+    origin = InProcessTestWorkspaceLoadTarget(InProcessCodeLocationOrigin(target))
+    with WorkspaceProcessContext(instance, origin) as workspace:
+
+        def ask(query: str, variables: dict[str, object]) -> dict[str, Any]:
+            answer = execute_dagster_graphql(workspace.create_request_context(), query, variables)
+            if answer.errors:
+                raise RuntimeError(str(answer.errors))
+            found: dict[str, Any] = answer.data["assetNodeOrError"]
+            return found
+
+        listed = ask(LIST_OF_TICKETS, {"asset": asset})["assetPartitionStatuses"]
+        if len(listed["materializedPartitions"]) != PARTITIONS:
+            raise RuntimeError("the UI does not list every ticket")
+        return [
+            *clock.rows(
+                "the UI's list of 5,000 tickets",
+                lambda: ask(LIST_OF_TICKETS, {"asset": asset}),
+                MOST_SECONDS_A_PAGE,
+            ),
+            *clock.rows(
+                "the UI's page of a ticket",
+                lambda: ask(PAGE_OF_TICKET, newest),
+                MOST_SECONDS_A_PAGE,
+            ),
+        ]
+
+
 def dagster_instance(url: str, home: Path) -> dg.DagsterInstance:
     """Make an instance that stores in PostgreSQL, as that of this project does."""
     home.mkdir()
@@ -211,6 +296,7 @@ def main(*, target: Path | None) -> None:
             dagster_url = libpq_url(ensure_database(url, "ui_dagster"))
             with dagster_instance(dagster_url, Path(folder) / "dagster") as instance:
                 rows = [*measure_pages(clock, database), *measure_job(clock, database, instance)]
+                rows += measure_ui(clock, instance, make_engine(dagster_url))
             database.dispose()
         finally:
             server.stop(base)

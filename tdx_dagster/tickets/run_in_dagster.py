@@ -13,7 +13,7 @@ from typing import Any, cast
 import dagster as dg
 
 from tdx_dagster.dagster_internals import op_names, tag_run
-from tdx_dagster.environment import SettingsError
+from tdx_dagster.environment import SettingsError, log_command
 from tdx_dagster.failures import failure, failure_of
 from tdx_dagster.inventory.asset_checks import severity_of
 from tdx_dagster.inventory.checks import Verdict
@@ -194,7 +194,7 @@ class RunInDagster:
         said = (
             f"{where} failed on {len(failed)} of {len(batch.tickets)} tickets: {_named(failed)}. "
             f"{first}{go_on if len(failed) < len(batch.tickets) else ''} "
-            "`tdx-dagster failed` says what comes back by itself; materialise a ticket to try it now."
+            f"{log_command('failed')} says what comes back by itself; materialise a ticket to try it now."
         )
         return failure(said, self._shown_of_run(batch))
 
@@ -224,7 +224,7 @@ class RunInDagster:
         if unfinished and not batch.is_dry_run:
             raise failure(
                 f"{len(unfinished)} of {len(batch.tickets)} tickets failed, wait or are blocked: "
-                f"{_named(unfinished)}; the others are done. See `tdx-dagster failed`; materialise a ticket "
+                f"{_named(unfinished)}; the others are done. See {log_command('failed')}; materialise a ticket "
                 "to try it now.",
                 self._shown_of_run(batch),
             )

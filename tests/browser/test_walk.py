@@ -135,7 +135,7 @@ def test_a_re_execution_fails_again_while_the_cause_is_there(
     run = desk.launched(answer)
     assert desk.ended(run) == "FAILURE"
     assert REFUSED_TICKET not in desk.ui.materialised()
-    eyes.go(f"/runs/{run}", "summary_comment failed on 1 of")
+    eyes.go(f"/runs/{run}", "summary_comment failed on 1 of", "`tdx-dagster failed --sample` says")
 
 
 def test_materialising_a_ticket_by_hand_tries_it_now(desk: Desk, eyes: Eyes) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime
 from threading import Event, Thread
 
 from tdx_dagster.discovery.remembered import RememberingInventory
+from tdx_dagster.environment import log_command
 from tdx_dagster.inventory.computers import InventoryUnavailable
 from tdx_dagster.state.records import (
     Claim,
@@ -307,7 +308,7 @@ class ActionRunner:
         if self._has_open_effect(action, ticket):
             raise Uncertain(
                 "An earlier write of this action is not settled and the action did not come back to it. "
-                "Look at the ticket; `tdx-dagster failed --clear` lets it run again."
+                f"Look at the ticket; {log_command('failed --clear')} lets it run again."
             )
 
     @contextmanager
@@ -389,7 +390,7 @@ class _NeverEnded(Exception):
     def __init__(self, attempts: int) -> None:
         super().__init__(
             f"Given up: {attempts} attempts ended without a result, so the process was killed each time. See "
-            "its memory and its log; `tdx-dagster failed --clear` lets it run again."
+            f"its memory and its log; {log_command('failed --clear')} lets it run again."
         )
 
 

@@ -7,6 +7,7 @@ Belongs here: the order of steps that makes a write happen once, for real (`Live
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from tdx_dagster.environment import log_command
 from tdx_dagster.state.records import Claim, EffectRecord, EffectState
 from tdx_dagster.state.store import ActionStore
 from tdx_dagster.tdx.errors import TdxError, TdxRefused, TdxRetryLater, TdxSettingError, TdxUnclear
@@ -245,7 +246,7 @@ class LiveWriter(_TicketWriter):
         if effect.look is None:
             raise Uncertain(
                 f"Whether {effect.name} happened on ticket {self.ticket_id} is unknown, and this action "
-                "cannot look for it. Look at the ticket; `tdx-dagster failed --clear` lets it run again."
+                f"cannot look for it. Look at the ticket; {log_command('failed --clear')} lets it run again."
             )
         try:
             found = effect.look(self.tdx, record)
