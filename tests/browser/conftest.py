@@ -249,6 +249,8 @@ class Eyes:
             # What is shown beside the texts: a page that renews itself is never idle.
             with suppress(Exception):
                 self.page.wait_for_load_state("networkidle", timeout=10_000)
+                expected = "() => !document.body.innerText.includes('Loading…')"
+                self.page.wait_for_function(expected, timeout=20_000)
             shot = Image.open(BytesIO(self.page.screenshot(animations="disabled"))).convert("RGB")
             # A palette makes a fifth of the size of it.
             shot.quantize(128).save(Path(PICTURES) / f"{name}.png", optimize=True)

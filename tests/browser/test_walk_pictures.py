@@ -94,7 +94,8 @@ def test_the_inventory(desk: Desk, eyes: Eyes) -> None:
         assert desk.ended(desk.launch("inventory_full")) == "SUCCESS"
         silver = desk.launch("__ASSET_JOB", asset={"path": ["silver", "computers"]})
         assert desk.ended(silver) == "SUCCESS"
-    eyes.go("/assets/silver/computers", "Row count", "Plots")
+    eyes.go("/assets/silver/computers", "Row count", "Plots", "quality_flags")
+    eyes.page.get_by_text("Columns").first.click()
     eyes.click("Plots")
     eyes.see("dagster/row_count")
     eyes.picture("inventory")
@@ -109,9 +110,9 @@ def test_the_measurement(desk: Desk, eyes: Eyes, base_url: str) -> None:
         seed(database, night)
         assert desk.ended(desk.launch("quality_discovery", config=config)) == "SUCCESS"
     database.dispose()
-    eyes.go("/assets/quality/discovery", "last quarter")
-    eyes.page.get_by_text("[Show Markdown]").first.click()
-    eyes.see("95 % interval")
+    eyes.go("/assets/quality/discovery", "last quarter", "95 % interval")
+    assert eyes.cut_off() <= 0
+    eyes.page.get_by_text("last quarter").first.evaluate("cell => cell.scrollIntoView()")
     eyes.picture("quality")
     eyes.go("/assets/quality/discovery", "Plots")
     eyes.click("Plots")
