@@ -40,8 +40,9 @@ test: $(STAMP) ## Run all tests
 coverage: $(STAMP) ## Run all tests and measure what they cover
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --cov --cov-report term
 
+# The walks follow each other: what one of them misses, those after it miss too.
 browser: $(STAMP) ## Walk through the UI in a browser: minutes; needs Debian's chromium
-	BROWSER_TESTS=1 $(BIN)/python -m pytest tests/browser
+	BROWSER_TESTS=1 $(BIN)/python -m pytest --exitfirst --durations=10 tests/browser
 
 places: $(STAMP) ## Run it where others would: poolers, encodings, roles, containers, full disks
 	$(BIN)/python -m pytest tests/places

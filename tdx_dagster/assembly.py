@@ -19,6 +19,7 @@ from tdx_dagster.operations.assets import operations_definitions
 from tdx_dagster.quality.assets import quality_definitions
 from tdx_dagster.resources import DEFAULT_RESOURCES
 from tdx_dagster.tickets.checks import stuck_check, stuck_key
+from tdx_dagster.tickets.job import OWNER_TAG
 from tdx_dagster.tickets.pipeline import Pipeline
 
 
@@ -75,6 +76,7 @@ def morning_checks(pipelines: Sequence[str], settings: InventorySettings) -> dg.
             dg.AssetCheckKey(InventoryKeys.of(settings).assets, FRESH), *stuck
         ),
         executor_def=dg.in_process_executor,
+        tags=OWNER_TAG,
         description="Checks for loads that did not run, and for tickets that wait for a person.",
     )
     schedule = dg.ScheduleDefinition(

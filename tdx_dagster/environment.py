@@ -25,6 +25,13 @@ from pydantic_settings import (
 
 # Holds the environment for Dagster's processes, which write `.env` over it: see `environment_first`.
 REMEMBERED = "TDX_ENVIRONMENT_FIRST"
+# Set to "on" by `tdx-dagster dev`, whose processes work on the sample.
+SAMPLE = "TDX_SAMPLE"
+
+
+def log_command(words: str) -> str:
+    """Give a command that asks the action log, as people have to type it; under `dev` that of the sample."""
+    return f"`tdx-dagster {words}{' --sample' if os.environ.get(SAMPLE) == 'on' else ''}`"
 
 AT_START = Path("/proc/self/environ")
 

@@ -168,6 +168,9 @@ class Settings(EnvironmentSettings):
 class SensorSettings(EnvironmentSettings):
     """What `tdx-dagster dev` sets for its sensors. Read while definitions load, so nothing else is in it."""
 
+    tdx_simulator: str | None = Field(
+        None, description="address of a simulator, so that people are not told it is a TDX"
+    )
     tdx_sensors: Literal["on", "off"] = Field("off", description="whether sensors run unasked")
     tdx_poll_seconds: int | None = Field(None, ge=5, description="instead of interval_seconds")
 
@@ -203,13 +206,17 @@ def load_inventory_settings() -> InventorySettings:
 def find_site() -> Site | None:
     """Give the TDX that settings name, for people to see; None where they name none."""
     try:
-        settings = load_settings()
+        settings, simulator = load_settings(), load_sensor_settings().tdx_simulator
         connection = settings.connection()
         address = normalise_base_url(connection.base_url, allow_http=connection.allow_http)
     except (SettingsError, TdxSettingError):
         return None
     return Site(
-        address, connection.ticket_app_id, connection.asset_app_id, settings.daemon_report_id
+        address,
+        connection.ticket_app_id,
+        connection.asset_app_id,
+        settings.daemon_report_id,
+        is_simulator=address == simulator,
     )
 
 

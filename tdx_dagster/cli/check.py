@@ -31,6 +31,7 @@ from tdx_dagster.resources import DatabaseProvider, TdxProvider
 from tdx_dagster.settings import (
     SettingsError,
     find_database,
+    find_site,
     load_inventory_settings,
     load_sensor_settings,
     load_settings,
@@ -38,7 +39,6 @@ from tdx_dagster.settings import (
 )
 from tdx_dagster.state.older_daemon import writing_after_takeover
 from tdx_dagster.state.tdx_environment import recorded_environment, refuse_other_environment
-from tdx_dagster.tdx.address import is_sandbox, normalise_base_url
 from tdx_dagster.tdx.client import Tdx
 from tdx_dagster.tdx.errors import TdxRefused, TdxRetryLater, TdxSettingError
 from tdx_dagster.tdx.models import AssetSearch
@@ -236,9 +236,8 @@ def _finding(about: str, find: Callable[[], str]) -> Finding:
 
 def _settings() -> str:
     require_settings(needs_tdx=True)
-    connection = load_settings().connection()
-    address = normalise_base_url(connection.base_url, allow_http=connection.allow_http)
-    return f"complete, for the {'sandbox' if is_sandbox(address) else 'production system'} at {address}"
+    site = find_site()
+    return f"complete, for {site.environment} at {site.base_url}" if site else "complete"
 
 
 def _instance_file() -> str:

@@ -24,7 +24,8 @@ from rich.markup import escape
 from tdx_dagster.cli.demo import Sample, sample
 from tdx_dagster.cli.output import err
 from tdx_dagster.cli.ports import is_free, require_free
-from tdx_dagster.cli.runtime import dagster_instance
+from tdx_dagster.cli.runtime import SAMPLE_NAME, dagster_instance
+from tdx_dagster.environment import SAMPLE
 from tdx_dagster.settings import SettingsError, embedded_folder
 from tdx_dagster.simulator import Simulator, State, load_state, sample_state, save_state
 
@@ -65,7 +66,7 @@ def dev(
 
     The sample and its history are kept for the next time; --fresh starts anew.
     """
-    folder = embedded_folder().parent / "dev"
+    folder = embedded_folder().parent / SAMPLE_NAME
     size = SampleSize(tickets, assets, seed)
     with _one_per_folder(folder, port):
         require_free(port)
@@ -76,7 +77,9 @@ def dev(
                 "--fresh to replace it."
             )
         state = load_state(folder / "tdx.json") if kept else size.state()
-        with sample("dev", state, port=kept.tdx_port if kept else 0, keep=bool(kept)) as running:
+        with sample(
+            SAMPLE_NAME, state, port=kept.tdx_port if kept else 0, keep=bool(kept)
+        ) as running:
             _Kept(size, running.simulator.port).write(folder)
             _load_inventory(running, size)
             code = _serve(port, running, folder)
@@ -140,7 +143,7 @@ def _one_per_folder(folder: Path, port: int) -> Iterator[None]:
 def _load_inventory(running: Sample, size: SampleSize) -> None:
     from tdx_dagster.cli.ingest import load_inventory  # noqa: PLC0415  imports Dagster
 
-    os.environ.update({"TDX_SENSORS": "on", "TDX_POLL_SECONDS": str(POLL_SECONDS)})
+    os.environ.update({"TDX_SENSORS": "on", "TDX_POLL_SECONDS": str(POLL_SECONDS), SAMPLE: "on"})
     with dagster_instance(running.runtime) as instance:
         err.print(f"Loading {size.assets} assets into the inventory …")
         load_inventory(instance)

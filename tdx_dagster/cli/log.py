@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tdx_dagster.cli.output import out, print_json
-from tdx_dagster.cli.runtime import prepare
+from tdx_dagster.cli.runtime import prepare, select_sample
 from tdx_dagster.state.records import Attempt, LogRow, LogStatus
 
 if TYPE_CHECKING:
@@ -28,18 +28,26 @@ REASONS = 20
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
-def _store() -> "PostgresStore":
+SAMPLE = click.option(
+    "--sample", is_flag=True, help="Of the sample that `tdx-dagster dev` serves from this folder."
+)
+
+
+def _store(*, sample: bool) -> "PostgresStore":
     from tdx_dagster.postgres.database import engine  # noqa: PLC0415  only where a database is asked
     from tdx_dagster.state.postgres_store import PostgresStore  # noqa: PLC0415  the same
 
+    if sample:
+        select_sample()
     return PostgresStore(engine(prepare().database))
 
 
 @click.command()
+@SAMPLE
 @JSON
-def stats(*, as_json: bool) -> None:
+def stats(*, sample: bool, as_json: bool) -> None:
     """Count what was done, by action and outcome."""
-    rows = _store().get_action_stats()
+    rows = _store(sample=sample).get_action_stats()
     if as_json:
         print_json({"actions": [asdict(row) for row in rows]})
         return
@@ -52,10 +60,11 @@ def stats(*, as_json: bool) -> None:
 
 @click.command()
 @click.argument("ticket", type=click.IntRange(1))
+@SAMPLE
 @JSON
-def history(*, ticket: int, as_json: bool) -> None:
+def history(*, ticket: int, sample: bool, as_json: bool) -> None:
     """Show everything that was done to a ticket, and every attempt."""
-    store = _store()
+    store = _store(sample=sample)
     rows, attempts = store.get_ticket_actions(ticket), store.get_attempts(ticket)
     if as_json:
         print_json(
@@ -81,12 +90,19 @@ def history(*, ticket: int, as_json: bool) -> None:
     type=click.IntRange(1),
     help=f"Show so many of the newest; left out: {PAGE} in the table, all with --json.",
 )
+@SAMPLE
 @JSON
 def failed(
-    *, clear: bool, ticket: int | None, action_id: str | None, limit: int | None, as_json: bool
+    *,
+    clear: bool,
+    ticket: int | None,
+    action_id: str | None,
+    limit: int | None,
+    sample: bool,
+    as_json: bool,
 ) -> None:
     """List failed actions, the newest first, and count them by reason; with --clear, let them run again."""
-    store = _store()
+    store = _store(sample=sample)
     rows = store.get_failed(ticket, action_id)
     cleared = store.clear_failed_actions(ticket, action_id) if clear else 0
     if as_json:

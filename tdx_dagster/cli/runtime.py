@@ -20,6 +20,7 @@ from yaml import YAMLError
 from tdx_dagster.component_errors import causes
 from tdx_dagster.environment import remember_environment
 from tdx_dagster.inventory.schema import place_table, require_table
+from tdx_dagster.postgres import server
 from tdx_dagster.postgres.database import engine, ensure_database, libpq_url
 from tdx_dagster.postgres.errors import DatabaseError, DatabaseSettingError, first_line
 from tdx_dagster.postgres.migrations import migrate, pending
@@ -27,6 +28,7 @@ from tdx_dagster.postgres.rights import require_home
 from tdx_dagster.postgres.sessions import shell_variables
 from tdx_dagster.settings import (
     SettingsError,
+    embedded_folder,
     find_database,
     load_inventory_settings,
     load_settings,
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 # Runs in this process report through our own output; Dagster's lines would bury it.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
+# Of the database and the folder of what `dev` serves.
+SAMPLE_NAME = "dev"
 
 # Names, since a run hands on its errors as text.
 _SETTING_FAULTS = {
@@ -115,6 +119,21 @@ def prepare(*, must_be_current: bool = True, needs_tdx: bool = False) -> Runtime
     os.environ.update(runtime.exports())
     remember_environment()
     return runtime
+
+
+def select_sample() -> None:
+    """Let this process ask the database of the sample that `dev` serves from this folder.
+
+    Raises:
+        SettingsError: There is none.
+        DatabaseError: The embedded server cannot be started.
+    """
+    folder = embedded_folder()
+    if not (folder.parent / SAMPLE_NAME / "sample.json").exists():
+        raise SettingsError(
+            f"There is no sample in {folder.parent}: stand where `tdx-dagster dev` was started."
+        )
+    os.environ["DATABASE_URL"] = libpq_url(ensure_database(server.start(folder), SAMPLE_NAME))
 
 
 def refuse_other_tdx(database: str) -> None:

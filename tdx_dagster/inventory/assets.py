@@ -36,15 +36,17 @@ from tdx_dagster.inventory.settings import InventorySettings
 from tdx_dagster.inventory.source import TdxClient, TdxSource
 from tdx_dagster.state.records import StoreUnavailable
 
+OWNERS = ["team:inventory"]
+
 # TDX makes it, nothing here does.
 TDX_SEARCH = dg.AssetSpec(
     ["tdx", "asset_search"],
     group_name="teamdynamix",
+    owners=OWNERS,
     kinds={"teamdynamix"},
     description="TDX's search for assets, and its lists of people and statuses: what the inventory loads.",
 )
 
-OWNERS = ["team:inventory"]
 DATABASE = {"tdx_dagster_database"}
 BOTH = {"tdx_dagster_client", "tdx_dagster_database"}
 

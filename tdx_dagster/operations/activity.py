@@ -15,7 +15,8 @@ from tdx_dagster.operations.picture import Series, draw_days
 from tdx_dagster.tickets.markdown import table
 
 DAYS = 14
-HEAD = ("day", "pipeline", "action", "tickets", "completed", "failed", "attached", "none found")
+# Few columns: the UI cuts off on the right what is wider than half a page.
+HEAD = ("day", "pipeline, action", "tickets", "outcomes")
 
 
 @dataclass(frozen=True)
@@ -42,16 +43,15 @@ class Activity:
     @property
     def cells(self) -> Sequence[object]:
         """Give the row of the table."""
-        return (
-            self.day,
-            self.pipeline,
-            self.action,
-            self.tickets,
-            self.completed,
-            self.failed,
-            self.attached,
-            self.none_found,
-        )
+        counts = {
+            "completed": self.completed,
+            "failed": self.failed,
+            "computers attached": self.attached,
+            "without a computer": self.none_found,
+        }
+        outcomes = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+        where = ", ".join(filter(None, (self.pipeline, self.action)))
+        return f"{self.day:%d %b}", where, f"{self.tickets:,}", outcomes
 
 
 def read_activity(engine: Engine, zone: ZoneInfo, since: datetime) -> Sequence[Activity]:

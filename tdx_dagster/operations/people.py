@@ -32,7 +32,8 @@ REASONS = {
     Reason.EXCLUDED_ACCOUNT: "nothing is named, and the requestor is a shared account",
     Reason.NOT_EXACTLY_ONE: "nothing is named, and the requestor does not have exactly one computer",
 }
-WAITING_HEAD = ("ticket", "pipeline", "action", "reason", "what to do", "since", "attempts")
+# Three columns: the UI cuts off on the right what is wider than half a page.
+WAITING_HEAD = ("ticket", "reason", "what to do")
 
 
 def waiting_page(engine: Engine, site: Site | None) -> Page:
@@ -50,14 +51,12 @@ def waiting_page(engine: Engine, site: Site | None) -> Page:
 
 
 def _waiting_cells(row: Any, site: Site | None) -> Sequence[object]:  # noqa: ANN401  a row
+    attempts = f"{row.attempts} {'attempt' if row.attempts == 1 else 'attempts'}"
+    where = ", ".join(filter(None, (row.pipeline, row.action)))
     return (
         ticket_cell(site, row.ticket_id),
-        row.pipeline,
-        row.action,
-        row.error_message or "",
+        f"{row.error_message or 'not recorded'} ({where}, since {moment(row.executed_at)}, {attempts})",
         REMEDIES[FailureKind(row.failure_kind)],
-        moment(row.executed_at),
-        row.attempts,
     )
 
 

@@ -25,6 +25,7 @@ from tdx_dagster.quality.settings import QualitySettings
 from tdx_dagster.quality.store import QualityStore
 from tdx_dagster.state.records import StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError
+from tdx_dagster.tickets.job import OWNER_TAG, OWNERS
 
 QUALITY = dg.AssetKey(["quality", "discovery"])
 PRECISION = "precision_holds"
@@ -59,6 +60,7 @@ def quality_definitions(
         "quality_discovery",
         selection=[QUALITY],
         executor_def=dg.in_process_executor,
+        tags=OWNER_TAG,
         description="Reads what people did on tickets they are done with, and judges discovery by it.",
     )
     schedule = dg.ScheduleDefinition(
@@ -81,7 +83,7 @@ def _asset(inventory: InventorySettings, settings: QualitySettings) -> dg.Assets
         key=QUALITY,
         deps=[InventoryKeys.of(inventory).computers],
         group_name="quality",
-        owners=["team:service_desk"],
+        owners=OWNERS,
         kinds={"teamdynamix", "postgres"},
         description=(
             "How often discovery is right, by what people did afterwards: computers they kept, removed, "

@@ -31,6 +31,8 @@ COLUMNS = {
     "unseen": Outcome.UNSEEN,
 }
 HEADINGS = ("evidence", *COLUMNS, "precision", "95 % interval", "recall")
+# Few columns: the UI cuts off on the right what is wider than half a page.
+PAGE_HEADINGS = ("evidence", "what people did", "precision (95 % interval)", "recall")
 
 
 class SiteLinks(Protocol):
@@ -156,8 +158,24 @@ def rates_table(rates: Sequence[Rates]) -> str:
     """Write the rates as a Markdown table."""
     if not rates[0].counts:
         return "Nothing was judged yet."
-    rows = [HEADINGS, tuple("---" for _ in HEADINGS), *(cells(one) for one in rates)]
+    rows = [
+        PAGE_HEADINGS,
+        tuple("---" for _ in PAGE_HEADINGS),
+        *(_page_cells(one) for one in rates),
+    ]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _page_cells(rates: Rates) -> list[str]:
+    low, high = rates.interval
+    counts = [(rates.of(outcome), name) for name, outcome in COLUMNS.items()]
+    interval = f" ({low:.1%} to {high:.1%})" if rates.judged else ""
+    return [
+        rates.kind,
+        ", ".join(f"{count:,} {name}" for count, name in counts if count),
+        f"{percent(rates.precision)}{interval}",
+        percent(rates.recall),
+    ]
 
 
 def faults_table(faults: Sequence[Judgement], links: SiteLinks) -> str:

@@ -201,6 +201,7 @@ def settings_for(simulator: Simulator) -> dict[str, str]:
     """Return the environment variables that point a client at a running simulator."""
     return {
         "TDX_BASE_URL": simulator.url,
+        "TDX_SIMULATOR": simulator.url,
         "TDX_TICKET_APP_ID": str(TICKET_APP_ID),
         "TDX_ASSET_APP_ID": str(ASSET_APP_ID),
         "TDX_BEID": BEID,

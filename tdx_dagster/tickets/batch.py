@@ -97,8 +97,17 @@ def load_batch(
     new_view: Callable[[int], TicketView],
     *,
     dry_run: bool,
+    judged: Callable[[Sequence[LogRow]], Sequence[LogRow]] = lambda rows: rows,
 ) -> Batch:
     """Plan the tickets of a run with one question to the log, and read those with something to do.
+
+    Args:
+        runner: Runs the actions.
+        pipeline: What is done.
+        ticket_ids: The tickets.
+        new_view: Gives a ticket to read.
+        dry_run: Whether nothing is written.
+        judged: Gives the rows of a ticket as they are judged; what people are shown is the log.
 
     Raises:
         StoreUnavailable: The log cannot be asked; nothing is done.
@@ -108,7 +117,7 @@ def load_batch(
     tickets = [
         TicketRun(
             new_view(ticket_id),
-            plan_ticket(pipeline, ticket_id, log.get(ticket_id, ())).due,
+            plan_ticket(pipeline, ticket_id, judged(log.get(ticket_id, ()))).due,
             rows=log.get(ticket_id, ()),
         )
         for ticket_id in ticket_ids

@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 from sqlalchemy import Engine
 
+from tdx_dagster.environment import log_command
 from tdx_dagster.inventory.asset_checks import build_check
 from tdx_dagster.inventory.checks import Verdict
 from tdx_dagster.postgres.queries import Queries
@@ -40,8 +41,8 @@ def check_stuck_tickets(
     said = f"No ticket is stuck{f': {listed}' if listed else ''}."
     if not passed:
         said = (
-            f"Tickets: {listed} (for example {found.example}). `tdx-dagster failed` lists them and why; "
-            "materialise a ticket to try it now."
+            f"Tickets: {listed} (for example {found.example}). {log_command('failed')} lists them "
+            "and why; materialise a ticket to try it now."
         )
     return Verdict(said, passed=passed, is_error=found.person > 0, numbers=numbers)
 

@@ -3,8 +3,10 @@
 Belongs here: which methods only read. What a dry run says it would write is made by `once.writer`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
+from tdx_dagster.state.records import EffectRecord, EffectState, FailureKind
 from tdx_dagster.state.store import ActionStore
 from tdx_dagster.tickets.actions.effects import TdxWrites
 from tdx_dagster.tickets.ticket_view import TdxReads
@@ -49,3 +51,27 @@ class WithoutWrites:
         if name not in self._reads:
             raise WriteInDryRun(f"{name} was called in a dry run: refused, nothing was written.")
         return getattr(self._whole, name)
+
+
+class WithoutUncertain(WithoutWrites):
+    """The action log of a dry run for which a person says that what may have been written is not there.
+
+    A run that writes records that first; see `ActionStore.retry_now`.
+
+    Args:
+        log: The action log.
+    """
+
+    def __init__(self, log: ActionStore) -> None:
+        super().__init__(log, STORE_READS)
+        self._log = log
+
+    def effects(self, ticket_id: int) -> Mapping[str, EffectRecord]:
+        """Give the effects of a ticket, less the open ones of actions that are uncertain."""
+        rows = self._log.get_ticket_actions(ticket_id)
+        uncertain = {row.action_id for row in rows if row.failure_kind is FailureKind.UNCERTAIN}
+        return {
+            name: effect
+            for name, effect in self._log.effects(ticket_id).items()
+            if effect.state is not EffectState.OPEN or effect.action_id not in uncertain
+        }

@@ -25,7 +25,7 @@ DETAILS, ATTACHED, TEXT = "details", "attached", "comments"
 WOULD_DO = "would do"
 # The key of the metadata of a dry run that has the table of all it would write.
 PLANNED = "run: would be written"
-PLANNED_HEAD = ("ticket", "action", "would write", "seen by", "text")
+PLANNED_HEAD = ("ticket", "action", "would be written")
 
 REMEDIES = {
     FailureKind.RETRYABLE: "nothing: it comes back by itself; materialise the ticket to try it now",
@@ -96,17 +96,13 @@ def _planned(ticket: TicketRun, services: RunServices) -> Iterator[Sequence[str]
     for outcome in ticket.outcomes:
         for effect in outcome.planned:
             text = str(effect.detail.get(TEXT) or _facts(effect.detail))
-            yield link, outcome.action_name, effect.name, _seen_by(effect.detail), text
+            seen_by = _seen_by(effect.detail)
+            yield link, outcome.action_name, f"{seen_by}: {text}" if seen_by else text
         if not outcome.planned:
-            yield (
-                link,
-                outcome.action_name,
-                "nothing",
-                "",
-                f"{outcome.result.value}: {outcome.message}",
-            )
+            said = f"nothing ({outcome.result.value}: {outcome.message})"
+            yield link, outcome.action_name, said
     if not ticket.outcomes:
-        yield link, "", "nothing", "", _stands(ticket.due)
+        yield link, "", f"nothing ({_stands(ticket.due)})"
 
 
 def whole_run_table(batch: Batch) -> dg.MarkdownMetadataValue:

@@ -8,7 +8,7 @@ re-execution (`actions.due`). What the log is asked stands in `state/action_log.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tdx_dagster.state.records import LogRow, LogStatus
+from tdx_dagster.state.records import FailureKind, LogRow, LogStatus
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.due import Due, TicketLog, unfinished
 from tdx_dagster.tickets.pipeline import Pipeline
@@ -128,6 +128,29 @@ def plan_ticket(pipeline: Pipeline, ticket_id: int, rows: Sequence[LogRow]) -> T
         if state in STOPPING and not action.continue_on_failure:
             stopped = state
     return TicketPlan(ticket_id, due)
+
+
+def as_asked_for(
+    rows: Sequence[LogRow], action_ids: Collection[str], *, include_uncertain: bool
+) -> Sequence[LogRow]:
+    """Give the rows of a ticket as they are judged once a person has launched it: see `ActionStore.retry_now`.
+
+    Args:
+        rows: The log of the ticket.
+        action_ids: The actions of the pipeline.
+        include_uncertain: Whether the person says that what may have been written is not there.
+    """
+
+    def is_asked_for(row: LogRow) -> bool:
+        is_uncertain = row.failure_kind is FailureKind.UNCERTAIN
+        is_waiting = row.status is LogStatus.FAILED or (
+            row.status is LogStatus.SKIPPED and row.next_attempt_at is not None
+        )
+        return (
+            row.action_id in action_ids and is_waiting and (include_uncertain or not is_uncertain)
+        )
+
+    return [replace(row, is_due=True) if is_asked_for(row) else row for row in rows]
 
 
 def _state_of(

@@ -20,7 +20,10 @@ SWITCHES = {
     "dry_run": dg.Field(
         bool,
         default_value=False,
-        description="Read everything, write nothing: not TDX, not the action log, no materialisation.",
+        description=(
+            "Read everything, write nothing: not TDX, not the action log, no materialisation. A run of a "
+            "rehearsal job is a dry run whatever this says."
+        ),
     ),
     "allow_uncertain": dg.Field(
         bool,

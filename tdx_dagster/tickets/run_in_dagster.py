@@ -5,20 +5,22 @@ as well, and an op in which a ticket failed does the ones after it, so that no o
 what is done to a ticket (`batch`, `actions`), what is shown of it (`metadata`).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, cast
 
 import dagster as dg
 
 from tdx_dagster.dagster_internals import op_names, tag_run
-from tdx_dagster.environment import SettingsError
+from tdx_dagster.environment import SettingsError, log_command
 from tdx_dagster.failures import failure, failure_of
 from tdx_dagster.inventory.asset_checks import severity_of
 from tdx_dagster.inventory.checks import Verdict
 from tdx_dagster.inventory.computers import InventoryUnavailable
 from tdx_dagster.state.decisions import Decisions, Person
-from tdx_dagster.state.records import StoreUnavailable
+from tdx_dagster.state.records import LogRow, StoreUnavailable
+from tdx_dagster.state.store import ActionStore
 from tdx_dagster.tdx.errors import TdxError
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.add_asset import AddAsset
@@ -31,6 +33,7 @@ from tdx_dagster.tickets.checks import (
     check_people_needed,
     check_stuck_tickets,
 )
+from tdx_dagster.tickets.dry_run import WithoutUncertain
 from tdx_dagster.tickets.metadata import (
     PLANNED,
     planned_table,
@@ -42,6 +45,7 @@ from tdx_dagster.tickets.observe import gather
 from tdx_dagster.tickets.once.outcomes import Outcome, Result
 from tdx_dagster.tickets.once.runner import ActionRunner
 from tdx_dagster.tickets.pipeline import Pipeline
+from tdx_dagster.tickets.plan import as_asked_for
 from tdx_dagster.tickets.run_config import OVERRIDE, refuse_unread_ops, settings_given
 from tdx_dagster.tickets.run_tags import (
     BACKFILL_TAG,
@@ -87,7 +91,15 @@ class RunInDagster:
         return given.without_writes if self.is_dry_run else given
 
     def _runner(self) -> ActionRunner:
-        return self.services.runner(self.pipeline, self.context.run_id, self.context.log.warning)
+        runner = self.services.runner(self.pipeline, self.context.run_id, self.context.log.warning)
+        if self.is_dry_run and self._allows_uncertain:
+            return replace(runner, store=cast("ActionStore", WithoutUncertain(runner.store)))
+        return runner
+
+    @property
+    def _allows_uncertain(self) -> bool:
+        by_hand = is_by_hand(self.context.run.tags)
+        return by_hand and bool(self.context.op_config["allow_uncertain"])
 
     def load(self, actions_before: Sequence[Action] = ()) -> Batch:
         """Plan and read the tickets; run the actions before this op where it is re-executed alone."""
@@ -101,7 +113,12 @@ class RunInDagster:
             self._retry_now(pipeline, tickets)
             self._override(pipeline, tickets)
             batch = load_batch(
-                self._runner(), pipeline, tickets, self.services.view, dry_run=self.is_dry_run
+                self._runner(),
+                pipeline,
+                tickets,
+                self.services.view,
+                dry_run=self.is_dry_run,
+                judged=self._judged(pipeline),
             )
         except (
             TdxError,
@@ -125,10 +142,17 @@ class RunInDagster:
             tickets,
             [identified.action_id for identified in pipeline.identified.values()],
             run_id=self.context.run_id,
-            include_uncertain=bool(self.context.op_config["allow_uncertain"]),
+            include_uncertain=self._allows_uncertain,
         )
         if asked:
             self.context.log.info(f"Launched by a person: {asked} actions are due at once.")
+
+    def _judged(self, pipeline: Pipeline) -> Callable[[Sequence[LogRow]], Sequence[LogRow]]:
+        """Judge a dry run that a person launches as the run that the person would launch after it."""
+        if not self.is_dry_run or not is_by_hand(self.context.run.tags):
+            return lambda rows: rows
+        ids = {identified.action_id for identified in pipeline.identified.values()}
+        return partial(as_asked_for, action_ids=ids, include_uncertain=self._allows_uncertain)
 
     def _override(self, pipeline: Pipeline, tickets: Sequence[int]) -> None:
         """Allow computers that people have removed, where a person has given a reason for these tickets."""
@@ -180,7 +204,7 @@ class RunInDagster:
         said = (
             f"{where} failed on {len(failed)} of {len(batch.tickets)} tickets: {_named(failed)}. "
             f"{first}{go_on if len(failed) < len(batch.tickets) else ''} "
-            "`tdx-dagster failed` says what comes back by itself; materialise a ticket to try it now."
+            f"{log_command('failed')} says what comes back by itself; materialise a ticket to try it now."
         )
         return failure(said, self._shown_of_run(batch))
 
@@ -210,7 +234,7 @@ class RunInDagster:
         if unfinished and not batch.is_dry_run:
             raise failure(
                 f"{len(unfinished)} of {len(batch.tickets)} tickets failed, wait or are blocked: "
-                f"{_named(unfinished)}; the others are done. See `tdx-dagster failed`; materialise a ticket "
+                f"{_named(unfinished)}; the others are done. See {log_command('failed')}; materialise a ticket "
                 "to try it now.",
                 self._shown_of_run(batch),
             )

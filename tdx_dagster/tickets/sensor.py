@@ -12,6 +12,7 @@ from pathlib import Path
 import dagster as dg
 
 from tdx_dagster.dagster_internals import is_switched_off
+from tdx_dagster.environment import log_command
 from tdx_dagster.failures import failure_of
 from tdx_dagster.state.records import LogRow, LogStatus, StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError, TdxRetryLater
@@ -206,8 +207,8 @@ def _warn_of_people_needed(context: dg.SensorEvaluationContext, plan: Plan) -> N
     if needed:
         shown = ", ".join(map(str, needed[:MOST_NAMED]))
         context.log.warning(
-            f"{len(needed)} tickets need a person: {shown}. `tdx-dagster failed` says why; materialise a "
-            "ticket to try it now."
+            f"{len(needed)} tickets need a person: {shown}. {log_command('failed')} says why; "
+            "materialise a ticket to try it now."
         )
 
 

@@ -1,4 +1,4 @@
-"""The TDX that settings name, as people see it: sandbox or production, address, applications, links.
+"""The TDX that settings name, as people see it: sandbox, production or simulator, address, applications, links.
 
 Belongs here: wording and links. Does not: reading settings (`tdx_dagster.settings`), how an address is built
 (`tdx.address`).
@@ -18,16 +18,20 @@ class Site:
         ticket_app: The ticketing application.
         asset_app: The asset application.
         default_report: The report of pipelines that name none.
+        is_simulator: It is the simulator that comes with this package.
     """
 
     base_url: str
     ticket_app: int
     asset_app: int
     default_report: int | None = None
+    is_simulator: bool = False
 
     @property
     def environment(self) -> str:
-        """Which of the two it is, as people have to see it."""
+        """Which of the three it is, as people have to see it."""
+        if self.is_simulator:
+            return "SIMULATOR"
         return "SANDBOX" if is_sandbox(self.base_url) else "PRODUCTION"
 
     def ticket(self, ticket_id: int) -> str:
@@ -47,5 +51,5 @@ def described(site: Site | None) -> str:
 
 
 def tags_of_site(site: Site | None) -> dict[str, str]:
-    """Give the tag by which definitions and runs of a sandbox are told from those of production."""
+    """Give the tag by which definitions and runs say to which kind of TDX they lead."""
     return {"tdx/environment": site.environment.lower()} if site else {}

@@ -1,11 +1,16 @@
-"""One `tdx-dagster dev` and one browser for all walks; without Chromium or Playwright they are left out."""
+"""One `tdx-dagster dev` and one browser for all walks.
+
+`make browser` sets BROWSER_TESTS: then a missing browser is a failure. Each wait has an end and says what the
+page shows instead; a desk that cannot become ready is a failure at once.
+"""
 
 import json
 import os
 import shutil
+import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
@@ -18,11 +23,14 @@ from PIL import Image
 from tests.cli.conftest import Shell
 from tests.cli.ui import Ui, free_port, service, until
 
-# A busy machine takes minutes to start Dagster's processes and to load its UI.
-PATIENCE = 600.0
+# Seconds for one condition; on an idle machine each is met within ten.
+PATIENCE = 180.0
 
 # Read before a fixture of all tests clears the settings.
 PICTURES = os.environ.get("TDX_DAGSTER_PICTURES", "")
+
+# So much of a page is shown where a text is missing.
+SHOWN_LETTERS = 3000
 
 SIZE = {"width": 1440, "height": 960}
 
@@ -52,10 +60,12 @@ class Desk:
     Args:
         port: Of the UI.
         tdx: Address of the simulator.
+        folder: Where it was started.
     """
 
     port: int
     tdx: str
+    folder: Path
 
     @property
     def ui(self) -> Ui:
@@ -78,12 +88,16 @@ class Desk:
         )
 
     def launch(
-        self, job: str, ticket: str | None = None, config: dict[str, Any] | None = None
+        self,
+        job: str,
+        ticket: str | None = None,
+        config: dict[str, Any] | None = None,
+        asset: Mapping[str, Any] = ASSET,
     ) -> str:
         """Launch a run as the launchpad does; gives its id."""
         selector: dict[str, Any] = {**REPOSITORY, "jobName": job}
         if job == "__ASSET_JOB":
-            selector["assetSelection"] = [ASSET]
+            selector["assetSelection"] = [asset]
         tags = [] if ticket is None else [{"key": "dagster/partition", "value": ticket}]
         params = {
             "selector": selector,
@@ -108,6 +122,14 @@ class Desk:
 
         return str(until(f"end of run {run_id}", probe, PATIENCE))
 
+    def has_loaded(self) -> bool:
+        """Tell whether the definitions are there; what they cannot be loaded for is a failure at once."""
+        entries = self.ui.ask(LOCATION)["workspaceOrError"]["locationEntries"]
+        found = [entry["locationOrLoadError"] for entry in entries]
+        faults = [one["message"] for one in found if one and one["__typename"] == "PythonError"]
+        assert not faults, faults
+        return bool(found) and all(found)
+
     def runs(self, job: str, *statuses: str) -> list[str]:
         """Give the ids of the runs of a job, the latest first."""
         wanted = {"pipelineName": job, "statuses": list(statuses)}
@@ -115,25 +137,33 @@ class Desk:
         return [str(run["runId"]) for run in found]
 
 
-@pytest.fixture(scope="module")
+LOCATION = """
+query { workspaceOrError { ... on Workspace { locationEntries {
+  locationOrLoadError { __typename ... on PythonError { message } } } } } }"""
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Chromium of the system."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    chromium = shutil.which("chromium")
     if "BROWSER_TESTS" not in os.environ:
         pytest.skip("walks through the UI are run by `make browser`")
-    if chromium is None:
-        pytest.skip("no chromium on the PATH")
-    with sync_api.sync_playwright() as driver:
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415  only where it is wanted
+
+    chromium = shutil.which("chromium")
+    assert chromium, "no chromium on the PATH: install Debian's package of that name"
+    with sync_playwright() as driver:
+        # A container may have little shared memory, and an address elsewhere may never answer.
+        options = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        options += ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
         running = driver.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox"], timeout=PATIENCE * 1000
+            executable_path=chromium, args=options, timeout=PATIENCE * 1000
         )
         yield running
         running.close()
 
 
 # Asks for the browser, so that nothing is started where there is none.
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def desk(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:  # noqa: ARG001
     """`tdx-dagster dev` with eight tickets; TDX refuses the comment on one of them."""
     folder = tmp_path_factory.mktemp("browser")
@@ -141,19 +171,33 @@ def desk(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Des
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     shell, port = Shell(folder, kept), free_port()
     command = ["dev", "--port", str(port), "--tickets", "8", "--assets", "120"]
-    with service(shell, "dev", sys.executable, "-m", "tdx_dagster", *command):
+    with service(shell, "dev", sys.executable, "-m", "tdx_dagster", *command) as process:
+
+        def wait_for(what: str, probe: Callable[[], Any]) -> Any:
+            return until(what, lambda: _look(process, folder) and probe(), PATIENCE)
+
         sample = folder / ".tdx" / "dev" / "sample.json"
-        written = until("simulator", lambda: sample.exists() and sample.read_bytes(), PATIENCE)
-        made = Desk(port, f"http://127.0.0.1:{json.loads(written)['tdx_port']}")
+        written = wait_for("simulator", lambda: sample.exists() and sample.read_bytes())
+        tdx = f"http://127.0.0.1:{json.loads(written)['tdx_port']}"
+        made = Desk(port, tdx, folder)
         fault = {
             "method": "POST",
             "path": f"/{{app}}/tickets/{REFUSED_TICKET}/feed",
             "status": 400,
             "body": '{"ID": -1, "Message": "The ticket is locked."}',
         }
-        until("fault", lambda: made.control("POST", "faults", fault), PATIENCE)
-        until("failed run", lambda: made.runs("compliance", "FAILURE"), PATIENCE)
+        wait_for("fault", lambda: made.control("POST", "faults", fault))
+        wait_for("loaded definitions", made.has_loaded)
+        wait_for("failed run", lambda: made.runs("compliance", "FAILURE"))
         yield made
+
+
+def _look(process: "subprocess.Popen[bytes]", folder: Path) -> bool:
+    """Fail at once where `dev` has ended: nothing that is waited for comes any more."""
+    code = process.poll()
+    log = (folder / "dev.log").read_text(errors="replace")
+    assert code is None, f"`tdx-dagster dev` has ended with {code}:\n{log[-SHOWN_LETTERS:]}"
+    return True
 
 
 @dataclass(frozen=True)
@@ -170,17 +214,34 @@ class Eyes:
 
     def go(self, path: str, *texts: str) -> None:
         """Open a page and wait until all texts are seen."""
-        self.page.goto(f"http://127.0.0.1:{self.port}{path}")
+        # Not for everything the page loads: what is waited for is what people see.
+        self.page.goto(f"http://127.0.0.1:{self.port}{path}", wait_until="commit")
         self.see(*texts)
 
     def see(self, *texts: str) -> None:
         """Wait until all texts are seen."""
         for text in texts:
-            self.page.get_by_text(text).locator("visible=true").first.wait_for()
+            self._wait(text, self.page.get_by_text(text).filter(visible=True).first.wait_for)
 
-    def click(self, name: str) -> None:
+    def click(self, name: str, **how: Any) -> None:
         """Click a button."""
-        self.page.get_by_role("button", name=name).first.click()
+        button = self.page.get_by_role("button", name=name).first
+        self._wait(f"button {name}", lambda: button.click(**how))
+
+    def _wait(self, what: str, act: Callable[[], None]) -> None:
+        from playwright.sync_api import Error  # noqa: PLC0415  only where it is wanted
+
+        try:
+            act()
+        except Error as error:
+            shown = self.page.locator("body").inner_text()[:SHOWN_LETTERS]
+            raise AssertionError(
+                f"{what!r} is not on {self.page.url}: {error.message}\nIt shows:\n{shown}"
+            ) from None
+
+    def cut_off(self) -> float:
+        """Give by how many pixels a table is wider than the box it is in; at most 0 where all can be read."""
+        return float(self.page.evaluate(CUT_OFF))
 
     def picture(self, name: str) -> None:
         """Write a picture of the page, where the variable names a folder for it."""
@@ -188,14 +249,30 @@ class Eyes:
             # What is shown beside the texts: a page that renews itself is never idle.
             with suppress(Exception):
                 self.page.wait_for_load_state("networkidle", timeout=10_000)
+                expected = "() => !document.body.innerText.includes('Loading…')"
+                self.page.wait_for_function(expected, timeout=20_000)
             shot = Image.open(BytesIO(self.page.screenshot(animations="disabled"))).convert("RGB")
             # A palette makes a fifth of the size of it.
             shot.quantize(128).save(Path(PICTURES) / f"{name}.png", optimize=True)
 
 
-@pytest.fixture(scope="module")
+# The widest of the tables within a cell: its right edge against that of the box that cuts it off.
+CUT_OFF = """
+() => Math.max(0, ...[...document.querySelectorAll("td table")].map(table => {
+  let box = table.parentElement;
+  while (box.parentElement && getComputedStyle(box).overflowX === "visible") box = box.parentElement;
+  return table.getBoundingClientRect().right - box.getBoundingClientRect().right;
+}))"""
+
+
+@pytest.fixture(scope="session")
 def eyes(browser: Any, desk: Desk) -> Eyes:
-    """One page for all walks: the UI loads once."""
+    """One page for all walks."""
+    return open_page(browser, desk.port)
+
+
+def open_page(browser: Any, port: int) -> Eyes:
+    """Open a page of a UI."""
     page = browser.new_page(viewport=SIZE, timezone_id="UTC", locale="en-US")
     page.set_default_timeout(PATIENCE * 1000)
-    return Eyes(page, desk.port)
+    return Eyes(page, port)

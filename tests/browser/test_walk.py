@@ -9,11 +9,12 @@ from tests.cli.ui import BACKFILL, BACKFILL_STATUS, until
 
 from .conftest import ASSET, PATIENCE, PLACE, REFUSED_TICKET, REPOSITORY, Desk, Eyes
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 TICKET = "/assets/tickets/compliance?view=partitions&partition={}"
 LINEAGE = "/assets/tickets/compliance?view=lineage&lineageScope=upstream&lineageDepth=5"
 EVENTS = "/assets/tickets/compliance?view=events&partition={}"
+SENSOR_PAGE = f"/locations/{PLACE}/sensors/compliance_report"
 REEXECUTE = """
 mutation ($params: ReexecutionParams!) { launchRunReexecution(reexecutionParams: $params) {
   __typename ... on LaunchRunSuccess { run { id } } ... on PythonError { message } } }"""
@@ -27,6 +28,18 @@ def sensor_status(desk: Desk) -> str:
     return str(desk.ui.ask(SENSOR, selector=selector)["sensorOrError"]["sensorState"]["status"])
 
 
+def test_the_sensor_says_that_a_ticket_needs_a_person(eyes: Eyes) -> None:
+    eyes.go(SENSOR_PAGE, "SIMULATOR http://127.0.0.1:", "0 runs requested")
+    eyes.picture("sensor")
+    eyes.click("0 runs requested")
+    eyes.see("7 done, 1 needs a person")
+
+
+def test_the_graph_leads_from_tdx_to_the_tickets(eyes: Eyes) -> None:
+    eyes.go(LINEAGE, "asset_search", "tdx_assets", "computers", "compliance_report")
+    eyes.picture("lineage")
+
+
 def test_a_ticket_shows_what_was_done_and_why(desk: Desk, eyes: Eyes) -> None:
     eyes.go(
         TICKET.format(7001),
@@ -35,6 +48,18 @@ def test_a_ticket_shows_what_was_done_and_why(desk: Desk, eyes: Eyes) -> None:
         "Automated Actions Summary",
     )
     eyes.picture("ticket")
+
+
+def test_the_config_editor_of_the_tickets_starts_filled_in(eyes: Eyes) -> None:
+    eyes.click("Materialize", modifiers=["Shift"])
+    eyes.see(
+        "Launchpad (configure assets)",
+        "tickets__compliance",
+        "max_assets_to_add",
+        "allow_uncertain",
+    )
+    eyes.see("No errors", "No missing config")
+    eyes.picture("launchpad")
 
 
 def test_a_failed_ticket_shows_what_was_done_why_it_failed_and_what_to_do(
@@ -55,33 +80,36 @@ def test_a_failed_ticket_shows_what_was_done_why_it_failed_and_what_to_do(
     eyes.picture("failed-ticket")
 
 
-def test_the_sensor_says_that_a_ticket_needs_a_person(eyes: Eyes) -> None:
-    eyes.go(f"/locations/{PLACE}/sensors/compliance_report")
-    eyes.click("0 runs requested")
-    eyes.see("7 done, 1 needs a person")
-
-
-def test_a_rehearsal_writes_nothing(desk: Desk, eyes: Eyes) -> None:
+def test_a_rehearsal_says_what_a_launch_by_hand_would_write_and_writes_nothing(
+    desk: Desk, eyes: Eyes
+) -> None:
     before = desk.writes()
     run = desk.launch("compliance_rehearsal", REFUSED_TICKET)
     assert desk.ended(run) == "SUCCESS"
     assert desk.writes() == before
-    eyes.go(EVENTS.format(REFUSED_TICKET), "would be written")
+    eyes.go(EVENTS.format(REFUSED_TICKET), "would be written", "Automated Actions Summary")
 
 
-def test_the_pages_of_operations_name_the_ticket_that_needs_a_person(
-    desk: Desk, eyes: Eyes
-) -> None:
+def test_the_pages_of_operations_show_what_a_desk_looks_at_each_day(desk: Desk, eyes: Eyes) -> None:
+    """Nothing of a page is cut off."""
     assert desk.ended(desk.launch("operations")) == "SUCCESS"
     eyes.go(
         "/assets/operations/waiting_for_a_person",
         "The ticket is locked.",
         "remove the cause, then materialise the ticket",
     )
+    assert eyes.cut_off() <= 0
     eyes.picture("waiting-for-a-person")
     eyes.go("/assets/operations/dry_run", "Nothing of this was written.", REFUSED_TICKET)
-    eyes.go("/assets/operations/connection", "Admin Service", f"{desk.tdx}/TDWebApi")
-    eyes.go("/assets/operations/activity", "today: computers attached")
+    assert eyes.cut_off() <= 0
+    eyes.go("/assets/operations/connection", "SIMULATOR", "Admin Service", f"{desk.tdx}/TDWebApi")
+    assert eyes.cut_off() <= 0
+    eyes.go("/assets/operations/no_computer_found", "The last 30 days", "reason")
+    eyes.go("/assets/operations/tdx_budget", "today: calls that waited")
+    eyes.page.get_by_text("[Show Markdown]").first.click()
+    eyes.see("answers 429", "compliance_report")
+    eyes.go("/assets/operations/activity", "today: computers attached", "7 completed, 1 failed")
+    assert eyes.cut_off() <= 0
     eyes.page.get_by_text("[Show Markdown]").first.click()
     image = eyes.page.locator("img[alt='the last days']").first
     image.wait_for()
@@ -107,7 +135,7 @@ def test_a_re_execution_fails_again_while_the_cause_is_there(
     run = desk.launched(answer)
     assert desk.ended(run) == "FAILURE"
     assert REFUSED_TICKET not in desk.ui.materialised()
-    eyes.go(f"/runs/{run}", "summary_comment failed on 1 of")
+    eyes.go(f"/runs/{run}", "summary_comment failed on 1 of", "`tdx-dagster failed --sample` says")
 
 
 def test_materialising_a_ticket_by_hand_tries_it_now(desk: Desk, eyes: Eyes) -> None:
@@ -134,12 +162,7 @@ def test_a_backfill_of_done_tickets_succeeds_and_writes_nothing(desk: Desk, eyes
 
 
 def test_a_sensor_is_switched_off_and_on_with_a_click(desk: Desk, eyes: Eyes) -> None:
-    eyes.go(f"/locations/{PLACE}/sensors/compliance_report", "Running")
+    eyes.go(SENSOR_PAGE, "Running")
     for status in ("STOPPED", "RUNNING"):
         eyes.page.locator("label:has(input[type=checkbox])").first.click()
         until(status, lambda wanted=status: sensor_status(desk) == wanted, PATIENCE)
-
-
-def test_the_graph_leads_from_tdx_to_the_tickets(eyes: Eyes) -> None:
-    eyes.go(LINEAGE, "asset_search", "tdx_assets", "computers", "compliance_report")
-    eyes.picture("lineage")

@@ -7,11 +7,15 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+
+from tdx_dagster.simulator import COMPUTER_FORM_ID
 
 from .conftest import Shell
-from .ui import BACKFILL, BACKFILL_STATUS, EDGES, TICKS, Ui, free_port, until
+from .ui import BACKFILL, BACKFILL_STATUS, CONFIG, EDGES, TICKS, Ui, free_port, until
 
 
 def processes_in(folder: Path) -> list[str]:
@@ -30,6 +34,13 @@ def processes_in(folder: Path) -> list[str]:
         except (OSError, IndexError):
             continue
     return found
+
+
+def editor_of_config(ui: Ui) -> tuple[Any, ...]:
+    """Three of the settings with which the config editor of the launchpad starts."""
+    shown = ui.ask(CONFIG)["runConfigSchemaOrError"]["rootDefaultYaml"]
+    known = yaml.safe_load(shown)["ops"]["tickets__compliance"]["config"]
+    return known["dry_run"], known["allow_uncertain"], known["add_asset"]["computer_form_id"]
 
 
 @pytest.mark.slow
@@ -78,6 +89,11 @@ def test_dev_works_through_the_report_by_its_sensor_backfills_from_the_ui_and_le
         )
         after = ui.materialised()
         assert {key for key in after if after[key]["runId"] != before.get(key)} == set(chosen)
+        assert editor_of_config(ui) == (False, False, COMPUTER_FORM_ID)
+        # The shell has a database of its own, in which nothing was done.
+        done = marked.json("stats", "--sample")["actions"]
+        assert {one["count"] for one in done if one["action_type"] == "summary_comment"} == {12}
+        assert marked.json("stats")["actions"] == []
         second = marked.run("dev", "--port", str(free_port()))
         assert second.returncode == 2
         for word in (f"http://127.0.0.1:{port}", f"process {process.pid}", "--port"):
@@ -90,6 +106,8 @@ def test_dev_works_through_the_report_by_its_sensor_backfills_from_the_ui_and_le
     for word in ("ready", f"http://127.0.0.1:{port}", "Waiting for Dagster", "--fresh"):
         assert word in err
     assert "DEBUG" not in (shell.folder / ".tdx" / "dev.log").read_text()
+    elsewhere = Shell(shell.folder / ".tdx", shell.environment).run("failed", "--sample")
+    assert (elsewhere.returncode, "There is no sample" in elsewhere.stderr) == (2, True)
     other = marked.run("dev", "--tickets", "13", "--assets", "200")
     assert (other.returncode, "--tickets 12 --assets 200" in other.stderr) == (2, True)
     again = marked.start("dev", "--port", str(port), "--tickets", "12", "--assets", "200")

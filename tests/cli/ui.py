@@ -38,6 +38,12 @@ query { sensorOrError(sensorSelector: {repositoryLocationName: "tdx_dagster",
 EDGES = """
 query { assetNodes { assetKey { path } dependencyKeys { path } } }"""
 
+CONFIG = """
+query { runConfigSchemaOrError(selector: {repositoryLocationName: "tdx_dagster",
+  repositoryName: "__repository__", pipelineName: "__ASSET_JOB",
+  assetSelection: [{path: ["tickets", "compliance"]}]}) {
+  ... on RunConfigSchema { rootDefaultYaml } } }"""
+
 
 class Ui:
     """Dagster's GraphQL, as the UI in the browser asks it."""

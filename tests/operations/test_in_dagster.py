@@ -97,10 +97,17 @@ def pages(instance: dg.DagsterInstance, name: str) -> dict[str, Any]:
     return {key: value.value for key, value in found[0].asset_materialization.metadata.items()}
 
 
-def test_the_project_has_the_group_and_makes_it_each_hour() -> None:
+def test_the_project_has_the_group_makes_it_each_hour_and_says_of_everything_what_and_whose_it_is() -> (
+    None
+):
     defs = build_defs()
-    keys = defs.resolve_asset_graph().get_all_asset_keys()
+    graph = defs.resolve_asset_graph()
+    keys = graph.get_all_asset_keys()
     assert {dg.AssetKey([GROUP, name]) for name in PAGES} <= keys
+    nodes = [graph.get(key) for key in keys]
+    assert not [one.key for one in nodes if not (one.owners and one.description and one.kinds)]
+    jobs = [one for one in defs.resolve_all_job_defs() if not one.name.startswith("__")]
+    assert not [one.name for one in jobs if not (one.description and "tdx/owner" in one.tags)]
     schedule = defs.resolve_schedule_def("operations_schedule")
     assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
     assert schedule.cron_schedule == "7 * * * *"

@@ -1,9 +1,11 @@
 """What the pages of operations say, over a real action log."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from zoneinfo import ZoneInfo
 
+import pytest
 from PIL import Image
 from sqlalchemy import Engine, text
 
@@ -11,7 +13,8 @@ from tdx_dagster.inventory.settings import InventorySettings
 from tdx_dagster.operations.activity import activity_page, read_activity
 from tdx_dagster.operations.people import no_computer_page, waiting_page
 from tdx_dagster.operations.tdx_side import SensorLag, budget_page, connection_page
-from tdx_dagster.simulator import Simulator
+from tdx_dagster.settings import find_site
+from tdx_dagster.simulator import Simulator, settings_for
 from tdx_dagster.state.rate_limit import PostgresLimiter
 from tdx_dagster.testing import Desk
 from tdx_dagster.tickets.actions.action import Action
@@ -21,7 +24,7 @@ from tdx_dagster.tickets.actions.outcome import GiveUp, Performed
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
 from tdx_dagster.tickets.checks import check_people_needed
 from tdx_dagster.tickets.pipeline import Pipeline
-from tdx_dagster.tickets.site import Site
+from tdx_dagster.tickets.site import Site, tags_of_site
 
 SITE = Site("https://example.teamdynamix.com/SBTDWebApi", 31, 40)
 UTC_ZONE = ZoneInfo("UTC")
@@ -124,7 +127,9 @@ def test_counts_of_yesterday_are_not_shown_as_those_of_today(database: Engine) -
     assert budget_page(database, []).numbers["today: calls"] == 1
 
 
-def test_the_connection_says_sandbox_or_production_address_and_reports(database: Engine) -> None:
+def test_the_connection_says_sandbox_production_or_simulator_address_and_reports(
+    database: Engine,
+) -> None:
     page = connection_page(
         database, SITE, "Robo Desk (robo)", [Pipeline("p", (), report_id=8)], InventorySettings()
     )
@@ -132,6 +137,24 @@ def test_the_connection_says_sandbox_or_production_address_and_reports(database:
     assert "p: 8" in page.text
     assert "Robo Desk (robo)" in page.text
     production = Site("https://example.teamdynamix.com/TDWebApi", 31, 40)
-    assert (
-        "**PRODUCTION**" in connection_page(database, production, "", [], InventorySettings()).text
+    for site in (production, replace(production, is_simulator=True)):
+        page = connection_page(database, site, "", [], InventorySettings())
+        assert f"**{'SIMULATOR' if site.is_simulator else 'PRODUCTION'}**" in page.text
+
+
+def test_a_simulator_is_called_so_and_no_other_address_is(
+    monkeypatch: pytest.MonkeyPatch, simulator: Simulator
+) -> None:
+    """The demo was called production; a tunnel to a real TDX may begin at this machine as well."""
+    for name, value in settings_for(simulator).items():
+        monkeypatch.setenv(name, value)
+    named = find_site()
+    assert named
+    assert (named.environment, tags_of_site(named)) == (
+        "SIMULATOR",
+        {"tdx/environment": "simulator"},
     )
+    monkeypatch.setenv("TDX_BASE_URL", "http://127.0.0.1:8443/TDWebApi")
+    other = find_site()
+    assert other
+    assert other.environment == "PRODUCTION"

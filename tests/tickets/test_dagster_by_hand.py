@@ -275,6 +275,41 @@ def test_what_may_have_been_written_is_tried_again_only_where_the_run_allows_it(
     ).success
 
 
+@pytest.mark.parametrize(
+    ("error", "is_allowed", "would"),
+    [
+        (GiveUp("no"), False, "moody: fine"),
+        (RetryLater("later", 3600.0), False, "moody: fine"),
+        (Uncertain("perhaps"), False, "nothing (moody: blocked)"),
+        (Uncertain("perhaps"), True, "moody: fine"),
+    ],
+)
+def test_a_rehearsal_of_a_failed_ticket_says_what_a_launch_by_hand_would_do(
+    desk: Callable[..., Desk],
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    is_allowed: bool,
+    would: str,
+) -> None:
+    """It said that nothing would be done, and Materialize wrote."""
+    working = desk(Moody(name="moody"))
+    monkeypatch.setattr(Moody, "error", error)
+    run(working, instance, "32")
+    monkeypatch.setattr(Moody, "error", None)
+    before = working.store.get_ticket_actions(32)
+    run(working, instance, "32", dry_run=True)
+    assert observed(instance)["32"]["would do"].value.startswith("nothing (moody: ")
+    config = run_config(working.pipeline, dry_run=True)
+    config["ops"]["tickets__p"]["config"]["allow_uncertain"] = is_allowed
+    job = definitions(working).resolve_job_def("p_rehearsal")
+    assert job.execute_in_process(
+        instance=instance, partition_key="32", run_config=config | QUIET
+    ).success
+    assert observed(instance)["32"]["would do"].value == would
+    assert working.store.get_ticket_actions(32) == before
+
+
 def test_a_run_that_finds_nothing_to_do_still_shows_what_the_log_knows(
     desk: Callable[..., Desk], instance: dg.DagsterInstance
 ) -> None:

@@ -397,6 +397,18 @@ def test_d18_a_dry_run_writes_nothing_and_says_what_would_be_written(
     assert len(bodies(simulator)) == 2
 
 
+def test_a_dry_run_looks_for_what_an_unclear_answer_left_as_a_run_does(
+    desk: Callable[..., Desk], simulator: Simulator
+) -> None:
+    """It said that the comment would be written, which was there."""
+    simulator.faults.add("POST", FEED, on=1, drop="after")
+    simulator.faults.add("GET", FEED, status=400)
+    desk(HELLO).run(31)
+    simulator.faults.clear()
+    [outcome] = desk(HELLO).outcomes(31, dry_run=True)
+    assert (bodies(simulator), outcome.planned) == (["Hello World"], ())
+
+
 class Poke(Action):
     """A custom action whose effect nobody can look for."""
 

@@ -3,6 +3,7 @@
 Belongs here: the kind of a failure, its pause, and its words. Does not: running actions (`runner`).
 """
 
+from tdx_dagster.environment import log_command
 from tdx_dagster.inventory.computers import InventoryUnavailable
 from tdx_dagster.state.records import FailureKind
 from tdx_dagster.tdx.errors import TdxError, TdxRefused
@@ -25,7 +26,7 @@ class NeverEnded(Exception):
     def __init__(self, attempts: int) -> None:
         super().__init__(
             f"Given up: {attempts} attempts ended without a result, so the process was killed each time. See "
-            "its memory and its log; `tdx-dagster failed --clear` lets it run again."
+            f"its memory and its log; {log_command('failed --clear')} lets it run again."
         )
 
 

@@ -315,7 +315,7 @@ class ActionRunner:
         if self._has_open_effect(action, ticket):
             raise Uncertain(
                 "An earlier write of this action is not settled and the action did not come back to it. "
-                "Look at the ticket; `tdx-dagster failed --clear` lets it run again."
+                f"Look at the ticket; {log_command('failed --clear')} lets it run again."
             )
 
     @contextmanager

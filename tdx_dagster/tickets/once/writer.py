@@ -7,6 +7,7 @@ Belongs here: the order of steps that makes a write happen once, for real (`Live
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from tdx_dagster.environment import log_command
 from tdx_dagster.state.records import Claim, EffectRecord, EffectState
 from tdx_dagster.state.store import ActionStore
 from tdx_dagster.tdx.errors import TdxError, TdxRefused, TdxRetryLater, TdxSettingError, TdxUnclear
@@ -246,7 +247,7 @@ class LiveWriter(_TicketWriter):
         if effect.look is None:
             raise Uncertain(
                 f"Whether {effect.name} happened on ticket {self.ticket_id} is unknown, and this action "
-                "cannot look for it. Look at the ticket; `tdx-dagster failed --clear` lets it run again."
+                f"cannot look for it. Look at the ticket; {log_command('failed --clear')} lets it run again."
             )
         try:
             found = effect.look(self.tdx, record)
@@ -319,10 +320,17 @@ class DryRunWriter(_TicketWriter):
         return self.known()
 
     def do(self, effect: Effect, absent_event: int | None = None) -> Evidence:
-        """Remember the effect; one that is there already is not written again."""
+        """Remember the effect; one that is there already is not written again.
+
+        One whose outcome is open is looked for, as a run does before it writes.
+        """
         record = self.known().get(effect.name)
         if record and record.state is EffectState.DONE and record.event_id != absent_event:
             return record.detail
+        if record and record.state is EffectState.OPEN and effect.look:
+            found = effect.look(self.tdx, record)
+            if found is not None:
+                return found
         effect.check_expected(self.tdx)
         self.planned.append(effect)
         return effect.detail
