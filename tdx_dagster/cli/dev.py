@@ -29,7 +29,7 @@ from tdx_dagster.environment import SAMPLE
 from tdx_dagster.settings import SettingsError, embedded_folder
 from tdx_dagster.simulator import Simulator, State, load_state, sample_state, save_state
 
-# The UI of Dagster is told to end with Ctrl-C; its code server may take longer than people have patience.
+# Dagster is asked to end as by Ctrl-C; its code server may take a minute, which is longer than people wait.
 STOP_SECONDS = 10.0
 POLL_SECONDS = 15
 SAVE_SECONDS = 5.0
