@@ -172,24 +172,6 @@ def names_of(tree: ast.AST) -> Iterator[str]:
             yield node.attr
 
 
-def test_headings_of_modules_name_modules_that_exist() -> None:
-    """`(name)` in "Does not: ..." leads a reader to another room."""
-    modules = {
-        ".".join(file.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
-        for file in PACKAGE.rglob("*.py")
-    }
-    lost = []
-    for file in PACKAGE.rglob("*.py"):
-        heading = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
-        here = file.relative_to(PACKAGE).parent.parts
-        for group in re.findall(r"\(((?:`[a-z_.]+`(?:, | and )?)+)\)", heading):
-            for name in re.findall(r"`(?:tdx_dagster\.)?([a-z_.]+)`", group):
-                places = {".".join((*here[:depth], name)) for depth in range(len(here) + 1)}
-                if not places & modules:
-                    lost.append(f"{file.relative_to(ROOT)}: {name}")
-    assert lost == []
-
-
 def test_the_files_of_the_architecture_page_exist() -> None:
     """The way of a ticket is read with the files open."""
     page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
