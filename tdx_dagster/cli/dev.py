@@ -23,9 +23,10 @@ from rich.markup import escape
 
 from tdx_dagster.cli.demo import Sample, sample
 from tdx_dagster.cli.output import err
-from tdx_dagster.cli.ports import is_free, require_free
+from tdx_dagster.cli.ports import require_free
 from tdx_dagster.cli.runtime import SAMPLE_NAME, dagster_instance
 from tdx_dagster.environment import SAMPLE
+from tdx_dagster.postgres.server import is_free
 from tdx_dagster.settings import SettingsError, embedded_folder
 from tdx_dagster.simulator import Simulator, State, load_state, sample_state, save_state
 
