@@ -25,7 +25,7 @@ DEAD_REFERENCE = re.compile(
 # Words of an earlier vocabulary; what is said instead is in the glossary of `tdx_dagster/__init__.py`.
 OLD_NAMES = re.compile(
     r"^(Hands|RealHands|RehearsingHands|Shelf|Polling|Pulse|TicketTools|InventoryVariables|own_words|in_hand"
-    r"|last_resort|take_out_addresses|quiet_about_previews|beside|doubts|is_lost)$"
+    r"|last_resort|take_out_addresses|quiet_about_previews|doubts|is_lost)$"
     r"|(^|_)(hands|shelf|told|untold|patience|mend|befalls?|believed)(_|$)"
 )
 # Plain English: records of one name are told apart by another field.
