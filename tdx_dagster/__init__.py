@@ -2,8 +2,11 @@
 
 Glossary: a *ticket*, *asset*, *feed*, *report*, *requestor* are TDX's; a *partition*, *run*, *sensor*,
 *op*, *materialisation* are Dagster's. A *pipeline* is one report with its actions; an *action* is one
-thing done to a ticket, once; the *action log* is the table that says what was done; an *effect* is one
-write to TDX; the *inventory* is what we know of computers; *discovery* finds those a ticket is about.
+thing done to a ticket, once; the *action log* is the table that says what was done. A run *claims* an action
+for the time of a *lease*, which it renews. An *effect* is one write to TDX: its *intent* is stored, the *fence*
+checks the claim right before it is sent, it is *settled* with what came of it, and after an unclear answer it
+is *looked for* on the ticket. A *summary* is the comment with the results that no summary has. The
+*inventory* is what we know of computers; *discovery* finds those a ticket is about.
 
 Nothing but names lives here: importing the package must stay cheap, so that `--help` and the simulator
 start at once. What needs Dagster is loaded on first use.

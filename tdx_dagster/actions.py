@@ -14,7 +14,14 @@ from tdx_dagster.tickets.actions.context import ActionContext, RunContext
 from tdx_dagster.tickets.actions.due import Due, TicketLog
 from tdx_dagster.tickets.actions.effects import Effect, Evidence, TdxWrites, Writer
 from tdx_dagster.tickets.actions.follow_up import FollowUp
-from tdx_dagster.tickets.actions.outcome import GiveUp, Performed, RetryLater, Uncertain, Waits
+from tdx_dagster.tickets.actions.outcome import (
+    GiveUp,
+    LeftAlone,
+    Performed,
+    RetryLater,
+    Uncertain,
+    Waits,
+)
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
 from tdx_dagster.tickets.actions.update_ticket import UpdateTicket
 from tdx_dagster.tickets.ticket_view import TdxReads, TicketView
@@ -34,6 +41,7 @@ __all__ = [
     "FeedPost",
     "FollowUp",
     "GiveUp",
+    "LeftAlone",
     "LogRow",
     "Performed",
     "RetryLater",

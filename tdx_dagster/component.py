@@ -77,7 +77,9 @@ class TicketPipeline(dg.Component, dg.Model, dg.Resolvable):
         "act", description="observe: every run is a dry run that shows what it would write."
     )
     ticket_column: str | None = Field(None, description="The ticket column; left out: found.")
-    interval_seconds: int = Field(300, ge=SHORTEST_INTERVAL, description="Between two looks.")
+    interval_seconds: int = Field(
+        300, ge=SHORTEST_INTERVAL, description="Seconds between two reads of the report."
+    )
     tickets_per_run: int = Field(30, ge=1, le=500, description="At most so many in one run.")
     act_on_closed: bool = Field(default=False, description="Act on closed tickets too.")
     taken_over_at: Annotated[datetime | None, dg.Resolver(_moment, model_field_type=str | None)] = (

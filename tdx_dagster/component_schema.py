@@ -1,7 +1,7 @@
-"""What editors and `dg` are told of a pipeline: the JSON schema of its actions, and how a new file looks.
+"""What editors and `dg` show of a pipeline: the JSON schema of its actions, and the file of a new one.
 
 Belongs here: schema and scaffolding. Does not: reading actions (`tickets.actions.registry`), which says what is
-wrong with one in its own words.
+wrong with one.
 """
 
 from typing import Any

@@ -29,7 +29,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     Raises:
         SettingsError: INVENTORY_SOURCE or another setting of the inventory cannot be read.
     """
-    # A run's ops hand each other live objects; one process a run.
+    # A run's ops pass live objects; one process a run.
     shared = dg.Definitions(resources=DEFAULT_RESOURCES, executor=dg.in_process_executor)
     with suppress_preview_warnings():
         folder = load_defs_folder()

@@ -1,10 +1,10 @@
 """Puts the environment before `.env` in Dagster's own processes, which have it the other way round.
 
 Each command of Dagster (webserver, daemon, code server, a run's process) writes what `.env` of its working
-folder says over its environment and hands that on to its children. The secrets loader of an instance is
+folder says over its environment and passes that to its children. The secrets loader of an instance is
 the place where Dagster lets a project set variables after that, before any of our code is loaded:
 `dagster.yaml` names this one. What the environment was is read from the kernel by the first process of a
-chain, and handed on in a variable.
+chain, and passed on in a variable.
 """
 
 import json

@@ -25,7 +25,7 @@ def failure(message: str, metadata: Mapping[str, Any] | None = None) -> dg.Failu
 def failure_of(error: BaseException) -> dg.Failure:
     """Make a failure of one of our errors: its sentence, and what kinds it and its causes are.
 
-    Raised `from None`: below its sentence, the tracebacks of the causes tell a reader less.
+    Raised `from None`: below its sentence, the tracebacks of the causes help no reader.
     """
     return failure(str(error), {KINDS: ", ".join(_kinds(error))})
 

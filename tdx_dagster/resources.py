@@ -97,12 +97,12 @@ class TdxProvider:
         return _non_waiting_client(connection, engine)
 
 
-def _client(connection: Connection, engine: Engine, patience: CallLimits) -> Tdx:
+def _client(connection: Connection, engine: Engine, limits: CallLimits) -> Tdx:
     """Make a client that shares its rate limit with all processes of the installation."""
     return Tdx.create(
         connection,
         limiter=ShareLimiter(PostgresLimiter(engine), load_settings().tdx_rate_share),
-        patience=patience,
+        limits=limits,
     )
 
 

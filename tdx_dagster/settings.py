@@ -1,4 +1,4 @@
-"""Every setting of this project but the inventory's, by the name of its variable; secrets as secrets.
+"""The settings of TDX, databases, leases and sensors, by the names of their variables; secrets as secrets.
 
 Read when first used, in the order of `environment`: importing and loading definitions needs none of
 them. No value is ever printed.
@@ -185,7 +185,7 @@ def load_settings() -> Settings:
 
 
 def load_sensor_settings() -> SensorSettings:
-    """Read whether and how often sensors look by themselves.
+    """Read whether sensors are on without being switched on, and how often they poll.
 
     Raises:
         SettingsError: A value is malformed.
@@ -239,18 +239,15 @@ def embedded_folder() -> Path:
     return Path.cwd() / ".tdx" / "postgres"
 
 
-def find_database(name: str = "tdx") -> str:
+def find_database() -> str:
     """Give the database: DATABASE_URL where it is set, else one on the embedded server, started if need be.
-
-    Args:
-        name: Database on the embedded server.
 
     Raises:
         DatabaseError: The URL is unreadable, or there is no server to start.
     """
     given = load_settings().database_url
     known = {"DATABASE_URL": given.get_secret_value()} if given else {}
-    return database_url(known, embedded_folder(), name)
+    return database_url(known, embedded_folder())
 
 
 def _plain(secret: SecretStr | None) -> str:

@@ -86,7 +86,7 @@ def client(simulator: Simulator, **limits: Any) -> Tdx:  # noqa: ANN401  fields 
             ASSET_APP_ID,
             Credentials(beid=BEID, web_services_key=WEB_SERVICES_KEY),
         ),
-        patience=CallLimits(**{"max_wait_seconds": 2.0, "answer_seconds": 5.0, **limits}),
+        limits=CallLimits(**{"max_wait_seconds": 2.0, "answer_seconds": 5.0, **limits}),
     )
 
 

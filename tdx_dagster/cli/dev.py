@@ -23,13 +23,14 @@ from rich.markup import escape
 
 from tdx_dagster.cli.demo import Sample, sample
 from tdx_dagster.cli.output import err
-from tdx_dagster.cli.ports import is_free, require_free
+from tdx_dagster.cli.ports import require_free
 from tdx_dagster.cli.runtime import SAMPLE_NAME, dagster_instance
 from tdx_dagster.environment import SAMPLE
+from tdx_dagster.postgres.server import is_free
 from tdx_dagster.settings import SettingsError, embedded_folder
 from tdx_dagster.simulator import Simulator, State, load_state, sample_state, save_state
 
-# The UI of Dagster is told to end with Ctrl-C; its code server may take longer than people have patience.
+# Dagster is asked to end as by Ctrl-C; its code server may take a minute, which is longer than people wait.
 STOP_SECONDS = 10.0
 POLL_SECONDS = 15
 SAVE_SECONDS = 5.0

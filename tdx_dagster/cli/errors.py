@@ -1,4 +1,4 @@
-"""Which errors people can fix, what they are told, and the exit code."""
+"""Which errors people can fix, the sentence for each, and the exit code."""
 
 import errno
 import os

@@ -46,7 +46,7 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 # Of the database and the folder of what `dev` serves.
 SAMPLE_NAME = "dev"
 
-# Names, since a run hands on its errors as text.
+# Names, since a run gives its errors as text.
 _SETTING_FAULTS = {
     kind.__name__
     for base in (SettingsError, DatabaseSettingError, TdxSettingError)

@@ -51,7 +51,7 @@ def worker(*, queue: str, concurrency: int, name: str | None) -> None:
 
 
 def celery_app(instance: "DagsterInstance") -> Any:  # noqa: ANN401  Celery has no types
-    """Give the Celery application that the instance's launcher hands runs to, with its tasks.
+    """Give the Celery application that the instance's launcher sends runs to, with its tasks.
 
     Raises:
         SettingsError: The extra is not installed, or the instance does not use Celery.

@@ -1,4 +1,4 @@
-"""Parts of a text that are taken out whole before it is cut into tokens (rule 4).
+"""Parts of a text that are taken out whole before it is cut into tokens.
 
 Belongs here: addresses of pages, mail, machines and objects, paths and file names, whose parts look
 like identifiers and are none; the hosts in them, which may be. Does not: single tokens that do not

@@ -158,11 +158,6 @@ def other_mentions(text: str) -> set[int]:
     return found
 
 
-def is_other_after(text: str, end: int) -> bool:
-    """Tell whether the words right after a token say that it is no computer."""
-    return _AFTER.match(text, end) is not None
-
-
 def tokens_before_plural(text: str, tokens: list[re.Match[str]], odd: list[int]) -> Iterator[int]:
     """Find the tokens of lists that words after them call something else: "a and b (mailing lists)".
 

@@ -162,7 +162,7 @@ def labels_of(text: str) -> tuple[str, dict[int, Labelled]]:
     """Find the tokens that a label names.
 
     A value is labelled when it directly follows the label, when it belongs to a list that follows a
-    label in the plural, or when one clause joins both (rule 6).
+    label in the plural, or when one clause joins both.
 
     Returns:
         A text of the same length with blanks for its labels, and what is said of the token at each

@@ -1,6 +1,6 @@
 """How a token may be read: which keys to look up, and in which fields.
 
-Belongs here: the rules about one token and its label (rules 3, 6 and 7), and which keys are worth a
+Belongs here: the rules about one token and its label, and which keys are worth a
 search of TDX. Does not: where tokens stand and what surrounds them (`identifiers`).
 """
 
@@ -57,7 +57,7 @@ def readings_of(
     *,
     is_host: bool = False,
 ) -> tuple[Reading, ...]:
-    """Read a token: as it is, as a host name by its first label (rule 3), and in other spellings."""
+    """Read a token: as it is, as a host name by its first label, and in other spellings."""
     fields = NAME if says is None else says.fields
     found = []
     for name in _names(token, is_host=is_host):
@@ -79,7 +79,7 @@ def _one_by_one(key: str, fields: tuple[Field, ...]) -> list[Reading]:
 
 
 def _names(token: str, *, is_host: bool) -> list[str]:
-    """Give a token as a whole and, where it reads as a host name, its first label (rule 3)."""
+    """Give a token as a whole and, where it reads as a host name, its first label."""
     if "." not in token:
         return [token]
     first, *later = (label.strip("_") for label in token.split("."))

@@ -85,7 +85,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Ambiguity:
-    """One token that equals several computers. All of them count (rule 10), and the summary says so."""
+    """One token that equals several computers. All of them count, and the summary says so."""
 
     token: str
     computers: tuple[Computer, ...]

@@ -111,7 +111,6 @@ def ingest_people(
     source: InventorySource,
     *,
     source_system: str = SOURCE_SYSTEM,
-    asset_types: tuple[str, ...] = (ASSET.entity_type,),
     log: logging.Logger = LOG,
 ) -> LoadResult:
     """Load the people who own an asset that bronze knows. See `ingest_assets`.
@@ -120,7 +119,7 @@ def ingest_people(
     """
     load = _Load(engine, PERSON, source_system, UTC, log)
     with load.exclusively() as connection:
-        values = {"source_system": source_system, "asset_types": list(asset_types)}
+        values = {"source_system": source_system, "asset_types": [ASSET.entity_type]}
         uids = [row.owner for row in connection.execute(SQL["owners"], values)]
         connection.commit()
         people = source.people(uids) if uids else ()

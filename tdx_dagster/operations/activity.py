@@ -5,7 +5,7 @@ Belongs here: counting and the table. Does not: the picture's pixels (`picture`)
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
@@ -67,9 +67,9 @@ def read_activity(engine: Engine, zone: ZoneInfo, since: datetime) -> Sequence[A
         return [Activity(**row) for row in rows.mappings()]
 
 
-def activity_page(engine: Engine, zone: ZoneInfo, now: datetime | None = None) -> Page:
+def activity_page(engine: Engine, zone: ZoneInfo) -> Page:
     """Make the page of the last days, today among them."""
-    today = (now or datetime.now(UTC)).astimezone(zone).date()
+    today = datetime.now(zone).date()
     days = [today - timedelta(days=back) for back in reversed(range(DAYS))]
     since = datetime.combine(days[0], datetime.min.time(), zone)
     found = read_activity(engine, zone, since)

@@ -1,4 +1,4 @@
-"""The sensor `alerts`: once a minute it finds problems and tells people what has begun and what has ended.
+"""The sensor `alerts`: once a minute it finds problems and sends what has begun and what has ended.
 
 Belongs here: glue, and since when somebody watches without a break. Off until TDX_ALERT_URLS is set. Resource
 used: `tdx_dagster_database` with `engine()`.
@@ -45,7 +45,7 @@ def build_alert_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
     def alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         given = load_settings().tdx_alert_urls
         if given is None or not given.get_secret_value().strip():
-            return dg.SkipReason(f"{SETTING} is not set: nobody is told of problems.")
+            return dg.SkipReason(f"{SETTING} is not set: no alert is sent.")
         now = datetime.now(UTC)
         since = watched_since(context.cursor, now)
         try:

@@ -1,4 +1,4 @@
-"""Alerts: people are told of a problem once when it begins, and once when it has ended.
+"""Alerts: one message when a problem begins, and one when it has ended.
 
 Belongs here: what was sent already, and sending by `apprise`. Does not: finding problems (`problems`). An
 address holds a secret: it reaches no log, no error and no metadata.

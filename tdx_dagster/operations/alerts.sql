@@ -1,4 +1,4 @@
--- What is asked and stored to tell people of a problem once, and of its end once.
+-- What is asked and stored to send a problem once, and its end once.
 
 -- name: lock
 -- One process at a time decides what is sent; the other leaves it to that one.
@@ -17,11 +17,11 @@ UPDATE meta.alert SET ended_at = clock_timestamp()
 WHERE source = :source AND ended_at IS NULL AND problem <> ALL(CAST(:problems AS text[]));
 
 -- name: forget_unsent
--- A problem that ended before people could be told needs no word.
+-- A problem that ended before it was sent needs no message.
 DELETE FROM meta.alert WHERE source = :source AND sent_at IS NULL AND ended_at IS NOT NULL;
 
 -- name: unsent
--- What people are to be told: problems that began, and those that ended.
+-- What is to be sent: problems that began, and those that ended.
 SELECT problem, text, since, ended_at IS NOT NULL AS is_ended FROM meta.alert
 WHERE source = :source AND (sent_at IS NULL OR ended_at IS NOT NULL)
 ORDER BY is_ended, since, problem;
@@ -44,5 +44,5 @@ WHERE status = 'failed' AND failure_kind IN ('permanent', 'uncertain')
 ORDER BY executed_at, ticket_id, action_id LIMIT :limit;
 
 -- name: failing_jobs
--- The jobs of whose failed runs people were told, and not yet of their end.
+-- The jobs whose failed runs were sent, and their end not yet.
 SELECT problem FROM meta.alert WHERE source = :source AND problem LIKE 'run:%' AND ended_at IS NULL;

@@ -90,7 +90,7 @@ def operations_definitions(
     """Make the group: its assets, the hourly job, and the sensor that makes the pages after runs.
 
     Args:
-        pipelines: What the pages tell about.
+        pipelines: What the pages are about.
         settings: How the inventory is named.
     """
     assets = [_page_asset(name, pipelines, settings) for name in _PAGES]

@@ -60,9 +60,9 @@ def _waiting_cells(row: Any, site: Site | None) -> Sequence[object]:  # noqa: AN
     )
 
 
-def no_computer_page(engine: Engine, site: Site | None, now: datetime | None = None) -> Page:
+def no_computer_page(engine: Engine, site: Site | None) -> Page:
     """List the tickets of the last days on which no computer was found, grouped by reason."""
-    since = (now or datetime.now(UTC)) - timedelta(days=DAYS_WITHOUT)
+    since = datetime.now(UTC) - timedelta(days=DAYS_WITHOUT)
     with engine.connect() as connection:
         values = {"since": since, "limit": MOST_COUNTED}
         rows = connection.execute(SQL["no_computer_found"], values).all()

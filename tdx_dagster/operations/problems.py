@@ -1,7 +1,7 @@
-"""The problems that alerts tell of: failed ticks and runs, red checks, silent sensors, tickets for a person.
+"""What alerts are sent for: failed ticks and runs, red checks, silent sensors, tickets for a person.
 
-Belongs here: finding them in Dagster's records and the action log, in bounded questions. Does not: what people
-were told already (`alerts`).
+Belongs here: finding them in Dagster's records and the action log, in bounded questions. Does not: what was
+sent already (`alerts`).
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -68,7 +68,7 @@ class Watch:
 
     @property
     def source(self) -> str:
-        """By which its problems are told from those of another code location."""
+        """Name of the code location, which its problems are stored under."""
         return self.location or "here"
 
 

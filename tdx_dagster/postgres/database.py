@@ -95,7 +95,7 @@ def _parsed(url: str) -> URL:
     return known.set(drivername=DRIVER)
 
 
-def engine(url: str, *, application_name: str = "tdx-dagster", pool_size: int = 4) -> Engine:
+def engine(url: str) -> Engine:
     """Make an engine with a small pool over sessions as `open_session` opens them.
 
     Many processes share one server (case C14), so each keeps few connections. The driver's errors
@@ -103,14 +103,13 @@ def engine(url: str, *, application_name: str = "tdx-dagster", pool_size: int = 
 
     Args:
         url: Any form `normalise_url` takes.
-        application_name: Shown in the server's list of sessions.
-        pool_size: Connections kept, one for each thread of a run; one more is opened for a moment where needed.
     """
     known = _parsed(url)
     made = create_engine(
         known,
-        creator=lambda: open_session(known, application_name),
-        pool_size=pool_size,
+        creator=lambda: open_session(known, "tdx-dagster"),
+        # One for each thread of a run; one more is opened for a moment where needed.
+        pool_size=4,
         max_overflow=1,
         # Parameters are people's data; they stay out of error texts and so out of logs.
         hide_parameters=True,

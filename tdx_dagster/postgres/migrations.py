@@ -9,7 +9,7 @@ to the same result without the lock. Numbers give the order and may have gaps.
 import hashlib
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
@@ -129,15 +129,12 @@ def _read(path: Path) -> Migration:
     return Migration(path.name, statements, sha256, steps_of(statements))
 
 
-def migrate(
-    url: str, folder: Path | None = None, on_applied: Callable[[Applied], None] | None = None
-) -> list[Applied]:
+def migrate(url: str, folder: Path | None = None) -> list[Applied]:
     """Apply what is missing. Others who migrate at the same time wait, then find nothing to do.
 
     Args:
         url: The database, in any form `normalise_url` takes.
         folder: Where the files are; the project's own unless given.
-        on_applied: Called after each, for progress.
 
     Returns:
         What was applied now, in order.
@@ -148,17 +145,10 @@ def migrate(
         DatabaseSettingError: The user may not change the schema.
     """
     migrations = read_migrations(folder)
-    done_now: list[Applied] = []
     with _cursor(url) as cursor:
         waiting = _compare(migrations, _recorded(cursor)).pending
-        for migration in migrations:
-            if migration.name in waiting and (
-                applied := _apply(url, cursor, migrations, migration)
-            ):
-                done_now.append(applied)
-                if on_applied is not None:
-                    on_applied(applied)
-    return done_now
+        done = (_apply(url, cursor, migrations, one) for one in migrations if one.name in waiting)
+        return [applied for applied in done if applied]
 
 
 def grant(url: str) -> None:

@@ -346,7 +346,7 @@ def _until_ready(pid: int, data: Path) -> Postmaster:
 def _usual_port(data: Path) -> int:
     """Give the port of the last start where it is still free, so that exported URLs stay good."""
     known = _last_port(data)
-    return known if known is not None and _is_free(known) else _free_port()
+    return known if known is not None and is_free(known) else _free_port()
 
 
 def _last_port(data: Path) -> int | None:
@@ -357,7 +357,8 @@ def _last_port(data: Path) -> int | None:
         return None
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Tell whether nothing listens on a port of loopback; 0 is always free."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

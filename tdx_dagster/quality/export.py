@@ -35,7 +35,7 @@ _GREETING = re.compile(
 
 
 class Anonymiser:
-    """Replaces what tells of a person; the same name becomes the same word throughout.
+    """Replaces what identifies a person; the same name becomes the same word throughout.
 
     Args:
         people: Full names, and other texts that name a person.

@@ -152,7 +152,7 @@ class PastTickets:
             tdx: At most two calls a ticket on average.
             since: Tickets changed since then.
             most: At most so many; None for all.
-            progress: Told how many of how many were read.
+            progress: Called with how many of how many were read.
         """
         chosen = self._all("chosen", since=since, most=most)
         unread = [row for row in chosen if not row["is_read"]]

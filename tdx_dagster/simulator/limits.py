@@ -4,7 +4,7 @@ A window begins at the first call of a method and ends so many seconds later. No
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -58,7 +58,6 @@ class Limiter:
         mode: `off`, `real`, or a factor for the length of the windows: 0.05 allows the same number of
             calls in a twentieth of the time.
         clock: Gives the time now, with a zone.
-        table: Limit by `METHOD template` where it is not the default one.
         headers_when_off: Whether the headers are sent although nothing is limited.
         rounded_up: Whether the reset is rounded up to a second, not down.
 
@@ -71,14 +70,13 @@ class Limiter:
         mode: LimitMode,
         clock: Callable[[], datetime],
         *,
-        table: Mapping[str, Limit] | None = None,
         headers_when_off: Callable[[], bool] = lambda: False,
         rounded_up: Callable[[], bool] = lambda: False,
     ) -> None:
         if mode not in ("off", "real") and not (isinstance(mode, int | float) and mode > 0):
             raise ValueError(f"Limits are 'off', 'real' or a factor above 0, not {mode!r}.")
         self.mode = mode
-        self.table = dict(REAL_LIMITS if table is None else table)
+        self.table = dict(REAL_LIMITS)
         self._clock = clock
         self._headers_when_off = headers_when_off
         self._rounded_up = rounded_up

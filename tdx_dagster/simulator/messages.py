@@ -159,6 +159,6 @@ def json_answer(value: object, status: int = HTTPStatus.OK) -> Outgoing:
     return Outgoing(int(status), text.encode("utf-8", "replace"), JSON)
 
 
-def text_answer(text: str, status: int = HTTPStatus.OK) -> Outgoing:
+def text_answer(text: str) -> Outgoing:
     """Build an answer in plain text."""
-    return Outgoing(int(status), text.encode("utf-8", "replace"), TEXT)
+    return Outgoing(int(HTTPStatus.OK), text.encode("utf-8", "replace"), TEXT)

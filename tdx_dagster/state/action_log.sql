@@ -194,14 +194,6 @@ FROM meta.action_attempt
 WHERE ticket_id = :ticket_id AND effect IS NOT NULL
 ORDER BY effect, attempt_id DESC;
 
--- name: has_executed
--- Done with: completed, or skipped without a date to look again.
-SELECT EXISTS (
-    SELECT 1 FROM meta.daemon_action_log
-    WHERE ticket_id = :ticket_id AND action_id = :action_id
-      AND (status = 'completed' OR (status = 'skipped' AND next_attempt_at IS NULL))
-);
-
 -- name: mark_all_completed
 -- Record actions as completed on many tickets without doing them.
 INSERT INTO meta.daemon_action_log

@@ -290,26 +290,6 @@ class PostgresStore:
                 found[row["effect"]] = effect_record(state, row)
         return found
 
-    def has_executed(self, ticket_id: int, action_id: str) -> bool:
-        """See `ActionStore.has_executed`."""
-        return bool(
-            self._all("has_executed", ticket_id=ticket_id, action_id=action_id)[0]["exists"]
-        )
-
-    def mark_completed(
-        self,
-        ticket_id: int,
-        identity: ActionIdentity,
-        *,
-        pipeline: str,
-        metadata: Mapping[str, Any],
-    ) -> bool:
-        """See `ActionStore.mark_completed`."""
-        done = self.mark_all_completed(
-            [ticket_id], [identity], pipeline=pipeline, metadata=metadata
-        )
-        return done > 0
-
     def mark_all_completed(
         self,
         ticket_ids: Collection[int],

@@ -44,7 +44,7 @@ class ActionStore(Protocol):
             pipeline: The pipeline on whose behalf.
             run_id: The Dagster run, for the history.
             lease_seconds: Database seconds until others may take over.
-            again: A completed row may be taken too (a summary with something new to tell).
+            again: A completed row may be taken too (a summary with new results to post).
         """
 
     def renew(self, claim: Claim, *, lease_seconds: float) -> None:
@@ -182,19 +182,6 @@ class ActionStore(Protocol):
 
         An effect that was refused or proved absent is missing.
         """
-
-    def has_executed(self, ticket_id: int, action_id: str) -> bool:
-        """Tell whether an action is done with on a ticket: completed, or skipped for good."""
-
-    def mark_completed(
-        self,
-        ticket_id: int,
-        identity: ActionIdentity,
-        *,
-        pipeline: str,
-        metadata: Mapping[str, Any],
-    ) -> bool:
-        """Record an action as completed without doing it; False where there is a row already."""
 
     def mark_all_completed(
         self,

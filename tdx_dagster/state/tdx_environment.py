@@ -123,11 +123,6 @@ class EnvironmentStore(PostgresStore):
         self._record()
         super().open_tickets(pipeline, ticket_ids)
 
-    def mark_completed(self, ticket_id: int, identity: ActionIdentity, **how: Any) -> bool:  # noqa: ANN401  as declared
-        """See `ActionStore.mark_completed`."""
-        self._record()
-        return super().mark_completed(ticket_id, identity, **how)
-
     def mark_all_completed(
         self,
         ticket_ids: Collection[int],

@@ -21,9 +21,8 @@ class CallLimits:
         connect_seconds: For a connection to each address of the host.
         answer_seconds: For the whole answer of one request that reads.
         write_seconds: For the whole answer of one request that writes; after it the outcome is unclear.
-        slow_answer_seconds: The same for reports (TDX allows their SQL 90 s) and searches that
-        return
-            an inventory.
+        slow_answer_seconds: The same for reports (TDX allows their SQL 90 s) and searches that return an
+            inventory.
         attempts: Requests of one call at most, sign-in apart.
     """
 
@@ -34,9 +33,9 @@ class CallLimits:
     slow_answer_seconds: float = 300.0
     attempts: int = 6
 
-    def bound(self, *, slow: bool = False, writes: bool = False) -> float:
+    def bound(self, *, slow: bool = False) -> float:
         """Give the seconds after which a call has returned or raised, whatever the server does."""
-        return self.max_wait_seconds + self.answer(slow=slow, writes=writes)
+        return self.max_wait_seconds + self.answer(slow=slow)
 
     def answer(self, *, slow: bool = False, writes: bool = False) -> float:
         """Give the seconds that the answer of one request may take."""
@@ -45,8 +44,7 @@ class CallLimits:
         return min(self.write_seconds, self.answer_seconds) if writes else self.answer_seconds
 
 
-# A sensor's tick must end, limited or not: no waiting, no repeats, and half of Dagster's 60 s a
-# tick.
+# A sensor's tick must end, limited or not: no waiting, no repeats, and half of Dagster's 60 s a tick.
 SENSOR_LIMITS = CallLimits(
     max_wait_seconds=0, connect_seconds=5, answer_seconds=30, slow_answer_seconds=30
 )
@@ -97,11 +95,11 @@ class Call:
 class Budget:
     """The time one call has left, across all its requests."""
 
-    def __init__(self, clock: Clock, patience: CallLimits, call: Call) -> None:
+    def __init__(self, clock: Clock, limits: CallLimits, call: Call) -> None:
         self._clock = clock
         started = clock.monotonic()
-        self._waits_until = started + patience.max_wait_seconds
-        self._ends = started + patience.bound(slow=call.slow)
+        self._waits_until = started + limits.max_wait_seconds
+        self._ends = started + limits.bound(slow=call.slow)
         self.refusals = 0
 
     @property

@@ -85,7 +85,7 @@ class Tdx(TicketWrites, TicketChoices):
     """A TDX tenant. Safe to share between threads; `create` makes one.
 
     Every method raises only `TdxError`s. Each documents the bound of `CallLimits`: a call has
-    returned or raised after `patience.bound()` seconds, whatever the server does. Only the
+    returned or raised after `limits.bound()` seconds, whatever the server does. Only the
     resolving of its name and silent further addresses of its host come on top.
 
     Args:
@@ -116,7 +116,7 @@ class Tdx(TicketWrites, TicketChoices):
         connection: Connection,
         *,
         limiter: Limiter | None = None,
-        patience: CallLimits | None = None,
+        limits: CallLimits | None = None,
         clock: Clock = REAL_CLOCK,
     ) -> "Tdx":
         """Put a client together; nothing is called yet.
@@ -124,7 +124,7 @@ class Tdx(TicketWrites, TicketChoices):
         Args:
             connection: Where and who.
             limiter: Shared with all who call this TDX; without one, calls are not held back.
-            patience: How long a call may take; `SENSOR_LIMITS` for a sensor.
+            limits: How long a call may take; `SENSOR_LIMITS` for a sensor.
             clock: Time and waiting.
 
         Raises:
@@ -138,7 +138,7 @@ class Tdx(TicketWrites, TicketChoices):
             base_url,
             SignIn(connection.credentials, clock),
             limiter=limiter or Unlimited(),
-            patience=patience or CallLimits(),
+            limits=limits or CallLimits(),
             clock=clock,
             http=Http(clock),
         )

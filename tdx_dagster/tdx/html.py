@@ -88,7 +88,7 @@ def visible_text(html: str) -> str:
     Inline and unknown tags join, all others separate: the cells of a row by a tab, tables by an empty
     line, everything else by a line break. A cell that spans rows or columns leaves its places empty in
     them. Entities are decoded once; comments, attributes, head, style, script, hidden and struck-out
-    elements, choices of a form and footnote marks are left out (rule 5).
+    elements, choices of a form and footnote marks are left out.
     """
     body = LexborHTMLParser(_tidied(html)).body
     if body is None:

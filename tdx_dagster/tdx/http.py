@@ -143,12 +143,12 @@ class Http:
 
     Args:
         clock: Tells how long a session has idled.
-        largest_answer: Bytes of a body beyond which it is not read on.
     """
 
-    def __init__(self, clock: Clock = REAL_CLOCK, largest_answer: int = LARGEST_ANSWER) -> None:
+    def __init__(self, clock: Clock = REAL_CLOCK) -> None:
         self._clock = clock
-        self._largest_answer = largest_answer
+        # Bytes of a body beyond which it is not read on.
+        self._largest_answer = LARGEST_ANSWER
         self._own = threading.local()
 
     def send(self, request: Request, *, connect_seconds: float, total_seconds: float) -> Response:
@@ -318,7 +318,7 @@ class _Session(requests.Session):
 
 
 class _Timed(HTTPConnection):
-    """A connection that tells the deadline of its thread before it sends."""
+    """A connection that passes itself to the deadline of its thread before it sends."""
 
     _is_tunnelling = False
 
@@ -356,11 +356,11 @@ class _TimedAdapter(requests.adapters.HTTPAdapter):
 
     _POOLS = {"http": _Pool, "https": _TlsPool}  # noqa: RUF012  a constant
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  handed on
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  passed on
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = self._POOLS
 
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  handed on
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  passed on
         manager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = self._POOLS
         return manager

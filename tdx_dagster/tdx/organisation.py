@@ -55,7 +55,7 @@ class Organisation:
             address,
             SignIn(credentials, REAL_CLOCK),
             limiter=Unlimited(),
-            patience=CallLimits(),
+            limits=CallLimits(),
             clock=REAL_CLOCK,
             http=Http(REAL_CLOCK),
         )

@@ -30,17 +30,17 @@ T = TypeVar("T")
 _PAUSE = wait_exponential_jitter(multiplier=0.5, max=15, jitter=0.5)
 
 
-def repeat(call: Call, attempt: Callable[[Budget], T], patience: CallLimits, clock: Clock) -> T:
+def repeat(call: Call, attempt: Callable[[Budget], T], limits: CallLimits, clock: Clock) -> T:
     """Make a call's attempts until one succeeds or its time or tries are used up.
 
     Raises:
         TdxError: Of the last attempt.
     """
-    budget = Budget(clock, patience, call)
+    budget = Budget(clock, limits, call)
     retrying = Retrying(
         retry=retry_if_exception_type(TdxRetryLater),
         wait=_pause,
-        stop=stop_any(stop_after_attempt(patience.attempts), _stop_before_overtime(budget)),
+        stop=stop_any(stop_after_attempt(limits.attempts), _stop_before_overtime(budget)),
         sleep=clock.sleep,
         before_sleep=_log_pause,
         reraise=True,

@@ -89,7 +89,7 @@ def _way(credentials: Credentials) -> _Way | None:
 
 
 class SignIn:
-    """Keep one token for all threads and gets a new one when needed.
+    """Keeps one token for all threads and gets a new one when needed.
 
     Args:
         credentials: Who we are.
@@ -121,32 +121,32 @@ class SignIn:
         """Whether the token was given and cannot be renewed."""
         return self._way is None
 
-    def token(self, call: AuthCall, patience: float) -> str:
+    def token(self, call: AuthCall, wait_seconds: float) -> str:
         """Give a token good for now.
 
         Args:
             call: Makes the call that signs in, if one is needed.
-            patience: Seconds to wait for another thread that is signing in.
+            wait_seconds: Seconds to wait for another thread that is signing in.
 
         Raises:
             TdxSettingError: TDX does not know us, or it is not TDX that answers.
             TdxRetryLater: It cannot be had now.
         """
-        return self._get(lambda: self._clock.monotonic() < self._good_until, call, patience)
+        return self._get(lambda: self._clock.monotonic() < self._good_until, call, wait_seconds)
 
-    def renew(self, refused: str, call: AuthCall, patience: float) -> str:
+    def renew(self, refused: str, call: AuthCall, wait_seconds: float) -> str:
         """Give a token in place of one that TDX refused; another thread may have got it already.
 
         Raises:
             TdxSettingError: As for `token`.
             TdxRetryLater: It cannot be had now.
         """
-        return self._get(lambda: self._token != refused, call, patience)
+        return self._get(lambda: self._token != refused, call, wait_seconds)
 
-    def _get(self, is_good: Callable[[], bool], call: AuthCall, patience: float) -> str:
+    def _get(self, is_good: Callable[[], bool], call: AuthCall, wait_seconds: float) -> str:
         if self._way is None:
             return self._token
-        if not self._lock.acquire(timeout=max(patience, 0.0)):
+        if not self._lock.acquire(timeout=max(wait_seconds, 0.0)):
             raise TdxRetryLater("Another thread is still signing in to TDX; try again later.")
         try:
             if not is_good():

@@ -59,7 +59,7 @@ class Transport:
         base_url: Normalised, see `address`.
         sign_in: Gives tokens.
         limiter: Grants calls.
-        patience: How long a call may take.
+        limits: How long a call may take.
         clock: Time and waiting.
         http: Sends requests.
     """
@@ -70,7 +70,7 @@ class Transport:
         sign_in: SignIn,
         *,
         limiter: Limiter,
-        patience: CallLimits,
+        limits: CallLimits,
         clock: Clock,
         http: Http,
     ) -> None:
@@ -78,7 +78,7 @@ class Transport:
         self._host = urlsplit(base_url).netloc
         self._sign_in = sign_in
         self._limiter = limiter
-        self._patience = patience
+        self._limits = limits
         self._clock = clock
         self._http = http
         self._lock = threading.Lock()
@@ -136,7 +136,7 @@ class Transport:
         return self._repeat(call, lambda budget: self._signed(call, budget))
 
     def _repeat(self, call: Call, attempt: Callable[[Budget], T]) -> T:
-        return repeat(call, attempt, self._patience, self._clock)
+        return repeat(call, attempt, self._limits, self._clock)
 
     def _signed(self, call: Call, budget: Budget) -> Response:
         """Give one attempt with a token, renewed once where TDX refuses it (case A07)."""
@@ -186,10 +186,10 @@ class Transport:
         try:
             answer = self._http.send(
                 request,
-                connect_seconds=self._patience.connect_seconds,
+                connect_seconds=self._limits.connect_seconds,
                 total_seconds=min(
                     budget.time_left,
-                    self._patience.answer(slow=call.slow, writes=call.writes),
+                    self._limits.answer(slow=call.slow, writes=call.writes),
                 ),
             )
         except NoAnswer as failure:

@@ -145,7 +145,7 @@ class TicketWrites:
         *,
         before_send: BeforeSend | None = None,
     ) -> None:
-        """Add tags to a ticket; those it has stay. No call tells which it has.
+        """Add tags to a ticket; those it has stay. No call shows which it has.
 
         Args:
             ticket_id: The ticket.

@@ -28,11 +28,9 @@ STUCK_AFTER = timedelta(days=1)
 """How long an action may fail and come back before the check warns."""
 
 
-def check_stuck_tickets(
-    engine: Engine, pipeline: str | None = None, stuck_after: timedelta = STUCK_AFTER
-) -> Verdict:
+def check_stuck_tickets(engine: Engine, pipeline: str | None = None) -> Verdict:
     """Judge what `tdx-dagster failed` lists: what needs a person is an error, at once."""
-    values = {"stuck_after": stuck_after, "pipeline": pipeline}
+    values = {"stuck_after": STUCK_AFTER, "pipeline": pipeline}
     with engine.connect() as connection:
         found = connection.execute(SQL["stuck_tickets"], values).one()
     numbers = {name: int(getattr(found, name)) for name in _WORDS}

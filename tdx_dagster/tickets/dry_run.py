@@ -22,7 +22,6 @@ STORE_READS = frozenset(
         "get_attempts",
         "get_failed",
         "get_ticket_actions",
-        "has_executed",
         "results",
         "rows",
         "unfinished",

@@ -1,7 +1,7 @@
 """The partitioned graph asset of a pipeline, its ops and its two jobs.
 
 Belongs here: what a run looks like in Dagster. Does not: what an op does (`run_in_dagster`).
-Ops hand each other the batch in memory; nothing of a ticket is written to disk (case C18), and an op that
+Ops pass the batch in memory; nothing of a ticket is written to disk (case C18), and an op that
 is re-executed alone starts from its partitions and the action log.
 """
 

@@ -134,8 +134,7 @@ def keys_in_tags(tags: Mapping[str, str], in_order: Sequence[str]) -> AbstractSe
 class RunLiveness:
     """What the log says of the runs in flight; each renews the leases of what it has claimed.
 
-    A worker on another machine may die without a word, and Dagster counts its run as started until somebody
-    ends it.
+    The machine of a worker may fail, and Dagster counts its run as started until somebody ends it.
 
     Args:
         living: Runs that hold a claim.
@@ -157,7 +156,7 @@ class RunLiveness:
         )
 
     def is_abandoned(self, run: dg.RunRecord) -> bool:
-        """Tell whether nobody works on this run any more, whatever Dagster believes."""
+        """Tell whether no process works on this run any more, whatever status Dagster has for it."""
         run_id, started = run.dagster_run.run_id, run.start_time
         if run_id in self.dead:
             return True

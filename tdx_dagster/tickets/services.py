@@ -1,4 +1,4 @@
-"""What a run and a sensor are given, in plain objects that Dagster resources hand out.
+"""What a run and a sensor are given, in plain objects that Dagster resources provide.
 
 Belongs here: putting the facade, the store and the inventory together for one run. Does not: making them
 from settings (`tdx_dagster.resources`).

@@ -180,7 +180,7 @@ OLDER_DAEMON = "older_daemon"
 
 
 def summary_line(lost: LostSummary) -> str:
-    """Write what a summary would have said of a result, as far as its row tells."""
+    """Write what a summary would have said of a result, as far as its row says."""
     details = lost.details
     names = details.get("asset_names") or [
         details[key] for key in ("asset_name",) if key in details

@@ -84,7 +84,7 @@ def _without_intent(tools: "RunServices", _: str) -> None:
 
 
 def _without_look(_: "RunServices", __: str) -> None:
-    """What is not known to be there is believed absent."""
+    """What is not known to be there is taken for absent."""
     look = LiveWriter._look
 
     def blind(self: LiveWriter, effect: Any, record: EffectRecord) -> Any:

@@ -128,7 +128,7 @@ def _client(order: Order, steps: "Steps") -> Any:
     connection = Connection(order.tdx_url, TICKET_APP_ID, ASSET_APP_ID, credentials)
     # Who sleeps would find its time over, and send nothing.
     is_patient = order.is_calm or order.plan.sleeps or order.plan.is_patient
-    tdx = Tdx.create(connection, patience=CALM if is_patient else HASTY)
+    tdx = Tdx.create(connection, limits=CALM if is_patient else HASTY)
     return WatchedTdx(tdx, steps)
 
 

@@ -251,7 +251,7 @@ class _Seed:
             yield fault, sum(1 for number in fault.on if number <= seen)
 
     def _let_late_effects_land(self) -> None:
-        """Wait in earnest: by the log's time nobody may believe in an absence before TDX has ended."""
+        """Wait in earnest: by the log's time an absence may not be trusted before TDX has ended."""
         if any("delay_seconds" in FAULTS[fault.name] and n for fault, n in self._struck()):
             time.sleep(LATE_SECONDS)
 

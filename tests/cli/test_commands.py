@@ -136,7 +136,7 @@ def test_a_wrong_ticket_app_is_blamed_on_the_setting_and_no_ticket_is(desk: Desk
 
 
 def test_a_report_without_the_ticket_column_names_the_columns_it_has(desk: Desk) -> None:
-    """Exit 2: only a person can mend it."""
+    """Exit 2: only a person can correct it."""
     shell, simulator = desk(tickets=3, assets=10)
     simulator.options.report_omits = ("TicketID",)
     done = shell.run("process")

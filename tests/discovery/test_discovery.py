@@ -180,7 +180,7 @@ def test_the_form_decides_only_when_asked() -> None:
 
 
 def test_one_serial_number_on_two_active_records_is_pointed_out() -> None:
-    """Both are expected (rule 10), and a person should look."""
+    """Both are expected, and a person should look."""
     twins = [computer(asset_id=n, name=f"CHEM-A{n}", serial_number="9ZB6WN3") for n in (2, 1)]
     found = find("9zb6wn3 beeps", known=twins)
     assert ids(found) == [1, 2]

@@ -20,7 +20,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['id']}: {case['why']}")
 def test_a_text_names_exactly_these_computers(case: dict[str, Any]) -> None:
-    """A wrong computer is the worst failure, a missed one the second worst (rules 1 to 12)."""
+    """A wrong computer is the worst failure, a missed one the second worst."""
     inventory = MemoryInventory.from_json(json.dumps(case["known_assets"]))
     seen = explain_text(case["text"], case["is_html"], inventory, DiscoverySettings())
     assert sorted(seen.as_json()["asset_ids"]) == sorted(case["expect_asset_ids"])

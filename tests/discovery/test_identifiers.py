@@ -266,7 +266,7 @@ def test_b14_a_host_name_may_be_meant_by_its_first_label() -> None:
     ],
 )
 def test_addresses_are_taken_out_whole(text: str) -> None:
-    """Their parts look like names and serial numbers (rule 4)."""
+    """Their parts look like names and serial numbers."""
     known = {"WWW.EXAMPLE.EDU", "HELPDESK.EXAMPLE.EDU", "SHA1"}
     assert [key for key in keys(text) if key not in known] == []
     assert scan(text, DEFAULTS).dropped
@@ -294,7 +294,7 @@ def test_addresses_are_taken_out_whole(text: str) -> None:
     ],
 )
 def test_everything_else_separates(text: str) -> None:
-    """What people put around names says nothing about the name (rule 2)."""
+    """What people put around names says nothing about the name."""
     assert keys(text) == ["CHEM-A1", "CHEM-A3"]
 
 
@@ -331,7 +331,7 @@ def test_candidates_come_in_order_of_appearance_each_once() -> None:
 
 
 def test_words_and_bare_numbers_are_no_candidates() -> None:
-    """Podium is a machine somewhere, and a word everywhere (rule 7)."""
+    """Podium is a machine somewhere, and a word everywhere."""
     seen = scan("the Podium in 2410 has serial unknown", DEFAULTS)
     assert seen.candidates == ()
     assert [dropped.token for dropped in seen.dropped] == ["2410", "unknown"]

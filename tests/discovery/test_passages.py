@@ -28,7 +28,7 @@ def texts(*entries: FeedEntry, own_posts: OwnPosts = NO_POSTS) -> list[str]:
 
 
 def test_title_and_description_are_read_as_the_ticket_says() -> None:
-    """A plain description keeps its brackets, a rich one loses its tags (rule 5)."""
+    """A plain description keeps its brackets, a rich one loses its tags."""
     rich = ticket(title="T <x>", description="a<b>b</b><br>c", is_rich_html=True)
     assert [p.text for p in opening_passages(rich, NO_POSTS)] == ["T <x>", "ab\nc"]
     plain = ticket(description="<CHEM-A1>")

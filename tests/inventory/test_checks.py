@@ -39,7 +39,7 @@ def run(database: Engine, statement: str) -> None:
     ],
 )
 def test_age_is_judged_in_two_steps(hours: float | None, expected: Freshness) -> None:
-    """A late night is worth a look; after a week nothing found is believed unasked."""
+    """A late night is worth a look; after a week nothing found is trusted unasked."""
     age = None if hours is None else timedelta(hours=hours)
     assert AgeLimits().judge(age) is expected
 
@@ -87,7 +87,7 @@ def test_e05_an_empty_inventory_is_an_error(database: Engine) -> None:
 
 
 def test_one_asset_under_two_entity_types_is_a_warning(database: Engine) -> None:
-    """Two loads contradict each other; the last one is believed meanwhile."""
+    """Two loads contradict each other; the last one counts meanwhile."""
     ingest_assets(database, Listed([asset(1), asset(2)]))
     assert check_unique_ids(database, NAMES).passed
     run(

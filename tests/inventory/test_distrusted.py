@@ -1,4 +1,4 @@
-"""An inventory too old to be believed: TDX is asked about each record before anything is decided."""
+"""An inventory too old to be trusted: TDX is asked about each record before anything is decided."""
 
 import logging
 from typing import Any
@@ -122,7 +122,7 @@ class Secretive(ScriptedSearch):
 
 
 def test_an_asset_that_may_not_be_seen_is_not_taken_for_gone() -> None:
-    """E20: neither is it believed, nor is the ticket about the requestor's computer then."""
+    """E20: neither is it trusted, nor is the ticket about the requestor's computer then."""
     tdx = Secretive(asset(id=7, name="ROBIN-1", owner_uid=REQUESTOR))
     found = find("lib-pc-1 is slow", [computer(asset_id=1, name="LIB-PC-1")], tdx)
     assert (ids(found), found.reason) == ([], Reason.SEARCH_INCOMPLETE)

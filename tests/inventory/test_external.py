@@ -17,6 +17,7 @@ from tdx_dagster.postgres.migrations import migrate
 from tdx_dagster.quality.settings import QualitySettings
 from tdx_dagster.settings import (
     InventorySettings,
+    SensorSettings,
     Settings,
     SettingsError,
     load_inventory_settings,
@@ -144,7 +145,7 @@ def test_every_setting_is_in_the_example_and_in_the_documentation() -> None:
     """Nobody finds a setting that is nowhere."""
     root = Path(__file__).parents[2]
     texts = [(root / name).read_text() for name in (".env.example", "docs/using.md")]
-    settings = (Settings, InventorySettings, QualitySettings)
+    settings = (Settings, SensorSettings, InventorySettings, QualitySettings)
     for name in (name for each in settings for name in each.variables()):
         assert all(name in text for text in texts), name
 

@@ -73,7 +73,7 @@ def found(answer: Mapping[str, tuple[Computer, ...]]) -> dict[str, list[tuple[in
 
 
 def test_name_serial_number_and_tag_are_found_by_key(inventory: Inventory) -> None:
-    """People write whichever they see on the machine; several records are all given (rule 10)."""
+    """People write whichever they see on the machine; several records are all given."""
     assert found(inventory.find({"CHEM-A1", "7K2QX93", "104233", "NO-SUCH"})) == {
         "CHEM-A1": [(1, "name"), (2, "name")],
         "7K2QX93": [(1, "serial number"), (6, "serial number")],

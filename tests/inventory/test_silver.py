@@ -139,7 +139,7 @@ def test_active_means_the_status_named_active_unless_the_list_says_that_it_is_no
 
 
 def test_what_is_wrong_with_a_row_is_written_on_it(database: Engine) -> None:
-    """People mend their inventory in TDX; this tells them where."""
+    """People correct their inventory in TDX; this says where."""
     ingest_assets(
         database,
         Listed(

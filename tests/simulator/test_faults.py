@@ -186,7 +186,7 @@ def raw_post(simulator: Simulator) -> bytes:
 def test_an_interim_answer_comes_before_the_final_one_or_in_its_place(
     simulator: Simulator, interim: tuple[int, ...], words: bytes
 ) -> None:
-    """Case F05: what is no answer yet must not be taken for one."""
+    """Case F27: what is no answer yet must not be taken for one."""
     simulator.faults.add("POST", FEED_TEMPLATE, interim=interim, on=1)
     simulator.faults.add("POST", FEED_TEMPLATE, interim=interim, only_interim=True, on=2)
     simulator.faults.add(

@@ -339,15 +339,7 @@ class MemoryStore:
             effect: self._record(state, past) for effect, (state, past) in states.items() if state
         }
 
-    def has_executed(self, ticket_id: int, action_id: str) -> bool:
-        """See `ActionStore.has_executed`."""
-        entry = self._entries.get((ticket_id, action_id))
-        return entry is not None and (
-            entry.row.status is LogStatus.COMPLETED
-            or (entry.row.status is LogStatus.SKIPPED and entry.row.next_attempt_at is None)
-        )
-
-    def mark_completed(
+    def _mark_completed(
         self,
         ticket_id: int,
         identity: ActionIdentity,
@@ -355,7 +347,6 @@ class MemoryStore:
         pipeline: str,
         metadata: Mapping[str, Any],
     ) -> bool:
-        """See `ActionStore.mark_completed`."""
         with self._lock:
             if (ticket_id, identity.action_id) in self._entries:
                 return False
@@ -383,7 +374,7 @@ class MemoryStore:
     ) -> int:
         """See `ActionStore.mark_all_completed`."""
         return sum(
-            self.mark_completed(ticket_id, identity, pipeline=pipeline, metadata=metadata)
+            self._mark_completed(ticket_id, identity, pipeline=pipeline, metadata=metadata)
             for ticket_id in ticket_ids
             for identity in identities
         )

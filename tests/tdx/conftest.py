@@ -66,7 +66,7 @@ def make_tdx(server: ScriptedServer, time: FakeTime) -> MakeTdx:
                 credentials or Credentials(username="robot", password="Hunter-2"),
                 time_zone,
             ),
-            patience=CallLimits(
+            limits=CallLimits(
                 attempts=attempts, **{"answer_seconds": 5, "slow_answer_seconds": 5} | seconds
             ),
             clock=clock or time.clock,

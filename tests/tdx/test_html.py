@@ -119,7 +119,7 @@ def test_b02_four_kilobytes_of_outlook_style_leave_one_sentence() -> None:
 def test_text_marked_as_plain_keeps_its_angle_brackets(
     body: str, is_html: bool | None, seen: str
 ) -> None:
-    """Parsed as HTML, `<jane@example.edu>` would be a tag, and gone (rule 5)."""
+    """Parsed as HTML, `<jane@example.edu>` would be a tag, and gone."""
     assert body_text(body, is_html) == seen
 
 

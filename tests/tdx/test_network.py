@@ -31,7 +31,7 @@ def far(url: str = "https://tdx.example.edu", time: FakeTime | None = None) -> T
     """A client of a TDX that only a proxy can reach."""
     connection = Connection(url, 46, 32, Credentials(api_token=TOKEN), allow_http=True)
     return Tdx.create(
-        connection, patience=CallLimits(answer_seconds=5), clock=(time or FakeTime()).clock
+        connection, limits=CallLimits(answer_seconds=5), clock=(time or FakeTime()).clock
     )
 
 

@@ -80,7 +80,7 @@ def make(
     simulator: Simulator,
     credentials: Credentials = USER,
     *,
-    patience: CallLimits | None = None,
+    limits: CallLimits | None = None,
     limiter: Limiter | None = None,
     ticket_app: int = TICKET_APP_ID,
     asset_app: int = ASSET_APP_ID,
@@ -90,7 +90,7 @@ def make(
     connection = Connection(
         base_url or simulator.url, ticket_app, asset_app, credentials, time_zone
     )
-    return Tdx.create(connection, patience=patience, limiter=limiter)
+    return Tdx.create(connection, limits=limits, limiter=limiter)
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def tdx(simulator: Simulator) -> Tdx:
 def test_both_sign_ins_work_with_both_forms_of_token(
     simulator: Simulator, credentials: Credentials, quoted: bool
 ) -> None:
-    """Some tenants put the token in quotes, or so several clients believe."""
+    """Some tenants put the token in quotes, as several clients expect."""
     simulator.options.token_quoted = quoted
     tdx = make(simulator, credentials)
     assert tdx.ticket(7001).title == "Ticket 7001"
@@ -257,7 +257,7 @@ def test_assets_are_found_by_every_filter_we_use(
 
 
 def test_an_asset_in_full_has_more_in_raw_than_one_in_a_search(tdx: Tdx) -> None:
-    """Case A21's neighbour: bronze keeps what TDX sent, and searches send less."""
+    """Near case A21: bronze keeps what TDX sent, and searches send less."""
     asset = tdx.asset(1001)
     (found,) = tdx.search_assets(AssetSearch(serial_like="7K2QX93"))
     assert asset == found
@@ -378,7 +378,7 @@ def test_every_fault_ends_a_read_as_retryable_within_the_bound(
 ) -> None:
     """Cases A49, A51 and A04: measured for each fault switch."""
     simulator.faults.add("GET", "/{app}/tickets/{id}", **fault)
-    tdx = make(simulator, patience=QUICK)
+    tdx = make(simulator, limits=QUICK)
     started = REAL_CLOCK.monotonic()
     with pytest.raises(TdxRetryLater):
         tdx.ticket(7001)
@@ -391,7 +391,7 @@ def test_every_fault_of_a_write_leaves_at_most_one_comment(
 ) -> None:
     """Cases A49, D01, D08: a write is sent once, and what became of it is said to be unclear."""
     simulator.faults.add("POST", FEED, **fault)
-    tdx = make(simulator, patience=QUICK)
+    tdx = make(simulator, limits=QUICK)
     started = REAL_CLOCK.monotonic()
     with pytest.raises(TdxRetryLater if fault.get("status") == 429 else TdxUnclear):
         tdx.post_feed(7001, POST)
@@ -405,7 +405,7 @@ def test_every_fault_of_a_link_leaves_at_most_one_link(
 ) -> None:
     """Linking twice is harmless, but the caller decides when, after reading back (case A13)."""
     simulator.faults.add("POST", LINK, **fault)
-    tdx = make(simulator, patience=QUICK)
+    tdx = make(simulator, limits=QUICK)
     with pytest.raises((TdxRetryLater, TdxUnclear)):
         tdx.attach_asset(7001, 1001)
     assert simulator.calls.count("POST", LINK) == 1
@@ -421,7 +421,7 @@ def test_every_fault_of_a_sign_in_ends_within_the_bound(
     simulator.faults.add("POST", "/auth", **fault)
     started = REAL_CLOCK.monotonic()
     with pytest.raises((TdxRetryLater, TdxSettingError)):
-        make(simulator, patience=QUICK).post_feed(7001, POST)
+        make(simulator, limits=QUICK).post_feed(7001, POST)
     assert REAL_CLOCK.monotonic() - started < QUICK.bound() + BUSY
     assert simulator.calls.count("POST", FEED) == 0
 

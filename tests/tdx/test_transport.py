@@ -514,15 +514,15 @@ def test_a_call_through_a_proxy_has_the_same_bound(
     connection = Connection(
         "http://tdx.example.edu", 46, 32, Credentials(api_token=TOKEN), allow_http=True
     )
-    patience = CallLimits(max_wait_seconds=0.2, answer_seconds=1)
-    tdx = Tdx.create(connection, patience=patience)
+    limits = CallLimits(max_wait_seconds=0.2, answer_seconds=1)
+    tdx = Tdx.create(connection, limits=limits)
     assert tdx.ticket(31).id == 31
     assert server.calls == ["GET http://tdx.example.edu/TDWebApi/api/46/tickets/31"]
     started = REAL_CLOCK.monotonic()
     with pytest.raises(TdxRetryLater):
         tdx.ticket(31)
     # The server drips for ever; a busy machine takes its time to say that it has been too long.
-    assert REAL_CLOCK.monotonic() - started < patience.bound() + 10
+    assert REAL_CLOCK.monotonic() - started < limits.bound() + 10
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,6 +1,6 @@
 """What a run and a tick look like in Dagster, on real instances with the real asset, job and sensor."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -79,13 +79,6 @@ class OnlyOn(Action):
         if context.ticket.id == 32:
             raise RuntimeError("no luck")
         return Performed("fine")
-
-
-@pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    """A real instance in a folder of its own."""
-    with dg.instance_for_test(temp_dir=str(tmp_path)) as made:
-        yield made
 
 
 @pytest.fixture

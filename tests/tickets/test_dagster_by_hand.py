@@ -1,7 +1,6 @@
 """What people do in the UI and what they read there: rehearse, mistype, retry, re-execute, look at a ticket."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import dagster as dg
@@ -54,13 +53,6 @@ class Sneaky(Action):
         """Take the client that writers have."""
         context.write.tdx.attach_asset(31, 1001)  # type: ignore[attr-defined]
         return Performed("done")
-
-
-@pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    """A real instance in a folder of its own."""
-    with dg.instance_for_test(temp_dir=str(tmp_path)) as made:
-        yield made
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -22,13 +21,6 @@ from .desk import Desk
 from .test_dagster import ASSET, QUIET, SensorServices, definitions, materialised, observed
 
 LINE = (AddAsset(), Comment(comment_text="We are looking into it."), SummaryComment())
-
-
-@pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    """A real instance in a folder of its own."""
-    with dg.instance_for_test(temp_dir=str(tmp_path)) as made:
-        yield made
 
 
 @pytest.fixture

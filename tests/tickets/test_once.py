@@ -115,7 +115,7 @@ def test_d01_d08_a_comment_whose_answer_was_lost_is_found_and_not_posted_again(
 
 
 @pytest.mark.parametrize("fault", [{"drop": "before"}, {"status": 503}])
-def test_a_comment_that_was_lost_before_its_effect_is_posted_once_its_absence_is_believed(
+def test_a_comment_that_was_lost_before_its_effect_is_posted_once_its_absence_is_trusted(
     desk: Callable[..., Desk], simulator: Simulator, fault: dict[str, Any]
 ) -> None:
     """Never lost is the other half of once."""
@@ -125,7 +125,7 @@ def test_a_comment_that_was_lost_before_its_effect_is_posted_once_its_absence_is
     assert bodies(simulator) == ["Hello World"]
 
 
-def test_absence_is_not_believed_before_the_servers_time_limit(
+def test_absence_is_not_trusted_before_the_servers_time_limit(
     desk: Callable[..., Desk], simulator: Simulator
 ) -> None:
     """A slow server may still do it after we stopped listening."""

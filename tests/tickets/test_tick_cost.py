@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -26,13 +25,6 @@ FINISHED = text(
     SELECT ticket, :type, :id, :type, 'p' FROM unnest(CAST(:tickets AS bigint[])) AS ticket
     """
 )
-
-
-@pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    """A real instance in a folder of its own."""
-    with dg.instance_for_test(temp_dir=str(tmp_path)) as made:
-        yield made
 
 
 @pytest.fixture

@@ -37,9 +37,6 @@ def settable(shape: str, *, creating: bool = False) -> dict[str, Field]:
     Args:
         shape: Type of the record.
         creating: Whether it is being created.
-
-    Returns:
-        The fields by name, without the custom attributes.
     """
     return {
         field.name: field

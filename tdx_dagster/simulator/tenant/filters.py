@@ -13,20 +13,23 @@ from tdx_dagster.simulator.tenant.shapes import UNSET_DATE, parse_date
 Test = Callable[[Record], bool]
 
 
+def fitting(records: Iterable[Record], app: int, tests: Iterable[Test]) -> list[Record]:
+    """Return the records of an application that pass all tests."""
+    every = list(tests)
+    return [one for one in records if one["AppID"] == app and all(test(one) for test in every)]
+
+
 def capped(found: list[Record], most: int | None) -> list[Record]:
     """Return the first records of a result."""
     return found[:most] if most is not None and most > 0 else found
 
 
 def members(fields: Mapping[str, str], wanted: Record) -> Iterable[Test]:
-    """Test the filters that are lists of values.
+    """Test the filters that are lists of values, each that is set.
 
     Args:
         fields: Field of the record by name of the filter.
         wanted: The search.
-
-    Returns:
-        A test for each filter that is set.
     """
     return (member(field, wanted[name]) for name, field in fields.items() if wanted[name])
 
@@ -37,9 +40,6 @@ def member(field: str, values: Iterable[object]) -> Test:
     Args:
         field: Field of the record; one that is not set counts as 0.
         values: The values.
-
-    Returns:
-        The test.
     """
     chosen = set(values)
     return lambda record: record.get(field, 0) in chosen
@@ -51,23 +51,17 @@ def truth(field: str, *, is_set: bool) -> Test:
     Args:
         field: Field of the record.
         is_set: What it must be.
-
-    Returns:
-        The test.
     """
     return lambda record: bool(record.get(field)) is is_set
 
 
 def date_range(field: str, low: str | None, high: str | None) -> Iterable[Test]:
-    """Test a range of dates, both ends included.
+    """Test a range of dates, both ends included; a date that is not set fits none.
 
     Args:
         field: Field of the record.
         low: Its begin as sent; null and year 1 are no bound.
         high: Its end, likewise.
-
-    Returns:
-        A test for each bound; a date that is not set fits none.
     """
     if low is not None and not low.startswith("0001-"):
         since = parse_date(low)
@@ -83,14 +77,7 @@ def _date(record: Record, field: str) -> datetime | None:
 
 
 def attribute_tests(wanted: Record) -> Iterable[Test]:
-    """Test the values of custom attributes.
-
-    Args:
-        wanted: The search.
-
-    Returns:
-        A test for each attribute asked for; one of several choices is enough.
-    """
+    """Test the values of custom attributes that a search asks for; one of several choices is enough."""
     for asked in wanted["CustomAttributes"] or ():
         yield _has_choice(asked.get("ID", 0), _choices(asked.get("Value")))
 

@@ -11,6 +11,7 @@ from tdx_dagster.simulator.tenant.filters import (
     attribute_tests,
     capped,
     date_range,
+    fitting,
     member,
     members,
     truth,
@@ -48,23 +49,16 @@ _ASSET_TEXTS = ("Tag", "SerialNumber", "Name")
 
 
 def search_assets(tenant: Tenant, app: int, wanted: Record) -> list[Record]:
-    """Search the assets of an application.
+    """Search the assets of an application: all that fit, unless `MaxResults` says otherwise.
+
+    With a `SearchText` the best matches come first.
 
     Args:
         tenant: The tenant.
         app: The application's id.
         wanted: An `AssetSearch`.
-
-    Returns:
-        The records that fit, all of them unless `MaxResults` says otherwise; with a `SearchText` the
-        best matches come first.
     """
-    tests = list(_asset_tests(tenant, wanted))
-    found = [
-        asset
-        for asset in tenant.state.assets.values()
-        if asset["AppID"] == app and all(test(asset) for test in tests)
-    ]
+    found = fitting(tenant.state.assets.values(), app, _asset_tests(tenant, wanted))
     if text := (wanted["SearchText"] or "").strip().lower():
         found.sort(key=lambda asset: (_irrelevance(asset, text), asset["ID"]))
     return capped(found, wanted["MaxResults"])
@@ -157,16 +151,10 @@ def search_items(tenant: Tenant, app: int, wanted: Record) -> list[Record]:
         tenant: The tenant.
         app: The application's id.
         wanted: A `ConfigurationItemSearch`.
-
-    Returns:
-        The records that fit, those behind assets among them.
     """
     state = tenant.state
     everything = [*map(present.asset_item, state.assets.values()), *state.items.values()]
-    tests = list(_item_tests(wanted))
-    return [
-        item for item in everything if item["AppID"] == app and all(test(item) for test in tests)
-    ]
+    return fitting(everything, app, _item_tests(wanted))
 
 
 def _item_tests(wanted: Record) -> Iterable[Test]:

@@ -11,6 +11,7 @@ from tdx_dagster.simulator.tenant.filters import (
     attribute_tests,
     capped,
     date_range,
+    fitting,
     member,
     members,
     truth,
@@ -77,22 +78,14 @@ _TICKET_TEXTS = {
 
 
 def search_tickets(tenant: Tenant, app: int, wanted: Record) -> list[Record]:
-    """Search the tickets of an application.
+    """Search the tickets of an application, newest first, no more than `MaxResults` (0 for all).
 
     Args:
         tenant: The tenant.
         app: The application's id.
         wanted: A `TicketSearch`.
-
-    Returns:
-        The records that fit, newest first, no more than `MaxResults` (0 for all).
     """
-    tests = list(_ticket_tests(tenant, wanted))
-    found = [
-        ticket
-        for ticket in tenant.state.tickets.values()
-        if ticket["AppID"] == app and all(test(ticket) for test in tests)
-    ]
+    found = fitting(tenant.state.tickets.values(), app, _ticket_tests(tenant, wanted))
     found.sort(key=lambda ticket: -ticket["ID"])
     return capped(found, wanted["MaxResults"])
 

@@ -1,4 +1,4 @@
-"""What an action is: its settings, its identity, and what it hands back.
+"""What an action is: its settings, its identity, and what it does.
 
 Belongs here: the base class that built-in and custom actions share, and how `action_id` is computed.
 Does not: writing to TDX (`tickets.once.writer`), claiming (`tickets.once.runner`), reading YAML (`registry`).

@@ -41,7 +41,7 @@ class AddAsset(Action):
     """Attach the computers a ticket is about.
 
     It looks in title and description, then in what people wrote in the conversation; where both name
-    nothing, the requestor's only computer is the last resort. `computer_form_id: null` means any form.
+    nothing, the requestor's only computer is the fallback. `computer_form_id: null` means any form.
     """
 
     action_type: ClassVar[str] = "add_asset"

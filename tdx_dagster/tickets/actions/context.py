@@ -43,7 +43,7 @@ class ActionContext:
         with_lines: Gives the stored results of this pipeline that have lines for a summary.
         rows: Gives the action log of the ticket.
         results: What the earlier actions of this pipeline did, by name, in this run or an earlier one.
-        values: What actions hand on to later ones; stored when the action that sets it completes.
+        values: What actions store for later ones; stored when the action that sets it completes.
         posted_texts: What this pipeline itself writes on tickets; no evidence of anything.
         warn: Takes a sentence that people should see in the run's log.
         now: Gives the time.

@@ -45,7 +45,7 @@ class TdxWrites(Protocol):
 
     def post_feed(
         self, ticket_id: int, post: FeedPost, *, before_send: BeforeSend | None = None
-    ) -> FeedEntry | None:
+    ) -> FeedEntry:
         """Add an entry to a ticket's feed."""
 
     def attach_asset(
@@ -121,7 +121,7 @@ class GuardedTdx:
 
     def post_feed(
         self, ticket_id: int, post: FeedPost, *, before_send: BeforeSend | None = None
-    ) -> FeedEntry | None:
+    ) -> FeedEntry:
         """See `TdxWrites.post_feed`."""
         return self._tdx.post_feed(ticket_id, post, before_send=before_send or self._before_send)
 
@@ -307,10 +307,7 @@ def post_effect(
     wanted_status = {"new_status_id": post.new_status_id} if post.new_status_id else {}
 
     def write(tdx: TdxWrites) -> Evidence:
-        entry = tdx.post_feed(ticket_id, post)
-        # Without an id the words are kept: they tell this entry from those of other effects.
-        known_by = {"feed_id": entry.id} if entry else {"feed_id": None, **asdict(post)}
-        return {**known_by, **wanted_status, **note}
+        return {"feed_id": tdx.post_feed(ticket_id, post).id, **wanted_status, **note}
 
     def look(tdx: TdxWrites, record: EffectRecord) -> Evidence | None:
         wanted = int(record.detail.get("new_status_id") or 0)

@@ -36,7 +36,7 @@ class Sources(Protocol):
 
     @property
     def values(self) -> Values:
-        """What they hand on."""
+        """What they store for later actions."""
 
     @property
     def posted_texts(self) -> Sequence[str]:

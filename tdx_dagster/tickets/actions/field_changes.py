@@ -24,7 +24,7 @@ CHANGES, SHOWN = "changes", "shown"
 
 
 class ReadsFeed(Protocol):
-    """What tells who has changed a ticket."""
+    """What shows who has changed a ticket."""
 
     def feed(self, ticket_id: int) -> tuple[FeedEntry, ...]:
         """Read a ticket's feed."""
@@ -107,7 +107,7 @@ def _is_among(one: TicketField, ticket: Ticket, allowed: Sequence[int | str | No
 
 
 def left_alone(tdx: ReadsFeed, one: TicketField, now: Ticket) -> str:
-    """Say that a field is left alone, with its value and, where the feed tells, who set it."""
+    """Say that a field is left alone, with its value and, where the feed says it, who set it."""
     line = last_line_of(tdx.feed(now.id), one)
     set_by = f", set by {line.created_name}" if line and line.created_name else ""
     return f"{one.label.capitalize()} left alone: now {one.shown(now)}{set_by}"

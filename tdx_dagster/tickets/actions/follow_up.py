@@ -149,10 +149,10 @@ class FollowUp(Action):
         count = f"{len(progress.done)} of {len(self.steps)} steps done"
         message = f"Follow-up ended, {count}: {ended or 'nobody replied'}"
         mine, lines = self.identity().action_id, [message, *progress.left]
-        is_told = any(record.action_id == mine for record in progress.done.values())
+        has_effect = any(record.action_id == mine for record in progress.done.values())
         return Performed(
             "; ".join(lines),
-            summary_lines=lines if is_told else [],
+            summary_lines=lines if has_effect else [],
             evidence={
                 "steps_done": list(progress.done),
                 "ended": ended,

@@ -1,4 +1,4 @@
-"""What an action hands back: a result, or one of the errors that say what happens next.
+"""What an action returns or raises: a result, or one of the errors that say what happens next.
 
 Belongs here: the words between an action and whoever runs it. Nothing here knows TDX, Dagster or the log.
 """
@@ -53,7 +53,7 @@ class Waits(Exception):
 
 
 class GiveUp(Exception):
-    """The action will never work on this ticket as it is configured; a person has to look."""
+    """The action will never work on this ticket as it is configured; a person has to act."""
 
 
 class LeftAlone(Exception):
@@ -66,4 +66,4 @@ class LeftAlone(Exception):
 
 
 class Uncertain(Exception):
-    """An effect may have happened and nobody can look: a person decides, it is never repeated."""
+    """An effect may have happened and cannot be looked for: a person decides, it is never repeated."""

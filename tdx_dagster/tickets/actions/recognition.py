@@ -49,13 +49,11 @@ class Posted:
         text: What was to be posted, as sent.
         is_rich: The text is HTML.
         is_private: Its privacy.
-        changes_status: A status change puts a line of TDX's own before the words.
     """
 
     text: str
     is_rich: bool
     is_private: bool
-    changes_status: bool
 
     @classmethod
     def of(cls, detail: Mapping[str, Any]) -> "Posted | None":
@@ -66,7 +64,6 @@ class Posted:
             detail["comments"],
             is_rich=bool(detail.get("is_rich_html")),
             is_private=bool(detail.get("is_private")),
-            changes_status=bool(detail.get("new_status_id")),
         )
 
     def likeness(self, shown: str) -> float:

@@ -1,4 +1,4 @@
-"""What the earlier actions of a pipeline did on a ticket, and the values they hand on.
+"""What the earlier actions of a pipeline did on a ticket, and the values they store.
 
 Belongs here: rebuilding both from the action log, so that an action finds the same whether the earlier one ran
 a moment ago or in another run. Does not: writing the log (`once.runner`), the summary's results (`context`).
@@ -24,7 +24,7 @@ class ActionResult:
         is_done: It has completed; everything else is empty where it has not.
         message: Its sentence.
         evidence: What it stored.
-        values: What it has handed on.
+        values: What it has stored for later actions.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Results(Mapping[str, ActionResult]):
 
 
 class Values(MutableMapping[str, Any]):
-    """What actions hand on to later ones; stored with the result of the action that sets it. JSON values.
+    """Values that actions store for later ones, with the result of the action that sets it. JSON values.
 
     Args:
         results: Of the earlier actions.

@@ -1,4 +1,4 @@
-"""The `summary_comment` action: one tidy note with the results that no summary has posted yet.
+"""The `summary_comment` action: one note with the results that no summary has posted yet.
 
 It is an outbox: made of stored results, not of what happens to be in memory. One whose post failed is
 posted by the next run; one that was posted is not posted again (cases D16, D17).
@@ -81,7 +81,7 @@ class SummaryComment(Action):
         return bool(context.unsummarised())
 
     def perform(self, context: ActionContext) -> Performed:
-        """Post one note for the results at hand, or nothing where there are none.
+        """Post one note for these results, or nothing where there are none.
 
         The notes of a pipeline on a ticket are numbered, and the number is the effect: two holders, of this
         action or of two configurations of it, reach for the same one, and the second finds what the first

@@ -177,7 +177,7 @@ class UpdateTicket(Action):
         return f"{self.off_hold_date.isoformat()}T12:00:00Z" if self.off_hold_date else ""
 
     def _tag(self, context: ActionContext) -> list[str]:
-        """Add the tags. TDX tells of no ticket which it has, and adding one that is there changes nothing."""
+        """Add the tags. No call shows which a ticket has, and adding one that is there changes nothing."""
         tags = [tag for tag in map(context.render, self.tags) if tag.strip()]
         ticket_id = context.ticket.id
         if not tags:

@@ -36,7 +36,7 @@ class Outcome:
     Args:
         stops_ticket: Later actions of this ticket are not run in this run.
         planned: What a dry run would have written.
-        values: What the action has handed on in a dry run.
+        values: What the action has stored for later ones in a dry run.
     """
 
     ticket_id: int

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from threading import Event, Thread
 
 from tdx_dagster.discovery.remembered import RememberingInventory
+from tdx_dagster.environment import log_command
 from tdx_dagster.state.records import (
     WAITS,
     Claim,
@@ -203,16 +204,21 @@ class ActionRunner:
         )
 
     def _skip(self, action: Action, ticket: TicketView, closed: str) -> Outcome:
-        self.store.skip(
+        self._store_skip(action, ticket, closed, CLOSED_PAUSE_SECONDS, LONGEST_CLOSED_PAUSE_SECONDS)
+        return outcome_of(action, ticket, Result.SKIPPED, closed, stops_ticket=True)
+
+    def _store_skip(
+        self, action: Action, ticket: TicketView, why: str, first_pause: float, longest_pause: float
+    ) -> bool:
+        return self.store.skip(
             ticket.id,
             action.identity(),
             pipeline=self.pipeline,
             run_id=self.run_id,
-            message=closed,
-            first_pause_seconds=CLOSED_PAUSE_SECONDS,
-            longest_pause_seconds=LONGEST_CLOSED_PAUSE_SECONDS,
+            message=why,
+            first_pause_seconds=first_pause,
+            longest_pause_seconds=longest_pause,
         )
-        return outcome_of(action, ticket, Result.SKIPPED, closed, stops_ticket=True)
 
     def _left_out(self, action: Action, ticket: TicketView) -> str:
         """Say that the action's condition is not met; empty where it is, or where an effect has to be settled.
@@ -230,14 +236,8 @@ class ActionRunner:
             return ""
 
     def _leave_out(self, action: Action, ticket: TicketView, why: str) -> Outcome:
-        is_stored = self.store.skip(
-            ticket.id,
-            action.identity(),
-            pipeline=self.pipeline,
-            run_id=self.run_id,
-            message=why,
-            first_pause_seconds=CONDITION_PAUSE_SECONDS,
-            longest_pause_seconds=LONGEST_CONDITION_PAUSE_SECONDS,
+        is_stored = self._store_skip(
+            action, ticket, why, CONDITION_PAUSE_SECONDS, LONGEST_CONDITION_PAUSE_SECONDS
         )
         if not is_stored:
             return self._not_claimed(action, ticket)
