@@ -7,6 +7,7 @@ Belongs here: caching reads for the length of a run, so that nothing is fetched 
 from collections import defaultdict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from threading import Lock
 from typing import Any, Protocol
@@ -28,6 +29,10 @@ from tdx_dagster.tdx.models import (
 
 # TDX answers so for a ticket that is gone or hidden, and for every ticket where the application is wrong.
 GONE = frozenset({403, 404})
+
+
+# TDX sets both dates of a new ticket within moments of each other.
+UNTOUCHED = timedelta(seconds=5)
 
 
 class TdxReads(Protocol):
@@ -151,6 +156,7 @@ class TicketView:
     _ticket: Ticket | None = None
     _latest: Ticket | None = None
     _refused: TdxRefused | None = None
+    _feed: tuple[FeedEntry, ...] | None = None
     _conversation: tuple[FeedEntry, ...] | None = None
     _items: tuple[TicketItem, ...] | None = None
     assets_read: dict[int, Asset] = field(default_factory=dict)
@@ -187,12 +193,24 @@ class TicketView:
         """Take the ticket as it is after a write of this run."""
         self._latest = ticket
 
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nobody has touched the ticket since it was made, so that its feed need not be read."""
+        created, modified = self.ticket.created_at, self.ticket.modified_at
+        return created is not None and modified is not None and modified - created <= UNTOUCHED
+
+    def feed(self) -> tuple[FeedEntry, ...]:
+        """Give the feed, oldest first, without replies."""
+        if self._feed is None:
+            self._feed = self.tdx.feed(self.id)
+        return self._feed
+
     def conversation(self) -> tuple[FeedEntry, ...]:
         """Give the feed, oldest first, with the replies of entries that have any (case A25)."""
         if self._conversation is None:
             self._conversation = tuple(
                 self.tdx.feed_entry(entry.id) if entry.replies_count else entry
-                for entry in self.tdx.feed(self.id)
+                for entry in self.feed()
             )
         return self._conversation
 

@@ -89,13 +89,8 @@ class Decisions:
         if not acts or acts[-1].value == now:
             return
         act = acts[-1]
-        sets = [it for it in self.calls if _sets(it, ticket, field)]
-        earlier = [it for it in sets if it.number <= act.call and it.status and it.status < 300]
         reads = [it for it in self.calls if _reads(it, ticket)]
-        had_read = act.is_single and any(act.round_began < it.number <= act.call for it in reads)
-        if not earlier and not had_read:
-            return  # the robot planned with what the person had set
-        later = [it for it in sets if it.number > act.call]
+        later = [it for it in self.calls if it.number > act.call and _sets(it, ticket, field)]
         if any(
             it.number > act.call + self.unseen_calls
             # With several workers the read may be another's.

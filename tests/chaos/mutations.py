@@ -146,6 +146,11 @@ def _without_expected_fields(_: "RunServices", __: str) -> None:
     field_changes.Patch._moved = lambda *_: None  # type: ignore[method-assign]
 
 
+def _without_look_at_earlier(_: "RunServices", __: str) -> None:
+    """Nobody asks whether a person had set the field before the robot came."""
+    field_changes.is_set_by_person = last_word.is_set_by_person = lambda *_: False
+
+
 def _without_look_at_links(_: "RunServices", __: str) -> None:
     """Undo takes a link off whoever has made it."""
     undo.why_not_ours = lambda *_: None
@@ -168,6 +173,7 @@ MUTATIONS: dict[str, Callable[["RunServices", str], None]] = {
     "removals": _without_removals,
     "expected value": _without_expected_value,
     "expected fields": _without_expected_fields,
+    "what was set before": _without_look_at_earlier,
     "undo's look at links": _without_look_at_links,
     "undo's look at fields": _without_look_at_fields,
 }

@@ -26,7 +26,6 @@ class Done:
         ticket: On which ticket.
         value: The computer, the status or the priority.
         call: The number of calls that had arrived before.
-        round_began: That number at the beginning of the round.
         is_single: One worker alone was at work in that round.
     """
 
@@ -34,7 +33,6 @@ class Done:
     ticket: int
     value: int
     call: int
-    round_began: int
     is_single: bool
 
 
@@ -60,7 +58,7 @@ class People:
         def do_until(call: int) -> None:
             with lock:
                 while left and left[0].at_call <= call - began:
-                    self._do(left.pop(0), began, is_single=is_single)
+                    self._do(left.pop(0), is_single=is_single)
 
         def enter_after_people(**what: Any) -> Any:
             do_until(len(calls))
@@ -76,7 +74,7 @@ class People:
     def _now(self, act: PersonAct) -> object:
         return self.simulator.state.tickets[act.ticket].get(FIELDS[act.what])
 
-    def _do(self, act: PersonAct, began: int, *, is_single: bool) -> None:
+    def _do(self, act: PersonAct, *, is_single: bool) -> None:
         technician = self.simulator.technician()
         linked = self.simulator.state.asset_ids_of(act.ticket)
         value = act.value
@@ -103,4 +101,4 @@ class People:
             case Doing.COMMENTS:
                 technician.comment(act.ticket, "public words", private=False)
         call = len(self.simulator.calls)
-        self.done.append(Done(act.what, act.ticket, value, call, began, is_single))
+        self.done.append(Done(act.what, act.ticket, value, call, is_single))

@@ -111,6 +111,13 @@ SCENES: Mapping[str, Sequence[Schedule]] = {
             Round([CALM], people=[PersonAct(3, 31, Doing.SETS_PRIORITY, MEDIUM)]),
         )
     ],
+    # A person sets the priority before the robot has seen the ticket.
+    "what was set before": [
+        _scene(
+            Pipeline("p", (FIELDS, SummaryComment())),
+            Round([CALM], people=[PersonAct(0, 31, Doing.SETS_PRIORITY, MEDIUM)]),
+        )
+    ],
     # A person removes what the robot has linked, and links it again.
     "undo's look at links": [
         _scene(

@@ -101,6 +101,18 @@ def test_a_removal_is_not_overruled_without_a_ticket_and_a_reason(
     assert list(terminal.simulator.calls) == []
 
 
+def test_nothing_is_overruled_while_the_pipeline_observes(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: Engine
+) -> None:
+    use_pipelines(tmp_path, monkeypatch, desk=ATTACHES + "  mode: observe\n")
+    ticket = min(terminal.simulator.state.truths)
+    words = ("process", "--ticket", str(ticket), "--override", "--reason", "by mistake")
+    refused = terminal.run(*words)
+    said = " ".join(refused.stderr.split())
+    assert (refused.exit_code, "`mode: act` lets it attach" in said) == (2, True), said
+    assert PostgresStore(database).get_attempts(ticket) == []
+
+
 def test_a_person_at_the_terminal_overrules_a_removal_and_it_is_recorded(
     terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: Engine
 ) -> None:

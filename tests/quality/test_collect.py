@@ -118,7 +118,7 @@ def test_verdicts_are_what_people_did_in_at_most_1_1_calls_a_ticket(scene: Scene
     done = scene.collect(tdx)
     found = {(one.ticket_id, one.asset_id): one.outcome for one in scene.store.verdicts()}
     assert {key: found.get(key) for key in scene.expected} == scene.expected
-    assert set(Outcome) == set(found.values())
+    assert set(Outcome) - {Outcome.NONE} == set(found.values())
     calls = {name: count for name, count in tdx.calls.items() if "auth" not in name}
     assert done.judged == TICKETS
     assert sum(calls.values()) <= 1.1 * done.judged, calls

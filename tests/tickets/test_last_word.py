@@ -18,6 +18,7 @@ from tdx_dagster.tickets.actions.context import ActionContext
 from tdx_dagster.tickets.actions.last_word import Removals
 from tdx_dagster.tickets.actions.outcome import Performed
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
+from tdx_dagster.tickets.actions.update_ticket import UpdateTicket
 from tdx_dagster.tickets.once.outcomes import Result
 from tdx_dagster.tickets.pipeline import Pipeline
 from tests.state.memory import MemoryStore
@@ -27,6 +28,7 @@ from .desk import Desk
 FEED = "/{app}/tickets/{id}/feed"
 TICKET = "/{app}/tickets/{id}"
 ROBOT = "admin.service"
+LOW, HIGH, GROUP = 851, 853, 861
 LATER = "2030-01-01T00:00:00Z"
 
 
@@ -195,6 +197,32 @@ def test_what_is_said_of_a_changed_status_names_who_changed_it(
     [outcome] = again.outcomes(31)
     assert (outcome.result, outcome.message) == (Result.COMPLETED, wanted)
     assert outcome.summary_lines == [wanted]
+
+
+def test_what_a_person_has_set_before_the_robot_came_is_theirs_unless_the_settings_name_it(
+    desk: Callable[..., Desk], simulator: Simulator
+) -> None:
+    """TDX itself and the robot are no persons; nothing is posted where the status stays."""
+    tess, robot = simulator.technician("tess.tech"), simulator.technician(ROBOT)
+    tess.change_status(31, IN_PROCESS)
+    tess.assign(31, "tess.tech")
+    robot.change_status(32, IN_PROCESS)
+    simulator.technician("System").edit(32, PriorityID=HIGH)
+    asked = Comment(comment_text="Which computer?", new_status_id=WAITING)
+    line = desk(asked, UpdateTicket(responsible_group=GROUP, priority=LOW))
+    comment, fields = line.outcomes(31)
+    assert comment.message == "Status left alone: now In Process, set by Tess Tech"
+    assert fields.message.startswith("Changed ticket responsible group to Service Desk")
+    assert "Which computer?" not in str(simulator.state.feed_of_ticket(31))
+    line.run(32)
+    moved = simulator.state.tickets[32]
+    assert (moved["StatusID"], moved["PriorityID"]) == (WAITING, LOW)
+    takes = UpdateTicket(responsible_person="Ann Onimo", name="takes")
+    [outcome] = desk(takes).outcomes(31)
+    assert outcome.message == "Responsible person left alone: now Tess Tech, set by Tess Tech"
+    named = asked.model_copy(update={"from_status_ids": (IN_PROCESS,), "name": "named"})
+    desk(named).run(31)
+    assert simulator.state.tickets[31]["StatusID"] == WAITING
 
 
 # Cost

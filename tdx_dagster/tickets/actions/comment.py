@@ -15,7 +15,8 @@ from tdx_dagster.tdx.models import FeedPost
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.context import ActionContext
 from tdx_dagster.tickets.actions.effects import NOTHING, Expectation, restore_of
-from tdx_dagster.tickets.actions.last_word import STATUS_WAS, expected_status, status_before
+from tdx_dagster.tickets.actions.field_changes import STATUS_WAS
+from tdx_dagster.tickets.actions.last_word import expected_status, status_before
 from tdx_dagster.tickets.actions.outcome import Performed
 from tdx_dagster.tickets.actions.templates import pieces
 
@@ -26,7 +27,8 @@ class Comment(Action):
     `notify` takes mail addresses; `["null"]`, the older daemon's way to notify nobody, still does. With an
     empty text and a status it is a status change. Text and status go in one call, so that neither can be
     there without the other (case A41). A status is set only on a ticket whose status is one of
-    `from_status_ids` (empty: any) and that nobody has moved on: a person has the last word.
+    `from_status_ids` (empty: any that no person has set) and that nobody has moved on: a person has the last
+    word.
     """
 
     action_type: ClassVar[str] = "comment"
@@ -63,7 +65,7 @@ class Comment(Action):
     cascade_status: bool = False
     """Set the status of child tickets too."""
     from_status_ids: tuple[int, ...] = ()
-    """Set the status only where it is one of these; empty: any."""
+    """Set the status only where it is one of these, whoever has set it; empty: any that no person has set."""
 
     @model_validator(mode="after")
     def _does_something(self) -> Self:

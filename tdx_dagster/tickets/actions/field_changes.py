@@ -10,17 +10,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
+from tdx_dagster.discovery.passages import SYSTEM_NAME
 from tdx_dagster.state.records import EffectRecord, EffectState
 from tdx_dagster.tdx.html import visible_text
 from tdx_dagster.tdx.models import Choice, FeedEntry, PatchOperation, Ticket
 from tdx_dagster.tickets.actions.context import ActionContext
 from tdx_dagster.tickets.actions.effects import Effect, Evidence, TdxWrites
-from tdx_dagster.tickets.actions.link_lines import COMMENT
+from tdx_dagster.tickets.actions.link_lines import COMMENT, is_by
 from tdx_dagster.tickets.actions.recognition import RECOGNITION_WINDOW
 from tdx_dagster.tickets.actions.ticket_fields import STATUS, Change, FieldValue, TicketField
 
 # Where the detail of an effect keeps its changes, and what the ticket shows after them.
 CHANGES, SHOWN = "changes", "shown"
+
+# Where a comment keeps the status it has changed.
+STATUS_WAS = "status_was"
 
 
 class ReadsFeed(Protocol):
@@ -62,7 +66,8 @@ def compare(
 ) -> Compared:
     """Compare a ticket with what is wanted.
 
-    A field is left alone where it has another value than `expected_value`, or than the settings expect.
+    A field is left alone where it has another value than `expected_value`, or than the settings expect; where
+    they say nothing of it, also where a person has set it before the robot came.
 
     Args:
         context: The ticket.
@@ -76,7 +81,9 @@ def compare(
         if value == _value(to):
             continue
         allowed = expected.get(one.setting)
-        is_allowed = allowed is None or _is_among(one, now, allowed)
+        is_allowed = (
+            not is_set_by_person(context, one) if allowed is None else _is_among(one, now, allowed)
+        )
         if is_allowed and value == expected_value(context, one):
             name = to.name if to else "none"
             found.changes.append(Change(one, value, _value(to), one.shown(now), name))
@@ -91,6 +98,16 @@ def expected_value(context: ActionContext, one: TicketField) -> FieldValue:
     It is what the robot has set last; where it never has, what this run has read before its first write.
     """
     return last_set(context.write.effects()).get(one.path, one.value(context.ticket.ticket))
+
+
+def is_set_by_person(context: ActionContext, one: TicketField) -> bool:
+    """Tell whether a person has set a field that the robot never has, by TDX's newest line about it."""
+    if one.path in last_set(context.write.effects()) or context.ticket.is_untouched:
+        return False
+    line, uid = last_line_of(context.ticket.feed(), one), context.ticket.tdx.account().uid
+    if uid is None or line is None or line.created_uid is None:
+        return False
+    return line.created_name.strip() != SYSTEM_NAME and not is_by(line, uid)
 
 
 def _value(to: Choice | None) -> FieldValue:
@@ -129,7 +146,9 @@ def last_set(effects: Mapping[str, EffectRecord]) -> Mapping[str, FieldValue]:
     found: dict[str, FieldValue] = {}
     done = [one for one in effects.values() if one.state is EffectState.DONE]
     for effect in sorted(done, key=lambda one: one.event_id):
-        if effect.detail.get("new_status_id"):
+        # A status that was there already is whoever's it was.
+        is_set = effect.detail.get("new_status_id") != effect.detail.get(STATUS_WAS)
+        if effect.detail.get("new_status_id") and is_set:
             found[STATUS] = int(effect.detail["new_status_id"])
         for change in effect.detail.get(CHANGES) or ():
             found[str(change["path"])] = change["to"]

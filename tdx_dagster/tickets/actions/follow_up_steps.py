@@ -18,13 +18,13 @@ from tdx_dagster.tickets.actions.context import ActionContext
 from tdx_dagster.tickets.actions.effects import Effect, Evidence, post_effect
 from tdx_dagster.tickets.actions.field_changes import (
     CHANGES,
+    STATUS_WAS,
     Patch,
     Wanted,
     compare,
     stored_changes,
 )
 from tdx_dagster.tickets.actions.ladder import Ended, Ladder, mark
-from tdx_dagster.tickets.actions.last_word import STATUS_WAS
 from tdx_dagster.tickets.actions.outcome import LeftAlone
 from tdx_dagster.tickets.actions.ticket_fields import BY_SETTING
 from tdx_dagster.tickets.ticket_view import TdxReads

@@ -14,7 +14,11 @@ from tdx_dagster.tdx.errors import TdxRefused
 from tdx_dagster.tdx.models import FeedEntry
 from tdx_dagster.tickets.actions.context import ActionContext
 from tdx_dagster.tickets.actions.effects import ATTACH, Expectation, TdxWrites
-from tdx_dagster.tickets.actions.field_changes import expected_value, left_alone
+from tdx_dagster.tickets.actions.field_changes import (
+    expected_value,
+    is_set_by_person,
+    left_alone,
+)
 from tdx_dagster.tickets.actions.link_lines import (
     is_by,
     last_removal_of_asset,
@@ -23,12 +27,6 @@ from tdx_dagster.tickets.actions.link_lines import (
 )
 from tdx_dagster.tickets.actions.ticket_fields import BY_SETTING
 from tdx_dagster.tickets.ticket_view import TicketView
-
-# TDX sets both dates of a new ticket within moments of each other.
-UNTOUCHED = timedelta(seconds=5)
-
-# Where a comment keeps the status it has changed.
-STATUS_WAS = "status_was"
 
 # How the reason begins for which a computer is not attached.
 LEFT_OFF = "left off"
@@ -81,7 +79,7 @@ class Removals:
         effects = self.effects()
         mine = _links_of(asset_id, effects)
         done = [record for record in mine if record.state is EffectState.DONE]
-        if not mine and _is_untouched(self.ticket):
+        if not mine and self.ticket.is_untouched:
             return None
         if done and asset_id in self._linked(now=True):
             return None
@@ -161,12 +159,6 @@ def _is_overruled(
     return removal.at is None or removal.at <= said_at
 
 
-def _is_untouched(ticket: TicketView) -> bool:
-    """Tell whether nobody has touched the ticket since it was made, so that its feed need not be read."""
-    created, modified = ticket.ticket.created_at, ticket.ticket.modified_at
-    return created is not None and modified is not None and modified - created <= UNTOUCHED
-
-
 def expected_status(
     context: ActionContext, from_status_ids: Collection[int], wanted: int
 ) -> Expectation:
@@ -174,15 +166,17 @@ def expected_status(
 
     Args:
         context: The ticket.
-        from_status_ids: Statuses that may be changed; empty means any.
+        from_status_ids: Statuses that may be changed, whoever has set them; empty means any that no person
+            has set.
         wanted: The status to set.
     """
 
     def check(tdx: TdxWrites) -> str | None:
+        is_theirs = not from_status_ids and is_set_by_person(context, BY_SETTING["status"])
+        # The last read before the write.
         now = tdx.ticket(context.ticket.id)
-        expected = status_before(context)
-        may_change = not from_status_ids or now.status_id in from_status_ids
-        if now.status_id == wanted or (now.status_id == expected and may_change):
+        may_change = now.status_id in from_status_ids if from_status_ids else not is_theirs
+        if now.status_id == wanted or (now.status_id == status_before(context) and may_change):
             return None
         return left_alone(tdx, BY_SETTING["status"], now)
 

@@ -45,8 +45,8 @@ class UpdateTicket(Action):
     """Set fields of the ticket: who is responsible, priority, type, status and others.
 
     Each takes an id or a name of TDX. Only fields that differ are written, all in one call. A field that a
-    person has changed since the robot read or set it is left alone, and so is one with a value that `expected`
-    does not name.
+    person has set, before the robot or since, is left alone; `expected` names values that may be changed all
+    the same, and leaves a field with any other value alone.
     """
 
     action_type: ClassVar[str] = "update_ticket"
@@ -83,7 +83,8 @@ class UpdateTicket(Action):
     tags: tuple[str, ...] = ()
     """Tags to add; they are added once, and one that is there already stays."""
     expected: Mapping[str, tuple[int | str | None, ...]] = Field(default_factory=dict)
-    """Values from which a field may be changed, by setting; null: unset. A field not named: from any."""
+    """Values from which a field may be changed, by setting, whoever has set them; null: unset. A field that is
+    not named: from any that no person has set."""
     notify_new_responsible: bool = False
     """Have TDX mail whoever becomes responsible."""
     add_summary_line: bool = True
