@@ -31,9 +31,9 @@ from tdx_dagster.tickets.actions.field_changes import (
     CHANGES,
     Patch,
     ReadsTicket,
-    last_line_of,
     stored_changes,
 )
+from tdx_dagster.tickets.actions.field_lines import last_line_of
 from tdx_dagster.tickets.actions.last_word import STATUS_WAS
 from tdx_dagster.tickets.actions.link_lines import is_by, last_line_of_name
 from tdx_dagster.tickets.actions.outcome import LeftAlone, Performed
