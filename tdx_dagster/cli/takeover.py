@@ -17,7 +17,14 @@ from tdx_dagster.cli.output import out, print_json
 from tdx_dagster.cli.runtime import prepare
 from tdx_dagster.postgres.database import engine as make_engine
 from tdx_dagster.settings import load_settings
-from tdx_dagster.state.older_daemon import OldLog, Tickets, partial_tickets, read_log, writing_now
+from tdx_dagster.state.older_daemon import (
+    OldLog,
+    Tickets,
+    double_tickets,
+    partial_tickets,
+    read_log,
+    writing_now,
+)
 from tdx_dagster.tickets.takeover import (
     Match,
     current,
@@ -41,7 +48,8 @@ def takeover(ctx: click.Context, *, name: str | None, as_json: bool) -> None:
     running, log = writing_now(engine), read_log(engine)
     matches = [match(old) for old in log.actions]
     now = [one for one in current(matches) if one.action is not None]
-    partial = partial_tickets(engine, [one.old.action_id for one in now])
+    ids = [one.old.action_id for one in now]
+    tickets = [partial_tickets(engine, ids), *double_tickets(engine, ids)]
     written = pipeline_yaml(
         [one.action for one in now if one.action],
         load_settings().daemon_report_id,
@@ -53,9 +61,9 @@ def takeover(ctx: click.Context, *, name: str | None, as_json: bool) -> None:
             raise click.ClickException(f"{running} Then write the pipeline.")
         _write(name, written)
     if as_json:
-        print_json(_as_json(running, log, matches, partial, written, again))
+        print_json(_as_json(running, log, matches, tickets, written, again))
     else:
-        _show(running, log, matches, partial, written, again)
+        _show(running, log, matches, tickets, written, again)
     ctx.exit(1 if running else 0)
 
 
@@ -86,10 +94,11 @@ def _as_json(
     running: str | None,
     log: OldLog,
     matches: Sequence[Match],
-    partial: Tickets,
+    tickets: Sequence[Tickets],
     written: str,
     again: dict[str, str],
 ) -> dict[str, Any]:
+    partial, *doubles = tickets
     return {
         "running": running,
         "actions": [
@@ -103,7 +112,7 @@ def _as_json(
             for one in matches
         ],
         "partial": partial.count,
-        "doubles": {one.what: one.count for one in log.doubles},
+        "doubles": {one.what: one.count for one in doubles},
         "lost_summaries": [
             {"ticket_id": one.ticket_id, "text": summary_line(one)} for one in log.lost_summaries
         ],
@@ -116,12 +125,12 @@ def _show(
     running: str | None,
     log: OldLog,
     matches: Sequence[Match],
-    partial: Tickets,
+    tickets: Sequence[Tickets],
     written: str,
     again: dict[str, str],
 ) -> None:
     out.print(_actions_table(matches) if matches else "The older daemon left no rows.")
-    for text in _findings(log, partial, again):
+    for text in _findings(log, tickets, again):
         out.print(escape(text), highlight=False)
     if any(one.action for one in matches):
         out.print(
@@ -134,17 +143,20 @@ def _show(
 
 def _actions_table(matches: Sequence[Match]) -> Table:
     table = Table("action id", "completed", "failed", "last row", "here", box=SIMPLE_HEAD)
+    now = current(matches)
     for one in matches:
         old = one.old
         last = f"{old.last:%Y-%m-%d %H:%M}" if old.last else "unknown"
-        here = "the same id" if one.action else one.why
+        earlier = "" if one in now else ", of an earlier configuration: not in the pipeline"
+        here = f"the same id{earlier}" if one.action else one.why
         table.add_row(
             escape(old.action_id), str(old.completed), str(old.failed), last, escape(here)
         )
     return table
 
 
-def _findings(log: OldLog, partial: Tickets, again: dict[str, str]) -> list[str]:
+def _findings(log: OldLog, tickets: Sequence[Tickets], again: dict[str, str]) -> list[str]:
+    partial, *doubles = tickets
     failed = sum(one.failed for one in log.actions)
     said = [f"{failed:,} failed rows: looked for on the ticket before they are done again."]
     if partial.count:
@@ -154,13 +166,14 @@ def _findings(log: OldLog, partial: Tickets, again: dict[str, str]) -> list[str]
         )
     said += [
         f"{one.count:,} tickets have {one.what} completed under several ids (for example {one.example})."
-        for one in log.doubles
+        for one in doubles
     ]
     said += [f"Would run again, {name}: {why}" for name, why in again.items()]
     if log.lost_summaries:
         said.append(
-            f"{len(log.lost_summaries):,} results were never in a summary that was posted, and will not be. "
-            "Where somebody has to know of one, write it on the ticket by hand:"
+            f"{len(log.lost_summaries):,} results are in no summary that the log has as posted, and will not "
+            "be posted later. A post that failed may stand on the ticket all the same: look there, and where "
+            "somebody has to know of one that does not, write it by hand:"
         )
         said += [f"  {one.ticket_id}: {summary_line(one)}" for one in log.lost_summaries]
     return said

@@ -12,14 +12,18 @@ from sqlalchemy.engine import URL
 from tdx_dagster.postgres.errors import DatabaseError, MissingRight
 from tdx_dagster.postgres.sessions import open_session, shell_variables
 
-# What a statement does to a table with a schema, by the words before the table's name.
-USES = {
-    "SELECT": re.compile(r"\b(?:FROM|JOIN)\s+([a-z_]+\.[a-z_]+)\b(?!\s*\()", re.IGNORECASE),
-    "INSERT": re.compile(r"\bINSERT\s+INTO\s+([a-z_]+\.[a-z_]+)", re.IGNORECASE),
-    "UPDATE": re.compile(r"\bUPDATE\s+([a-z_]+\.[a-z_]+)", re.IGNORECASE),
-    "DELETE": re.compile(r"\bDELETE\s+FROM\s+([a-z_]+\.[a-z_]+)", re.IGNORECASE),
-    "TRUNCATE": re.compile(r"\bTRUNCATE\s+(?:TABLE\s+)?([a-z_]+\.[a-z_]+)", re.IGNORECASE),
-}
+# What a statement does to a table with a schema, by the words around the table's name.
+USES = (
+    ("SELECT", re.compile(r"\b(?:FROM|JOIN)\s+([a-z_]+\.[a-z_]+)\b(?!\s*\()", re.IGNORECASE)),
+    ("INSERT", re.compile(r"\bINSERT\s+INTO\s+([a-z_]+\.[a-z_]+)", re.IGNORECASE)),
+    ("UPDATE", re.compile(r"\bUPDATE\s+([a-z_]+\.[a-z_]+)", re.IGNORECASE)),
+    ("DELETE", re.compile(r"\bDELETE\s+FROM\s+([a-z_]+\.[a-z_]+)", re.IGNORECASE)),
+    ("TRUNCATE", re.compile(r"\bTRUNCATE\s+(?:TABLE\s+)?([a-z_]+\.[a-z_]+)", re.IGNORECASE)),
+    (
+        "UPDATE",
+        re.compile(r"\bINSERT\s+INTO\s+([a-z_]+\.[a-z_]+)[^;]*\bDO\s+UPDATE\b", re.IGNORECASE),
+    ),
+)
 SHOWN_STATEMENT = 100
 
 LACKS = """
@@ -45,7 +49,7 @@ def missing_rights(url: URL, statement: str, refused: MissingRight) -> MissingRi
         statement: The SQL text, without its parameters.
         refused: What the server said, kept in the text.
     """
-    uses = sorted({(k, t) for k, form in USES.items() for t in form.findall(statement)})
+    uses = sorted({(k, t) for k, form in USES for t in form.findall(statement)})
     lacks = _lacking(url, uses)
     named = ", ".join(lacks) or "a right that the statement needs"
     shown = " ".join(line for line in statement.split("\n") if not line.startswith("--"))

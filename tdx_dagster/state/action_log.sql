@@ -34,9 +34,11 @@ WITH before AS (
         run_id = EXCLUDED.run_id, pipeline = EXCLUDED.pipeline, action_name = EXCLUDED.action_name,
         attempts = CASE WHEN log.status IN ('failed', 'in_progress') THEN log.attempts + 1 ELSE 1 END,
         next_attempt_at = NULL, failure_kind = NULL,
-        -- A row of the older daemon stays known as one: its effect may be on the ticket.
+        -- A row of the older daemon stays known as one, with what it was: its effect may be on the ticket.
         metadata = CASE WHEN log.pipeline IS NULL AND log.run_id IS NULL
-                        THEN COALESCE(log.metadata, '{}'::jsonb) || '{"older_daemon": true}' ELSE log.metadata END
+                        THEN COALESCE(log.metadata, '{}'::jsonb) || jsonb_build_object('older_daemon',
+                             jsonb_build_object('status', log.status, 'executed_at', log.executed_at))
+                        ELSE log.metadata END
     WHERE (log.status = 'in_progress' AND log.lease_until < clock_timestamp())
        OR (log.status = 'failed' AND COALESCE(log.failure_kind, 'retryable') = 'retryable'
            AND COALESCE(log.next_attempt_at, '-infinity') <= clock_timestamp())

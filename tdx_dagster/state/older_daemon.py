@@ -35,6 +35,7 @@ class OldAction:
         other: Rows with another status.
         first: Time of the first row.
         last: Time of the last row.
+        last_completed: Time of the last completed row: a failed one is replaced on every round.
         config: The settings that a row noted; None where none did.
     """
 
@@ -45,6 +46,7 @@ class OldAction:
     other: int
     first: datetime | None
     last: datetime | None
+    last_completed: datetime | None
     config: Mapping[str, Any] | None
 
     @property
@@ -70,7 +72,7 @@ class Tickets:
 
 @dataclass(frozen=True, slots=True)
 class LostSummary:
-    """A result whose summary was never posted.
+    """A result that no summary has posted, as far as the log knows.
 
     Args:
         ticket_id: The ticket.
@@ -89,12 +91,10 @@ class OldLog:
 
     Args:
         actions: Rows by action id, in the order in which the daemon ran them on a ticket.
-        doubles: Tickets on which it completed an action under several ids, by type.
-        lost_summaries: Results whose summary was never posted.
+        lost_summaries: Results that no summary has posted, as far as the log knows.
     """
 
     actions: Sequence[OldAction]
-    doubles: Sequence[Tickets]
     lost_summaries: Sequence[LostSummary]
 
 
@@ -107,16 +107,12 @@ def read_log(engine: Engine) -> OldLog:
     with engine.connect() as connection:
         order = {row.action_id: place for place, row in enumerate(connection.execute(SQL["order"]))}
         actions = [OldAction(**row) for row in connection.execute(SQL["groups"]).mappings()]
-        doubles = [
-            Tickets(row.action_type, row.tickets, row.example)
-            for row in connection.execute(SQL["doubles"])
-        ]
         lost = [
             LostSummary(row.ticket_id, row.action_type, row.details or {})
             for row in connection.execute(SQL["lost_summaries"])
         ]
     actions.sort(key=lambda one: (order.get(one.action_id, len(order)), one.action_id))
-    return OldLog(actions, doubles, lost)
+    return OldLog(actions, lost)
 
 
 def partial_tickets(engine: Engine, action_ids: Sequence[str]) -> Tickets:
@@ -124,6 +120,18 @@ def partial_tickets(engine: Engine, action_ids: Sequence[str]) -> Tickets:
     with engine.connect() as connection:
         row = connection.execute(SQL["partial"], {"action_ids": list(action_ids)}).one()
     return Tickets("partial", row.tickets, row.example)
+
+
+def double_tickets(engine: Engine, action_ids: Sequence[str]) -> Sequence[Tickets]:
+    """Count the tickets on which an action is completed under several ids, one of an earlier configuration.
+
+    Args:
+        engine: The database.
+        action_ids: Those of the last configuration, which may have several actions of a type.
+    """
+    with engine.connect() as connection:
+        rows = connection.execute(SQL["doubles"], {"action_ids": list(action_ids)})
+        return [Tickets(row.action_type, row.tickets, row.example) for row in rows]
 
 
 def writing_after_takeover(engine: Engine, taken_over_at: datetime | None = None) -> str | None:

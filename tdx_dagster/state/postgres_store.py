@@ -53,7 +53,7 @@ FRESH_INTENT_SECONDS = 1.0
 LOCK_SECONDS = 10
 IDLE_SECONDS = 30
 STATEMENT_SECONDS = 60
-_BOUNDS = (
+BOUNDS = (
     f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'; "
     f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'; "
     f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'; {DURABLE}"
@@ -74,7 +74,7 @@ class PostgresStore:
     def _transaction(self) -> Iterator[Connection]:
         try:
             with self._engine.begin() as connection:
-                connection.exec_driver_sql(_BOUNDS)
+                connection.exec_driver_sql(BOUNDS)
                 yield connection
         except (SQLAlchemyError, DatabaseError) as error:
             raise StoreUnavailable(

@@ -14,8 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tdx_dagster.environment import SettingsError
 from tdx_dagster.postgres.errors import DatabaseError
 from tdx_dagster.postgres.queries import Queries
-from tdx_dagster.postgres.sessions import DURABLE
-from tdx_dagster.state.postgres_store import PostgresStore
+from tdx_dagster.state.postgres_store import BOUNDS, PostgresStore
 from tdx_dagster.state.records import ActionIdentity, Claim, StoreUnavailable
 from tdx_dagster.tdx.address import environment_of
 
@@ -80,7 +79,7 @@ def has_history(engine: Engine) -> bool:
 def _ask(engine: Engine, query: str, **values: str) -> Sequence[Sequence[Any]]:
     try:
         with engine.begin() as connection:
-            connection.exec_driver_sql(DURABLE)
+            connection.exec_driver_sql(BOUNDS)
             result = connection.execute(QUERIES[query], values)
             return result.all() if result.returns_rows else ()
     except (SQLAlchemyError, DatabaseError) as error:

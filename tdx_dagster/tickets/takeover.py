@@ -18,7 +18,10 @@ from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.registry import BadAction, action_types, read_action
 
 CURRENT_WITHIN = timedelta(days=1)
-"""An id whose last row is so much older than the last row of all is of an earlier configuration."""
+"""An id that was last completed so much earlier than the others is of an earlier configuration."""
+
+SUMMARY = "summary_comment"
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 _FLAGS = (True, False)
 _GUESSES: Mapping[str, Mapping[str, Iterable[Any]]] = {
@@ -88,12 +91,27 @@ def _read(old: OldAction, settings: Mapping[str, Any]) -> Action | None:
 
 
 def current(matches: Sequence[Match]) -> list[Match]:
-    """Keep those of the last configuration that the older daemon ran with."""
-    ends = [one.old.last for one in matches if one.old.last]
-    if not ends:
-        return []
-    since = max(ends) - CURRENT_WITHIN
-    return [one for one in matches if one.old.last and one.old.last >= since]
+    """Keep those of the last configuration that the older daemon ran with.
+
+    Summaries are compared among themselves: it replaces their rows on every round, also where no new ticket
+    has come for days, while the other actions run on new tickets alone.
+    """
+    latest = _latest([one for one in matches if one.old.action_type != SUMMARY])
+    summaries = _latest([one for one in matches if one.old.action_type == SUMMARY])
+    since = min(map(_ended, latest), default=_NEVER)
+    kept = [*latest, *(one for one in summaries if _ended(one) >= since)]
+    return [one for one in matches if one in kept]
+
+
+def _latest(matches: Sequence[Match]) -> Sequence[Match]:
+    """Keep those that ran within a day of the newest; what only fails runs on every round, whatever is new."""
+    completed = [one.old.last_completed for one in matches if one.old.last_completed]
+    newest = max(completed or map(_ended, matches), default=_NEVER)
+    return [one for one in matches if one.old.last and newest - _ended(one) <= CURRENT_WITHIN]
+
+
+def _ended(one: Match) -> datetime:
+    return one.old.last_completed or one.old.last or _NEVER
 
 
 def pipeline_yaml(actions: Iterable[Action], report_id: int | None, taken_over_at: datetime) -> str:
@@ -180,7 +198,7 @@ OLDER_DAEMON = "older_daemon"
 
 
 def summary_line(lost: LostSummary) -> str:
-    """Write what a summary would have said of a result, as far as its row says."""
+    """Write what a summary says of a result, as far as its row tells."""
     details = lost.details
     names = details.get("asset_names") or [
         details[key] for key in ("asset_name",) if key in details

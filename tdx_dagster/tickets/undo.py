@@ -32,9 +32,9 @@ from tdx_dagster.tickets.actions.field_changes import (
     STATUS_WAS,
     Patch,
     ReadsTicket,
-    last_line_of,
     stored_changes,
 )
+from tdx_dagster.tickets.actions.field_lines import last_line_of
 from tdx_dagster.tickets.actions.link_lines import is_by, last_line_of_name
 from tdx_dagster.tickets.actions.outcome import LeftAlone, Performed
 from tdx_dagster.tickets.actions.ticket_fields import BY_SETTING, Change, TicketField

@@ -78,7 +78,7 @@ class Order:
 def work(order: Order) -> None:
     """Make one pass; ends with 1 where the log or TDX could not be used, as a run of Dagster would."""
     _set_clock(order.plan.clock_minutes)
-    postgres_store._BOUNDS = "SET LOCAL lock_timeout = '1s'"
+    postgres_store.BOUNDS = "SET LOCAL lock_timeout = '1s'"
     if order.plan.sleeps:
         # Asleep at its step, and not with another thread between the last look at the claim and the first
         # byte of a write: that window is TDX's to close (docs/exactly-once.md).

@@ -1,13 +1,28 @@
 """Assets that another code location makes are the very same assets here, and silver follows them."""
 
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+
 import dagster as dg
 import pytest
 from sqlalchemy import Engine, text
 
+from tdx_dagster.definitions import build_defs
 from tdx_dagster.inventory.assets import inventory_definitions
-from tdx_dagster.inventory.columns import ASSETS, InventoryKeys
+from tdx_dagster.inventory.columns import ASSETS, COMPUTERS, InventoryKeys
 from tdx_dagster.inventory.settings import InventorySettings
 from tdx_dagster.settings import SettingsError, load_inventory_settings
+from tests.cli.conftest import ROOT, Shell, dagster_database, shell  # noqa: F401  fixtures
+from tests.cli.ui import Ui, free_port, service, until
+
+OPERATING = ROOT / "docs" / "operating.md"
+REPORTED_WITHIN = 3600.0
+"""Seconds: an older materialisation is of another test."""
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -82,3 +97,31 @@ class _Port:
     def engine(self) -> Engine:
         """See `DatabaseProvider`."""
         return self._database
+
+
+@pytest.mark.slow
+def test_a_cron_job_reports_its_load_by_the_command_of_the_guide_and_silver_is_due_at_once(
+    shell: Shell,  # noqa: F811  a fixture
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody has to wait for the observation."""
+    for name, value in (shell.environment | {"INVENTORY_SOURCE": "external"}).items():
+        monkeypatch.setenv(name, value)
+    [command] = re.findall(r"^curl .*tdx_assets$", OPERATING.read_text(), re.MULTILINE)
+    port = str(free_port())
+    here = Shell(shell.folder, dict(os.environ))
+    server = (sys.executable, "-m", "dagster_webserver", "-w", str(ROOT / "workspace.yaml"))
+    with (
+        service(here, "webserver", *server, "-h", "127.0.0.1", "-p", port),
+        dg.DagsterInstance.from_config(str(ROOT)) as instance,
+    ):
+        ours = build_defs()
+        before = dg.evaluate_automation_conditions(ours, instance)
+        until("webserver", lambda: Ui(int(port)).ask("{ version }"))
+        words = shlex.split(command.replace(":3000", f":{port}"))
+        said = subprocess.run([*words, "--silent"], capture_output=True, text=True, check=True)
+        assert json.loads(said.stdout) == {}
+        after = dg.evaluate_automation_conditions(ours, instance, cursor=before.cursor)
+        [record] = instance.fetch_materializations(ASSETS, limit=1).records
+    assert time.time() - record.timestamp < REPORTED_WITHIN
+    assert after.get_requested_partitions(COMPUTERS) == {None}

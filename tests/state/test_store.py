@@ -507,7 +507,7 @@ def test_a_log_that_somebody_else_has_locked_is_unavailable_and_not_waited_for_w
     database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A machine that was paused within a transaction keeps its locks (found by the chaos suite)."""
-    monkeypatch.setattr(postgres_store, "_BOUNDS", "SET LOCAL lock_timeout = '50ms'")
+    monkeypatch.setattr(postgres_store, "BOUNDS", "SET LOCAL lock_timeout = '50ms'")
     store = PostgresStore(database)
     must_take(store, lease=OVER)
     with database.begin() as paused:

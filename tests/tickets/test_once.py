@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from tdx_dagster.postgres.database import engine
 from tdx_dagster.simulator import Simulator
-from tdx_dagster.simulator.sample.blank import CLOSED
+from tdx_dagster.simulator.sample.blank import CLOSED, IN_PROCESS, WAITING
 from tdx_dagster.state.postgres_store import PostgresStore
 from tdx_dagster.state.records import FailureKind, LogStatus, StoreUnavailable
 from tdx_dagster.tickets.actions.action import Action
@@ -234,6 +234,26 @@ def test_an_empty_text_with_a_status_is_a_status_change_found_again_by_the_statu
         desk(action).run(31)
     assert simulator.state.tickets[31]["StatusID"] == 102
     assert len(posts(simulator, FEED)) == 1
+
+
+def test_a_status_that_a_person_has_changed_since_is_found_by_the_line_about_it(
+    desk: Callable[..., Desk], simulator: Simulator
+) -> None:
+    """To set it once more would undo what the person did; a status that was never set is set."""
+    action = Comment(comment_text="", new_status_id=IN_PROCESS)
+    kill_before_settling(desk(action), "feed:")
+    simulator.technician("tess.tech").change_status(31, WAITING)
+    [outcome] = desk(action).outcomes(31)
+    assert outcome.message == f"The status is now {WAITING}, not {IN_PROCESS}"
+    assert simulator.state.tickets[31]["StatusID"] == WAITING
+    simulator.faults.add("POST", FEED, on=1, drop="before")
+    back = Comment(comment_text="", new_status_id=IN_PROCESS, version="v2")
+    waits = Comment(comment_text="", new_status_id=WAITING, name="waits")
+    for earlier in (action, waits):
+        desk(earlier).run(32)
+    for _ in range(2):
+        desk(back).run(32)
+    assert simulator.state.tickets[32]["StatusID"] == IN_PROCESS
 
 
 def test_a_comment_with_a_status_is_found_behind_the_system_line(

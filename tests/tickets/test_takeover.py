@@ -41,6 +41,7 @@ def left_by(
         "other": 0,
         "first": NOW,
         "last": NOW,
+        "last_completed": NOW,
         "config": action.hashed_settings() if config is True else config or None,
     }
     return OldAction(**(values | changes))
@@ -126,10 +127,29 @@ def test_the_pipeline_that_is_written_has_the_same_ids_in_the_same_order() -> No
 
 def test_an_earlier_configuration_is_not_in_the_pipeline() -> None:
     """It would do again what the current one has done."""
-    old = left_by(Comment(comment_text="before"), last=NOW - timedelta(days=30))
+    old = left_by(Comment(comment_text="before"), **ended(days=30))
     new = left_by(Comment(comment_text="now"))
-    assert current([match(old), match(new)]) == [match(new)]
+    summary = left_by(SummaryComment(), **ended(days=30))
+    assert current([match(old), match(new), match(summary)]) == [match(new)]
     assert current([]) == []
+
+
+def test_days_without_a_new_ticket_leave_the_configuration_whole() -> None:
+    """On each round the daemon replaces the rows of its summary, and those that fail; no others."""
+    olds = [
+        left_by(AddAsset(), **ended(days=3)),
+        left_by(Comment(comment_text="fails now and then"), last_completed=NOW - timedelta(days=3)),
+        left_by(Comment(comment_text="always fails"), completed=0, last_completed=None),
+        left_by(SummaryComment(comment_prefix="before"), **ended(days=3)),
+        left_by(SummaryComment()),
+    ]
+    matches = list(map(match, olds))
+    assert current(matches) == [*matches[:3], matches[4]]
+
+
+def ended(**ago: float) -> dict[str, Any]:
+    """When the rows of an id ended."""
+    return dict.fromkeys(("last", "last_completed"), NOW - timedelta(**ago))
 
 
 def test_what_would_run_again_is_said_with_the_setting_that_differs() -> None:

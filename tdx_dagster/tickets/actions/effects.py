@@ -20,8 +20,10 @@ from tdx_dagster.tdx.models import (
     Ticket,
     TicketItem,
 )
+from tdx_dagster.tickets.actions.field_lines import has_own_line
 from tdx_dagster.tickets.actions.outcome import LeftAlone
 from tdx_dagster.tickets.actions.recognition import find_own_entry
+from tdx_dagster.tickets.actions.ticket_fields import BY_SETTING
 
 Evidence = Mapping[str, Any]
 NOTHING: Evidence = {}
@@ -314,8 +316,8 @@ def post_effect(
         status = tdx.ticket(ticket_id).status_id if wanted else 0
         kept = {key: record.detail.get(key) for key in note}
         if not normalised(str(record.detail["comments"])):
-            is_set = {"status_id": status, **wanted_status, **kept}
-            return is_set if status == wanted else None
+            is_set = status == wanted or _has_set(tdx, ticket_id, wanted, record.age_seconds)
+            return {"status_id": status, **wanted_status, **kept} if is_set else None
         others = [effect for other, effect in known().items() if other != name]
         entry = find_own_entry(tdx.feed(ticket_id), record, others, tdx.account().uid)
         if entry is None:
@@ -325,6 +327,12 @@ def post_effect(
 
     # Two posts of one effect may differ in their note; what is looked for is what the record says.
     return Effect(name, {**asdict(post), **note}, write, look, expected)
+
+
+def _has_set(tdx: TdxWrites, ticket_id: int, status_id: int, age_seconds: float) -> bool:
+    """Tell whether the robot has set a status that a person has changed since."""
+    lines = [(BY_SETTING["status"], it.name) for it in tdx.ticket_statuses() if it.id == status_id]
+    return has_own_line(tdx, ticket_id, lines, age_seconds)
 
 
 def attach_effect(ticket_id: int, asset_id: int, asset_name: str, action_id: str) -> Effect:

@@ -4,20 +4,17 @@ Belongs here: comparing the ticket with what is wanted, the effect of the patch,
 value expected is written with the intent; what TDX shows afterwards is what is reported.
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from tdx_dagster.discovery.passages import SYSTEM_NAME
 from tdx_dagster.state.records import EffectRecord, EffectState
-from tdx_dagster.tdx.html import visible_text
 from tdx_dagster.tdx.models import Choice, FeedEntry, PatchOperation, Ticket
 from tdx_dagster.tickets.actions.context import ActionContext
 from tdx_dagster.tickets.actions.effects import Effect, Evidence, TdxWrites
-from tdx_dagster.tickets.actions.link_lines import COMMENT, is_by
-from tdx_dagster.tickets.actions.recognition import RECOGNITION_WINDOW
+from tdx_dagster.tickets.actions.field_lines import has_own_line, last_line_of
+from tdx_dagster.tickets.actions.link_lines import is_by
 from tdx_dagster.tickets.actions.ticket_fields import STATUS, Change, FieldValue, TicketField
 
 # Where the detail of an effect keeps its changes, and what the ticket shows after them.
@@ -130,17 +127,6 @@ def left_alone(tdx: ReadsFeed, one: TicketField, now: Ticket) -> str:
     return f"{one.label.capitalize()} left alone: now {one.shown(now)}{set_by}"
 
 
-def last_line_of(feed: Iterable[FeedEntry], one: TicketField) -> FeedEntry | None:
-    """Give the newest entry with TDX's own line about a change of a field; None where there is none."""
-    line = _line(one)
-    found = [
-        entry
-        for entry in feed
-        if entry.update_type != COMMENT and line.search(visible_text(entry.body))
-    ]
-    return found[-1] if found else None
-
-
 def last_set(effects: Mapping[str, EffectRecord]) -> Mapping[str, FieldValue]:
     """Give the value that the robot has set each field to last, by its name in TDX."""
     found: dict[str, FieldValue] = {}
@@ -216,7 +202,8 @@ class Patch:
         changes = stored_changes(record.detail)
         ticket = tdx.ticket(self.ticket_id)
         is_made = all(one.field.value(ticket) == one.value for one in changes)
-        if not is_made and not _has_line(tdx, self.ticket_id, changes, record.age_seconds):
+        lines = [(one.field, one.name) for one in changes]
+        if not is_made and not has_own_line(tdx, self.ticket_id, lines, record.age_seconds):
             return None
         self.changed_to(ticket)
         return {**record.detail, SHOWN: _shown(changes, ticket)}
@@ -241,35 +228,6 @@ def _shown(changes: Iterable[Change], ticket: Ticket) -> Mapping[str, Any]:
         }
         for one in changes
     }
-
-
-def _has_line(
-    tdx: TdxWrites, ticket_id: int, changes: Sequence[Change], age_seconds: float
-) -> bool:
-    """Tell whether our newest line about a field is about this change: then a person has changed it since."""
-    ours = (tdx.account().uid or "").casefold()
-    since = datetime.now(UTC) - timedelta(seconds=age_seconds) - RECOGNITION_WINDOW
-    feed = [
-        entry
-        for entry in tdx.feed(ticket_id)
-        if ours and (entry.created_uid or "").casefold() == ours
-        if entry.created_at is None or entry.created_at >= since
-    ]
-    for one in changes:
-        entry = last_line_of(feed, one.field)
-        line = _line(one.field).search(visible_text(entry.body)) if entry else None
-        if line and _plain(line[0]).endswith(f" to {_plain(one.name)}"):
-            return True
-    return False
-
-
-def _line(one: TicketField) -> re.Pattern[str]:
-    return re.compile(f"^(?:{one.line})[^\n]*", re.IGNORECASE | re.MULTILINE)
-
-
-def _plain(text: str) -> str:
-    """Leave out what TDX puts around a value, so that a line ends with the value it was changed to."""
-    return text.replace('"', "").rstrip(" .").casefold()
 
 
 def say(evidence: Evidence) -> list[str]:
