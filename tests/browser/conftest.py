@@ -239,6 +239,16 @@ class Eyes:
                 f"{what!r} is not on {self.page.url}: {error.message}\nIt shows:\n{shown}"
             ) from None
 
+    def read(self, path: str, *texts: str) -> None:
+        """Open an asset that is a page, which the UI folds up where it is long, and see the texts."""
+        self.go(path, "Timestamp")
+        row = self.page.locator("tr", has_text="page").first
+        self._wait("page", row.wait_for)
+        folded = row.get_by_text("[Show Markdown]")
+        if folded.count():
+            self._wait("[Show Markdown]", folded.click)
+        self.see(*texts)
+
     def cut_off(self) -> float:
         """Give by how many pixels a table is wider than the box it is in; at most 0 where all can be read."""
         return float(self.page.evaluate(CUT_OFF))
