@@ -235,7 +235,9 @@ class Eyes:
         try:
             act()
         except Error as error:
-            shown = self.page.locator("body").inner_text()[:SHOWN_LETTERS]
+            shown = self.page.locator("body").inner_text()
+            # A dialog comes last.
+            shown = shown if len(shown) < SHOWN_LETTERS else f"{shown[:1000]}\n…\n{shown[-2000:]}"
             raise AssertionError(
                 f"{what!r} is not on {self.page.url}: {error.message}\nIt shows:\n{shown}"
             ) from None
@@ -260,7 +262,7 @@ class Eyes:
             # What is shown beside the texts: a page that renews itself is never idle.
             with suppress(Exception):
                 self.page.wait_for_load_state("networkidle", timeout=10_000)
-                expected = "() => !document.body.innerText.includes('Loading…')"
+                expected = "() => !/Loading[^\\n]*…/.test(document.body.innerText)"
                 self.page.wait_for_function(expected, timeout=20_000)
             shot = Image.open(BytesIO(self.page.screenshot(animations="disabled"))).convert("RGB")
             # A palette makes a fifth of the size of it.

@@ -5,7 +5,7 @@ The walks follow each other on one desk: one ticket is refused by TDX until a pe
 
 import pytest
 
-from tests.cli.ui import BACKFILL, BACKFILL_STATUS, until
+from tests.cli.ui import BACKFILL, BACKFILL_STATUS, TICKS, until
 
 from .conftest import ASSET, PATIENCE, PLACE, REFUSED_TICKET, REPOSITORY, Desk, Eyes
 
@@ -28,8 +28,14 @@ def sensor_status(desk: Desk) -> str:
     return str(desk.ui.ask(SENSOR, selector=selector)["sensorOrError"]["sensorState"]["status"])
 
 
-def test_the_sensor_says_that_a_ticket_needs_a_person(eyes: Eyes) -> None:
-    eyes.go(SENSOR_PAGE, "SIMULATOR http://127.0.0.1:", "0 runs requested")
+def test_the_sensor_says_that_a_ticket_needs_a_person(desk: Desk, eyes: Eyes) -> None:
+    def said() -> bool:
+        # A tick from before the end of the run says that it is under way.
+        ticks = desk.ui.ask(TICKS)["sensorOrError"]["sensorState"]["ticks"]
+        return "needs a person" in (ticks[0]["skipReason"] or "")
+
+    until("tick after the run", said, PATIENCE)
+    eyes.go(SENSOR_PAGE, "SIMULATOR http://127.0.0.1:", "View logs", "0 runs requested")
     eyes.picture("sensor")
     eyes.click("0 runs requested")
     eyes.see("7 done, 1 needs a person")
