@@ -27,13 +27,12 @@ from pydantic_settings import (
 REMEMBERED = "TDX_ENVIRONMENT_FIRST"
 # Set to "on" by `tdx-dagster dev`, whose processes work on the sample.
 SAMPLE = "TDX_SAMPLE"
+AT_START = Path("/proc/self/environ")
 
 
 def log_command(words: str) -> str:
     """Give a command that asks the action log, as people have to type it; under `dev` that of the sample."""
     return f"`tdx-dagster {words}{' --sample' if os.environ.get(SAMPLE) == 'on' else ''}`"
-
-AT_START = Path("/proc/self/environ")
 
 
 class SettingsError(Exception):
