@@ -27,6 +27,7 @@ from pydantic_settings import (
 REMEMBERED = "TDX_ENVIRONMENT_FIRST"
 # Set to "on" by `tdx-dagster dev`, whose processes work on the sample.
 SAMPLE = "TDX_SAMPLE"
+AT_START = Path("/proc/self/environ")
 
 
 def log_command(words: str) -> str:

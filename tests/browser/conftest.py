@@ -23,8 +23,9 @@ from PIL import Image
 from tests.cli.conftest import Shell
 from tests.cli.ui import Ui, free_port, service, until
 
-# Seconds for one condition; on an idle machine each is met within ten.
+# Seconds for one condition; on an idle machine each is met within ten, and all of `dev` is ready within forty.
 PATIENCE = 180.0
+PATIENCE_AT_THE_START = 600.0
 
 # Read before a fixture of all tests clears the settings.
 PICTURES = os.environ.get("TDX_DAGSTER_PICTURES", "")
@@ -174,7 +175,7 @@ def desk(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Des
     with service(shell, "dev", sys.executable, "-m", "tdx_dagster", *command) as process:
 
         def wait_for(what: str, probe: Callable[[], Any]) -> Any:
-            return until(what, lambda: _look(process, folder) and probe(), PATIENCE)
+            return until(what, lambda: _look(process, folder) and probe(), PATIENCE_AT_THE_START)
 
         sample = folder / ".tdx" / "dev" / "sample.json"
         written = wait_for("simulator", lambda: sample.exists() and sample.read_bytes())
@@ -234,10 +235,22 @@ class Eyes:
         try:
             act()
         except Error as error:
-            shown = self.page.locator("body").inner_text()[:SHOWN_LETTERS]
+            shown = self.page.locator("body").inner_text()
+            # A dialog comes last.
+            shown = shown if len(shown) < SHOWN_LETTERS else f"{shown[:1000]}\n…\n{shown[-2000:]}"
             raise AssertionError(
                 f"{what!r} is not on {self.page.url}: {error.message}\nIt shows:\n{shown}"
             ) from None
+
+    def read(self, path: str, *texts: str) -> None:
+        """Open an asset that is a page, which the UI folds up where it is long, and see the texts."""
+        self.go(path, "Timestamp")
+        row = self.page.locator("tr", has_text="page").first
+        self._wait("page", row.wait_for)
+        folded = row.get_by_text("[Show Markdown]")
+        if folded.count():
+            self._wait("[Show Markdown]", folded.click)
+        self.see(*texts)
 
     def cut_off(self) -> float:
         """Give by how many pixels a table is wider than the box it is in; at most 0 where all can be read."""
@@ -249,7 +262,7 @@ class Eyes:
             # What is shown beside the texts: a page that renews itself is never idle.
             with suppress(Exception):
                 self.page.wait_for_load_state("networkidle", timeout=10_000)
-                expected = "() => !document.body.innerText.includes('Loading…')"
+                expected = "() => !/Loading[^\\n]*…/.test(document.body.innerText)"
                 self.page.wait_for_function(expected, timeout=20_000)
             shot = Image.open(BytesIO(self.page.screenshot(animations="disabled"))).convert("RGB")
             # A palette makes a fifth of the size of it.
