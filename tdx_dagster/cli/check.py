@@ -18,6 +18,7 @@ from tdx_dagster.cli.errors import exit_code_and_text, wrong_database_setting
 from tdx_dagster.cli.output import out, print_json
 from tdx_dagster.cli.runtime import dagster_home, dagster_instance, prepare, unusable_instance
 from tdx_dagster.component import DefsFolder, defs_module, load_defs_folder
+from tdx_dagster.dagster_internals import part_names
 from tdx_dagster.environment import overridden_by_dotenv
 from tdx_dagster.environment_first import EnvironmentFirst
 from tdx_dagster.inventory.checks import InventoryNames, check_current
@@ -297,10 +298,9 @@ def _dagster() -> str:
     with dagster_instance(runtime) as instance:
         try:
             # They are made at their first use, by the services.
-            parts = (instance.run_coordinator, instance.run_launcher, instance.compute_log_manager)
+            return ", ".join(part_names(instance))
         except Exception as error:
             raise unusable_instance(runtime, error) from error
-    return ", ".join(type(part).__name__ for part in parts)
 
 
 def _alerts() -> str:

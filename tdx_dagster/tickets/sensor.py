@@ -77,7 +77,10 @@ def build_sensor(
         ),
         required_resource_keys={pipeline.resource("polling")},
     )
-    def report_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    def report_sensor(
+        context: dg.SensorEvaluationContext,
+        **_: SensorServices,  # who calls the sensor as a function hands resources over by their keys
+    ) -> dg.SensorResult | dg.SkipReason:
         services: SensorServices = getattr(context.resources, pipeline.resource("polling"))
         try:
             return _answer(context, pipeline, _read_report(pipeline, services), services)
