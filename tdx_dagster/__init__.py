@@ -16,17 +16,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tdx_dagster.assembly import definitions_for
+    from tdx_dagster.assembly import definitions_for, with_resources
     from tdx_dagster.component import Inventory, TicketPipeline
     from tdx_dagster.tickets.pipeline import Pipeline
 
-__all__ = ["Inventory", "Pipeline", "TicketPipeline", "definitions_for"]
+__all__ = ["Inventory", "Pipeline", "TicketPipeline", "definitions_for", "with_resources"]
 
 _PLACES = {
     "Inventory": "tdx_dagster.component",
     "Pipeline": "tdx_dagster.tickets.pipeline",
     "TicketPipeline": "tdx_dagster.component",
     "definitions_for": "tdx_dagster.assembly",
+    "with_resources": "tdx_dagster.assembly",
 }
 
 

@@ -15,9 +15,11 @@ from tdx_dagster.inventory.asset_checks import FRESH
 from tdx_dagster.inventory.assets import inventory_definitions
 from tdx_dagster.inventory.columns import InventoryKeys
 from tdx_dagster.inventory.settings import InventorySettings
+from tdx_dagster.named_tdx import UNNAMED, suffixed
 from tdx_dagster.operations.assets import operations_definitions
 from tdx_dagster.quality.assets import quality_definitions
-from tdx_dagster.resources import DEFAULT_RESOURCES
+from tdx_dagster.resources import resources_for
+from tdx_dagster.settings import declare_inventory, load_inventory_settings
 from tdx_dagster.tickets.checks import stuck_check, stuck_key
 from tdx_dagster.tickets.job import OWNER_TAG
 from tdx_dagster.tickets.pipeline import Pipeline
@@ -35,19 +37,42 @@ def definitions_for(
         inventory: How the inventory is filled; without it `silver/computers` is an external asset.
         resources: Replace resources by key; the keys begin with `tdx_dagster_`.
     """
+    names = {pipeline.tdx for pipeline in pipelines} | ({inventory.tdx} if inventory else set())
     with suppress_preview_warnings():
-        parts = [pipeline_definitions(pipeline) for pipeline in pipelines]
-        parts.append(operations_definitions(pipelines, inventory or InventorySettings.load()))
+        parts = []
         if inventory is not None:
-            names = tuple(pipeline.name for pipeline in pipelines)
-            parts += [inventory_definitions(inventory), morning_checks(names, inventory)]
-            parts.append(quality_definitions(inventory))
-        made = dg.Definitions.merge(*parts, dg.Definitions(resources=DEFAULT_RESOURCES))
+            declare_inventory(inventory.tdx, inventory.model_dump())
+            parts.append(inventory_definitions(inventory))
+        parts += [pipeline_definitions(pipeline) for pipeline in pipelines]
+        for name in sorted(names | {UNNAMED}):
+            is_filled = inventory is not None and inventory.tdx == name
+            settings = inventory if inventory and is_filled else load_inventory_settings(name)
+            parts += surroundings(pipelines, settings, has_inventory=is_filled)
+        made = dg.Definitions.merge(*parts, dg.Definitions(resources=resources_for(names)))
         return with_resources(made, resources or {})
 
 
+def surroundings(
+    pipelines: Sequence[Pipeline], settings: InventorySettings, *, has_inventory: bool
+) -> list[dg.Definitions]:
+    """Make what stands around the pipelines of an environment: its pages, and what judges an inventory.
+
+    Args:
+        pipelines: All pipelines.
+        settings: The inventory of the environment.
+        has_inventory: Whether it is one of the definitions.
+    """
+    own = [one for one in pipelines if one.tdx == settings.tdx]
+    # Sensors are Dagster's, whatever environment they are for: the alerts without a name tell of them all.
+    parts = [operations_definitions(own, settings, watched=pipelines)]
+    if has_inventory:
+        names = tuple(pipeline.name for pipeline in own)
+        parts += [morning_checks(names, settings), quality_definitions(settings)]
+    return parts
+
+
 def with_resources(made: dg.Definitions, resources: Mapping[str, Any]) -> dg.Definitions:
-    """Give definitions with resources replaced by key."""
+    """Give definitions with resources replaced by key, as for a project that has its own place for secrets."""
     return dg.Definitions(
         assets=made.assets,
         asset_checks=made.asset_checks,
@@ -71,7 +96,7 @@ def morning_checks(pipelines: Sequence[str], settings: InventorySettings) -> dg.
     """
     stuck = [stuck_key(pipeline) for pipeline in pipelines]
     job = dg.define_asset_job(
-        "morning_checks",
+        suffixed("morning_checks", settings.tdx),
         selection=dg.AssetSelection.checks(
             dg.AssetCheckKey(InventoryKeys.of(settings).assets, FRESH), *stuck
         ),
@@ -80,7 +105,7 @@ def morning_checks(pipelines: Sequence[str], settings: InventorySettings) -> dg.
         description="Checks for loads that did not run, and for tickets that wait for a person.",
     )
     schedule = dg.ScheduleDefinition(
-        name="morning_checks_schedule",
+        name=f"{job.name}_schedule",
         job=job,
         cron_schedule="37 6 * * *",
         execution_timezone=settings.time_zone,
@@ -88,7 +113,7 @@ def morning_checks(pipelines: Sequence[str], settings: InventorySettings) -> dg.
         description=f"{job.description} On from the start: it costs a query and no TDX call.",
     )
     return dg.Definitions(
-        asset_checks=[stuck_check(pipeline) for pipeline in pipelines],
+        asset_checks=[stuck_check(pipeline, settings.tdx) for pipeline in pipelines],
         jobs=[job],
         schedules=[schedule],
     )

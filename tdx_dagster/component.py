@@ -7,7 +7,6 @@ actions do, what a run looks like (`tickets.job`), what TDX or a database needs.
 import importlib
 import logging
 import re
-import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,18 +20,21 @@ import dagster as dg
 from pydantic import Field
 
 import tdx_dagster.defs
-from tdx_dagster.component_errors import causes, component_fault
+from tdx_dagster.component_errors import causes, component_fault, python_fault
 from tdx_dagster.component_schema import PipelineScaffolder, describe_actions
 from tdx_dagster.dagster_internals import ComponentTree, load_component_tree, parts_of
 from tdx_dagster.failures import failure
 from tdx_dagster.inventory.assets import inventory_definitions
 from tdx_dagster.inventory.columns import InventoryKeys
 from tdx_dagster.inventory.settings import InventorySettings
+from tdx_dagster.named_tdx import UNNAMED, require_name
 from tdx_dagster.project import selected_project
-from tdx_dagster.resources import DEFAULT_RESOURCES
+from tdx_dagster.resources import resources_of
 from tdx_dagster.settings import (
     SettingsError,
+    declare_inventory,
     find_site,
+    forget_declared,
     load_inventory_settings,
     load_sensor_settings,
 )
@@ -64,15 +66,15 @@ def _moment(_: dg.ResolutionContext, given: Any) -> datetime | None:  # noqa: AN
     return None if given is None else read_time("taken_over_at", str(given))
 
 
-# The same objects for each component, so that Dagster merges them however many there are.
-CARRIED = dg.Definitions(resources=DEFAULT_RESOURCES)
-
-
 @dg.scaffold_with(PipelineScaffolder)
 class TicketPipeline(dg.Component, dg.Model, dg.Resolvable):
     """One TDX report with its actions; the folder's name is the pipeline's."""
 
     report_id: int | None = Field(None, ge=1, description="The report; left out: DAEMON_REPORT_ID.")
+    tdx: str = Field(
+        UNNAMED,
+        description="Name of the TDX environment, whose settings are TDX_<NAME>_…; left out: TDX_….",
+    )
     mode: Literal["observe", "act"] = Field(
         "act", description="observe: every run is a dry run that shows what it would write."
     )
@@ -103,7 +105,7 @@ class TicketPipeline(dg.Component, dg.Model, dg.Resolvable):
             place: Its file, for error messages.
 
         Raises:
-            BadAction: An action cannot be read, or the name is none for Dagster.
+            BadAction: An action cannot be read, or a name is none for Dagster.
         """
         if not PIPELINE_NAME.fullmatch(name):
             raise BadAction(
@@ -120,23 +122,49 @@ class TicketPipeline(dg.Component, dg.Model, dg.Resolvable):
             act_on_closed=self.act_on_closed,
             taken_over_at=self.taken_over_at,
             mode=Mode(self.mode),
+            tdx=_environment(self.tdx, place),
         )
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Make the definitions of the pipeline."""
         made = pipeline_definitions(self.spec(context.path.name, place_of(context.path)))
-        return dg.Definitions.merge(made, CARRIED)
+        return dg.Definitions.merge(made, dg.Definitions(resources=resources_of(self.tdx)))
+
+
+def _environment(name: str, place: str) -> str:
+    try:
+        return require_name(name)
+    except SettingsError as error:
+        raise BadAction(f"{place}: {error}") from None
 
 
 class Inventory(dg.Component, dg.Model, dg.Resolvable):
     """The computers that pipelines know: assets, loads and checks.
 
-    What discovery and the commands read too (source, thresholds, keys) is in the variables INVENTORY_*, one
-    place for all processes.
+    What is left out is as the variables INVENTORY_* say. Discovery and the commands go by the attributes too.
     """
 
+    tdx: str = Field(UNNAMED, description="Name of the TDX environment; left out: that of TDX_….")
+    source: Literal["tdx", "external"] | None = Field(
+        None, description="tdx: we load it; external: another job fills bronze.raw_entities."
+    )
+    source_system: str | None = Field(None, description="Its source_system in bronze.")
+    asset_keys: dict[str, str] | None = Field(
+        None,
+        description="Keys of assets of this project that fill bronze: assets, people, statuses.",
+    )
     full_cron: str | None = Field(None, description="When everything is loaded.")
     incremental_cron: str | None = Field(None, description="When changes are loaded.")
+    stale_hours: float | None = Field(None, description="From this age on it is a warning.")
+    distrusted_hours: float | None = Field(
+        None, description="From this age on TDX is asked about each hit."
+    )
+    most_dropped: float | None = Field(
+        None, description="Share of active computers that may vanish between two rebuilds."
+    )
+    most_without_serial: float | None = Field(
+        None, description="Share of active computers that may lack a serial number."
+    )
     group: str | None = Field(None, description="Group of the assets in Dagster.")
 
     def settings(self) -> InventorySettings:
@@ -145,19 +173,23 @@ class Inventory(dg.Component, dg.Model, dg.Resolvable):
         Raises:
             SettingsError: One cannot be read.
         """
-        load_inventory_settings()  # refuses names that are almost ours
-        return InventorySettings.load(**self.model_dump(exclude_none=True))
+        name = require_name(self.tdx)
+        given = self.model_dump(exclude_none=True, exclude={"tdx"})
+        in_project = {"asset_keys_in_project": True} if self.asset_keys else {}
+        declare_inventory(name, given | in_project)
+        return load_inventory_settings(name)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Make the definitions of the inventory."""
         del context
-        return dg.Definitions.merge(inventory_definitions(self.settings()), CARRIED)
+        carried = dg.Definitions(resources=resources_of(self.tdx))
+        return dg.Definitions.merge(inventory_definitions(self.settings()), carried)
 
 
 def pipeline_definitions(pipeline: Pipeline) -> dg.Definitions:
     """Make asset, jobs and sensor of a pipeline."""
-    computers = InventoryKeys.of(load_inventory_settings()).computers
-    site = find_site()
+    computers = InventoryKeys.of(load_inventory_settings(pipeline.tdx)).computers
+    site = find_site(pipeline.tdx)
     asset = build_ticket_asset(pipeline, computers, site)
     job = build_ticket_job(pipeline, asset, site)
     rehearsal = build_rehearsal_job(pipeline, asset, site)
@@ -182,13 +214,18 @@ class DefsFolder:
         pipelines: The pipelines that can be read, by name.
         broken: Why others cannot be read, by the name of their folder.
         trees: What Dagster builds definitions from.
-        has_inventory: Whether one of its components is an `Inventory`.
+        inventories: Names of the environments whose inventory is one of its components.
     """
 
     pipelines: dict[str, Pipeline]
     broken: dict[str, str]
     trees: list[tuple[ComponentTree, str | None]]
-    has_inventory: bool = False
+    inventories: frozenset[str] = frozenset()
+
+    @property
+    def environments(self) -> Sequence[str]:
+        """Names of the TDX environments in use, the one without a name first."""
+        return sorted({UNNAMED, *self.inventories, *(one.tdx for one in self.pipelines.values())})
 
     def adding(self, parts: Sequence["Pipeline | Inventory"]) -> "DefsFolder":
         """Give the same with what one more file holds.
@@ -196,16 +233,16 @@ class DefsFolder:
         Raises:
             BadAction: It defines what is there already: definitions of one name stop all others.
         """
-        pipelines, has_inventory = dict(self.pipelines), self.has_inventory
+        pipelines, inventories = dict(self.pipelines), self.inventories
         for one in parts:
             if isinstance(one, Inventory):
-                if has_inventory:
+                if one.tdx in inventories:
                     raise BadAction("There are two components tdx_dagster.Inventory: remove one.")
-                has_inventory = True
+                inventories |= {one.settings().tdx}
             else:
                 _refuse_taken(one.name, pipelines)
                 pipelines[one.name] = one
-        return replace(self, pipelines=pipelines, has_inventory=has_inventory)
+        return replace(self, pipelines=pipelines, inventories=inventories)
 
     def build_defs(self) -> dg.Definitions:
         """Make the definitions of all that can be read; a sensor of each broken pipeline says why it fails."""
@@ -217,6 +254,7 @@ class DefsFolder:
 
 def load_defs_folder() -> DefsFolder:
     """Read all pipelines; one that is broken stops none of the others."""
+    forget_declared()
     with suppress_preview_warnings():
         try:
             tree = _tree(defs_module())
@@ -227,9 +265,7 @@ def load_defs_folder() -> DefsFolder:
         except Exception as error:
             found = _load_one_by_one()
             if not found.broken:
-                found.broken.update(
-                    _python_fault(error, root=_tree(defs_module()).defs_module_path)
-                )
+                found.broken.update(python_fault(error, root=_tree(defs_module()).defs_module_path))
             if not found.broken:
                 raise
         return found
@@ -267,21 +303,6 @@ def _load_one_by_one() -> DefsFolder:
         (tree, ".") for name, tree in trees if name not in found.broken or name in known
     ]
     return replace(found, pipelines=known, trees=kept)
-
-
-def _python_fault(error: Exception, root: Path) -> dict[str, str]:
-    """Say which Python file below a folder raised an error, by its name; nothing where none did."""
-    files = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
-    if isinstance(error, SyntaxError) and error.filename:
-        files.append(Path(error.filename))
-    inside = [file for file in files if file.is_relative_to(root)]
-    return {
-        str(
-            file.relative_to(root)
-        ): f"defs/{file.relative_to(root)}: {type(error).__name__}: {error}. What the Python files "
-        "of defs define is left out until it is corrected."
-        for file in inside[-1:]
-    }
 
 
 def defs_module() -> ModuleType:

@@ -4,7 +4,9 @@ Belongs here: finding the useful line in the errors that Dagster and pydantic ra
 loads. Does not: an action's own settings (`tickets.actions.registry`), exit codes (`cli.errors`).
 """
 
+import traceback
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -70,3 +72,18 @@ def _fault(fault: "ErrorDetails", attributes: Sequence[str]) -> str:
     if fault["type"] == "missing":
         said = f"the attribute {name!r} is missing."
     return f"{where}: {said}" if where else said
+
+
+def python_fault(error: Exception, root: Path) -> dict[str, str]:
+    """Say which Python file below a folder raised an error, by its name; nothing where none did."""
+    files = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        files.append(Path(error.filename))
+    inside = [file for file in files if file.is_relative_to(root)]
+    return {
+        str(
+            file.relative_to(root)
+        ): f"defs/{file.relative_to(root)}: {type(error).__name__}: {error}. What the Python files "
+        "of defs define is left out until it is corrected."
+        for file in inside[-1:]
+    }

@@ -238,6 +238,12 @@ def celery_app_of(instance: dg.DagsterInstance) -> Any:  # noqa: ANN401  Celery 
     return launcher.celery
 
 
+def part_names(instance: dg.DagsterInstance) -> Sequence[str]:
+    """Make the parts of an instance that its services make at their first use; give their names."""
+    parts = (instance.run_coordinator, instance.run_launcher, instance.compute_log_manager)
+    return [type(part).__name__ for part in parts]
+
+
 def launcher_name(instance: dg.DagsterInstance) -> str:
     """Name what launches the runs of an instance."""
     return type(instance.run_launcher).__name__

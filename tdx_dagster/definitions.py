@@ -10,13 +10,11 @@ from typing import Any
 
 import dagster as dg
 
-from tdx_dagster.assembly import morning_checks, with_resources
+from tdx_dagster.assembly import surroundings, with_resources
 from tdx_dagster.component import load_defs_folder, suppress_preview_warnings
 from tdx_dagster.inventory.assets import inventory_definitions
-from tdx_dagster.operations.assets import operations_definitions
 from tdx_dagster.project import selected_project
-from tdx_dagster.quality.assets import quality_definitions
-from tdx_dagster.resources import DEFAULT_RESOURCES
+from tdx_dagster.resources import resources_for
 from tdx_dagster.settings import load_inventory_settings
 
 
@@ -24,25 +22,27 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     """Make the definitions of the project.
 
     Args:
-        resources: Replace those of `DEFAULT_RESOURCES` by key.
+        resources: Replace those of `resources_for` by key.
 
     Raises:
         SettingsError: INVENTORY_SOURCE or another setting of the inventory cannot be read.
     """
     # A run's ops pass live objects; one process a run.
-    shared = dg.Definitions(resources=DEFAULT_RESOURCES, executor=dg.in_process_executor)
     with suppress_preview_warnings():
         folder = load_defs_folder()
-        settings = load_inventory_settings()
-        parts = [folder.build_defs(), shared]
-        is_own = selected_project() is None
-        if is_own and not folder.has_inventory:
-            parts.append(inventory_definitions(settings))
-        if folder.pipelines:
-            parts.append(operations_definitions(tuple(folder.pipelines.values()), settings))
-        if is_own or folder.has_inventory:
-            parts.append(morning_checks(tuple(folder.pipelines), settings))
-            parts.append(quality_definitions(settings))
+        carried = resources_for(folder.environments)
+        parts = [
+            folder.build_defs(),
+            dg.Definitions(resources=carried, executor=dg.in_process_executor),
+        ]
+        pipelines, is_own = tuple(folder.pipelines.values()), selected_project() is None
+        for name in folder.environments:
+            settings = load_inventory_settings(name)
+            if is_own and name not in folder.inventories:
+                parts.append(inventory_definitions(settings))
+            has_inventory = is_own or name in folder.inventories
+            if pipelines or has_inventory:
+                parts += surroundings(pipelines, settings, has_inventory=has_inventory)
         return with_resources(dg.Definitions.merge(*parts), resources or {})
 
 

@@ -7,7 +7,7 @@ Belongs here: reading `.env`, and the base class of all settings. Does not: any 
 import codecs
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from io import StringIO
 from pathlib import Path
@@ -27,7 +27,6 @@ from pydantic_settings import (
 REMEMBERED = "TDX_ENVIRONMENT_FIRST"
 # Set to "on" by `tdx-dagster dev`, whose processes work on the sample.
 SAMPLE = "TDX_SAMPLE"
-AT_START = Path("/proc/self/environ")
 
 
 def log_command(words: str) -> str:
@@ -63,8 +62,13 @@ class EnvironmentSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Give the places that are looked at, in order."""
-        del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, _DotenvSource(settings_cls)
+        del env_settings, dotenv_settings, file_secret_settings
+        return init_settings, *(_Source(settings_cls, values) for values in cls.places())
+
+    @classmethod
+    def places(cls) -> Sequence[Mapping[str, str]]:
+        """Give the values of each place that is looked at, in order, by the names of our own variables."""
+        return [os.environ, read_dotenv()]
 
     @classmethod
     def load(cls, **given: Any) -> Self:  # noqa: ANN401  values of any setting
@@ -94,11 +98,20 @@ class EnvironmentSettings(BaseSettings):
         return str(alias) if alias else (cls.model_config.get("env_prefix", "") + field).upper()
 
 
-class _DotenvSource(EnvSettingsSource):
-    """Reads the settings in `.env` as those in the environment are read."""
+class _Source(EnvSettingsSource):
+    """Reads settings from variables that are given to it.
+
+    Args:
+        settings_cls: The settings.
+        values: By the name of the variable, in any case.
+    """
+
+    def __init__(self, settings_cls: type[BaseSettings], values: Mapping[str, str]) -> None:
+        self._values = values
+        super().__init__(settings_cls)
 
     def _load_env_vars(self) -> dict[str, str | None]:
-        return {name.lower(): value for name, value in read_dotenv().items() if value}
+        return {name.lower(): value for name, value in self._values.items() if value}
 
 
 def read_dotenv() -> dict[str, str]:

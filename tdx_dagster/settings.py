@@ -4,14 +4,28 @@ Read when first used, in the order of `environment`: importing and loading defin
 them. No value is ever printed.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
+from sqlalchemy import make_url
 
 from tdx_dagster.environment import EnvironmentSettings, SettingsError, refuse_unknown
 from tdx_dagster.inventory.settings import InventorySettings, TimeZoneName
+from tdx_dagster.named_tdx import (
+    UNNAMED,
+    in_words_of,
+    require_name,
+    selected_tdx,
+    suffixed,
+    variable_of,
+)
 from tdx_dagster.postgres.database import database_url
+from tdx_dagster.postgres.errors import DatabaseError
+from tdx_dagster.state.tdx_environment import OtherEnvironment
 from tdx_dagster.tdx.address import normalise_base_url
 from tdx_dagster.tdx.client import Connection
 from tdx_dagster.tdx.errors import TdxSettingError
@@ -24,12 +38,26 @@ __all__ = ["InventorySettings", "Settings", "SettingsError", "embedded_folder", 
 # A call may wait for a rate limit and then for its answer; a claim must outlive both.
 LONGEST_WAIT_SECONDS = 120.0
 
+# Of each environment alone: what another one has is never taken in their place.
+OWN = frozenset(
+    {"tdx_base_url", "tdx_allow_http", "tdx_app_id", "tdx_ticket_app_id", "tdx_asset_app_id"}
+    | {"tdx_beid", "tdx_web_services_key", "tdx_username", "tdx_password", "tdx_api_token"}
+    | {"database_url", "daemon_report_id"}
+)
+# Of the installation.
+COMMON = frozenset({"dagster_database_url", "dagster_home", "tdx_celery_url", "tdx_alert_urls"})
+
 # TDX's ids are 32-bit integers above 0.
 TdxId = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
 class Settings(EnvironmentSettings):
-    """What needs a TDX or a database; each field is the environment variable of its name in capitals."""
+    """What needs a TDX or a database; each field is the environment variable of its name in capitals.
+
+    Of an environment with a name it is TDX_<NAME>_…; times and shares that it lacks are those without a name.
+    """
+
+    tdx: ClassVar[str] = UNNAMED
 
     tdx_base_url: str | None = Field(None, description="https://<host>/TDWebApi, or /SBTDWebApi")
     tdx_allow_http: bool = Field(
@@ -59,6 +87,26 @@ class Settings(EnvironmentSettings):
     tdx_retry_pause_seconds: float = Field(60.0, ge=0)
     tdx_max_attempts: int = Field(8, ge=1)
     tdx_rate_share: float = Field(1.0, gt=0, le=1)
+
+    @classmethod
+    def variable(cls, field: str) -> str:
+        """Give the name of the environment variable of a field."""
+        return variable_of(field.upper(), UNNAMED if field in COMMON else cls.tdx)
+
+    @classmethod
+    def places(cls) -> Sequence[Mapping[str, str]]:
+        """Give the values of each place: those with the environment's name first."""
+        places = super().places()
+        if not cls.tdx:
+            return places
+        named = {cls.variable(field): field for field in cls.model_fields}
+        return [
+            *(
+                {named[n.upper()]: v for n, v in one.items() if n.upper() in named}
+                for one in places
+            ),
+            *({n: v for n, v in one.items() if n.lower() not in OWN} for one in places),
+        ]
 
     @model_validator(mode="after")
     def _settles_after_every_write(self) -> Self:
@@ -130,19 +178,27 @@ class Settings(EnvironmentSettings):
         report_id = of_pipeline or self.daemon_report_id
         if not report_id:
             raise SettingsError(
-                "No report: give the pipeline a report_id in its defs.yaml, or set DAEMON_REPORT_ID."
+                "No report: give the pipeline a report_id in its defs.yaml, or set "
+                f"{self.variable('daemon_report_id')}."
             )
         return report_id
 
     def _missing(self) -> list[str]:
-        missing = [] if self.tdx_base_url else ["TDX_BASE_URL"]
-        if not (self.tdx_ticket_app_id or self.tdx_app_id):
-            missing.append("TDX_TICKET_APP_ID (or TDX_APP_ID)")
-        if not (self.tdx_asset_app_id or self.tdx_app_id):
-            missing.append("TDX_ASSET_APP_ID (or TDX_APP_ID)")
+        def name(field: str) -> str:
+            return self.variable(f"tdx_{field}")
+
+        missing = [] if self.tdx_base_url else [name("base_url")]
+        missing += [
+            f"{name(app)} (or {name('app_id')})"
+            for app in ("ticket_app_id", "asset_app_id")
+            if not (getattr(self, f"tdx_{app}") or self.tdx_app_id)
+        ]
         if not (self._has_key or self._has_password or self.tdx_api_token):
             halves = [f"{absent} (since {present} is set)" for present, absent in self._pairs()]
-            choice = "TDX_BEID and TDX_WEB_SERVICES_KEY, or TDX_USERNAME and TDX_PASSWORD, or TDX_API_TOKEN"
+            choice = (
+                f"{name('beid')} and {name('web_services_key')}, or {name('username')} and "
+                f"{name('password')}, or {name('api_token')}"
+            )
             missing.append(", ".join(halves) or choice)
         return missing
 
@@ -161,7 +217,7 @@ class Settings(EnvironmentSettings):
         for one, other in pairs:
             for present, absent in ((one, other), (other, one)):
                 if getattr(self, present) and not getattr(self, absent):
-                    found.append((present.upper(), absent.upper()))
+                    found.append((self.variable(present), self.variable(absent)))
         return found
 
 
@@ -175,13 +231,34 @@ class SensorSettings(EnvironmentSettings):
     tdx_poll_seconds: int | None = Field(None, ge=5, description="instead of interval_seconds")
 
 
-def load_settings() -> Settings:
+@contextmanager
+def speaking_of(settings: Settings) -> Iterator[None]:
+    """Let the refusal of another environment name the variables of this one."""
+    try:
+        yield
+    except OtherEnvironment as error:
+        raise OtherEnvironment(in_words_of(str(error), settings.tdx)) from None
+
+
+@cache
+def settings_of(tdx: str) -> type[Settings]:
+    """Give the settings of an environment by its name."""
+    return type("Settings", (Settings,), {"tdx": require_name(tdx)}) if tdx else Settings
+
+
+def load_settings(tdx: str | None = None) -> Settings:
     """Read the settings.
 
+    Args:
+        tdx: Name of the environment; None means the selected one.
+
     Raises:
-        SettingsError: A value is malformed; the variable is named, its value is not.
+        SettingsError: A value is malformed, or a name is almost one of ours. The text has no value.
     """
-    return Settings.load()
+    kind = settings_of(selected_tdx() if tdx is None else tdx)
+    if kind.tdx:
+        refuse_unknown(f"TDX_{kind.tdx.upper()}_", kind.variables())
+    return kind.load()
 
 
 def load_sensor_settings() -> SensorSettings:
@@ -193,20 +270,53 @@ def load_sensor_settings() -> SensorSettings:
     return SensorSettings.load()
 
 
-def load_inventory_settings() -> InventorySettings:
+def load_inventory_settings(tdx: str | None = None) -> InventorySettings:
     """Read how the inventory is filled and judged.
+
+    Args:
+        tdx: Name of the environment; None means the selected one.
 
     Raises:
         SettingsError: A value is malformed, or a name is almost one of ours.
     """
+    name = selected_tdx() if tdx is None else tdx
     refuse_unknown("INVENTORY_", InventorySettings.variables())
-    return InventorySettings.load()
+    given = dict(_declared.get(name, {}))
+    if name:
+        # Keys that other code locations have are those of their own environment.
+        given = {"asset_keys": {}, **_time_zone(name), **given}
+    return InventorySettings.load(**(given | {"tdx": name}))
 
 
-def find_site() -> Site | None:
+def _time_zone(tdx: str) -> Mapping[str, str]:
+    """Read this variable alone: definitions load, whatever is wrong with the others (case C24)."""
+    places = settings_of(tdx).places()
+    given = (one.get("tdx_time_zone") or one.get("TDX_TIME_ZONE") for one in places)
+    return {"tdx_time_zone": zone} if (zone := next(filter(None, given), None)) else {}
+
+
+_declared: dict[str, Mapping[str, Any]] = {}
+
+
+def declare_inventory(tdx: str, attributes: Mapping[str, Any]) -> None:
+    """Let what the definitions say of an inventory go before the environment's variables, in this process.
+
+    Args:
+        tdx: Name of the environment.
+        attributes: By the names of the fields of `InventorySettings`.
+    """
+    _declared[tdx] = attributes
+
+
+def forget_declared() -> None:
+    """Forget what definitions have said of inventories: they are loaded anew."""
+    _declared.clear()
+
+
+def find_site(tdx: str | None = None) -> Site | None:
     """Give the TDX that settings name, for people to see; None where they name none."""
     try:
-        settings, simulator = load_settings(), load_sensor_settings().tdx_simulator
+        settings, simulator = load_settings(tdx), load_sensor_settings().tdx_simulator
         connection = settings.connection()
         address = normalise_base_url(connection.base_url, allow_http=connection.allow_http)
     except (SettingsError, TdxSettingError):
@@ -239,15 +349,28 @@ def embedded_folder() -> Path:
     return Path.cwd() / ".tdx" / "postgres"
 
 
-def find_database() -> str:
+def find_database(*, tdx: str | None = None) -> str:
     """Give the database: DATABASE_URL where it is set, else one on the embedded server, started if need be.
+
+    An environment with a name has TDX_<NAME>_DATABASE_URL, else `<that without a name>_<name>` beside it.
+
+    Args:
+        tdx: Name of the environment; None means the selected one.
 
     Raises:
         DatabaseError: The URL is unreadable, or there is no server to start.
     """
-    given = load_settings().database_url
+    of = selected_tdx() if tdx is None else tdx
+    given = load_settings(of).database_url
+    if of and not given:
+        base = make_url(find_database(tdx=UNNAMED))
+        beside = base.set(database=suffixed(base.database or "tdx", of))
+        return beside.render_as_string(hide_password=False)
     known = {"DATABASE_URL": given.get_secret_value()} if given else {}
-    return database_url(known, embedded_folder())
+    try:
+        return database_url(known, embedded_folder())
+    except DatabaseError as error:
+        raise type(error)(in_words_of(str(error), of)) from None
 
 
 def _plain(secret: SecretStr | None) -> str:

@@ -18,10 +18,12 @@ from hypothesis import HealthCheck, settings
 from psycopg2 import sql
 from sqlalchemy import Engine
 
+from tdx_dagster.named_tdx import UNNAMED, select_tdx
 from tdx_dagster.postgres import binaries, server
 from tdx_dagster.postgres.database import connect, engine, ensure_database, normalise_url
 from tdx_dagster.postgres.migrations import migrate
 from tdx_dagster.project import select_own_project
+from tdx_dagster.settings import forget_declared
 
 # A test that asks for none of these fixtures, in a file that has none of these words, is a unit test.
 SERVER_FIXTURES = frozenset({"cluster", "system_cluster", "each_cluster", "server", "simulator"})
@@ -73,6 +75,8 @@ def _is_unit(item: pytest.Function) -> bool:
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the settings of whoever runs it, nor the project that a test before it has selected."""
     select_own_project()
+    select_tdx(UNNAMED)
+    forget_declared()
     for name in list(os.environ):
         if name.startswith(("TDX_", "DAEMON_", "INVENTORY_", "DAGSTER_")) or name == "DATABASE_URL":
             monkeypatch.delenv(name)

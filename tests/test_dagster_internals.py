@@ -86,6 +86,7 @@ def test_an_instance_is_opened_from_a_folder(
     with internals.open_instance(tmp_path) as opened:
         assert opened.root_directory == str(tmp_path)
         assert internals.launcher_name(opened) == "DefaultRunLauncher"
+        assert "DefaultRunLauncher" in internals.part_names(opened)
         # It has no Celery, or hands no run to it.
         try:
             assert internals.celery_app_of(opened) is None

@@ -1,10 +1,12 @@
 """Plain Python in the place of a `defs` folder."""
 
+from pathlib import Path
+
 import dagster as dg
 import pytest
 
 import tdx_dagster
-from tdx_dagster import Pipeline, definitions_for
+from tdx_dagster import Pipeline, definitions_for, with_resources
 from tdx_dagster.actions import AddAsset, Comment
 from tdx_dagster.inventory.settings import InventorySettings
 
@@ -35,7 +37,31 @@ def test_a_resource_is_replaced_by_its_key() -> None:
     assert (made.resources or {})["tdx_dagster_client"] == "mine"
 
 
-@pytest.mark.parametrize("name", ["Inventory", "Pipeline", "TicketPipeline", "definitions_for"])
+def test_a_project_with_a_defs_folder_replaces_a_resource_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that a component carries, which a second definition of the key would not do."""
+    defs = tmp_path / "own_secrets" / "defs"
+    (defs / "printers").mkdir(parents=True)
+    for folder in (defs, defs.parent):
+        (folder / "__init__.py").touch()
+    (defs / "printers" / "defs.yaml").write_text(
+        "type: tdx_dagster.TicketPipeline\nattributes: {actions: [{type: add_asset}]}\n"
+    )
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.dg]\ndirectory_type = "project"\n[tool.dg.project]\nroot_module = "own_secrets"\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    loaded = dg.load_from_defs_folder(path_within_project=defs.parent)
+    made = with_resources(loaded, {"tdx_dagster_client": "mine"})
+    dg.Definitions.validate_loadable(made)
+    assert (made.resources or {})["tdx_dagster_client"] == "mine"
+    assert "printers" in {job.name for job in made.resolve_all_job_defs()}
+
+
+@pytest.mark.parametrize(
+    "name", ["Inventory", "Pipeline", "TicketPipeline", "definitions_for", "with_resources"]
+)
 def test_the_package_names_what_it_loads_on_first_use(name: str) -> None:
     assert name in dir(tdx_dagster)
     assert getattr(tdx_dagster, name)

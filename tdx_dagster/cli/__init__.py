@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import click
 
+from tdx_dagster.named_tdx import select_tdx
 from tdx_dagster.project import select_project
 
 
@@ -89,9 +90,16 @@ class CommandsByName(click.Group):
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder of a Dagster project made with dg, instead of the one you stand in.",
 )
-def cli(*, project: Path | None) -> None:
+@click.option(
+    "--tdx",
+    default="",
+    metavar="NAME",
+    help="The TDX environment to work on, as pipelines name it; commands on a pipeline know it.",
+)
+def cli(*, project: Path | None, tdx: str) -> None:
     """Work through the tickets of a TeamDynamix report: each action once, seen in Dagster."""
     select_project(project or Path.cwd(), is_required=project is not None)
+    select_tdx(tdx)
 
 
 def main() -> None:

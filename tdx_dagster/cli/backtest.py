@@ -15,7 +15,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from tdx_dagster.cli.output import err, out, print_json
-from tdx_dagster.cli.plan import choose_pipeline
+from tdx_dagster.cli.plan import choose_pipeline, prepare_for
 from tdx_dagster.cli.runtime import prepare
 from tdx_dagster.discovery.remembered import RememberingInventory
 from tdx_dagster.inventory.current import CurrentInventory
@@ -71,7 +71,8 @@ def backtest(
     days = _DAYS.fullmatch(since)
     if not days:
         raise click.UsageError(f"--since {since!r}: a number of days is wanted, like 90d.")
-    tickets = PastTickets(engine(prepare(needs_tdx=not forget).database))
+    runtime = prepare() if forget else prepare_for(pipeline)
+    tickets = PastTickets(engine(runtime.database))
     if forget:
         tickets.forget()
         out.print("The tickets that were read are removed.")

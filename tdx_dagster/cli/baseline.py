@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from tdx_dagster.cli.output import out, print_json
-from tdx_dagster.cli.plan import PassRequest, PlannedPass, plan_pass
-from tdx_dagster.cli.runtime import prepare
+from tdx_dagster.cli.plan import PassRequest, PlannedPass, plan_pass, prepare_for
 
 # One statement stores so many; a report of 10,000 tickets takes 20.
 TICKETS_PER_BATCH = 500
@@ -22,7 +21,7 @@ NOTE = {
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def baseline(*, pipeline: str, report_id: int | None, as_json: bool) -> None:
     """Record every action of a pipeline as done on all tickets now in its report, doing none."""
-    prepare(needs_tdx=True)
+    prepare_for(pipeline)
     planned = plan_pass(PassRequest(pipeline, report_id))
     recorded = sum(_record(planned, batch) for batch in _batches(planned.report.ticket_ids))
     tickets = len(planned.report.ticket_ids)

@@ -1,7 +1,7 @@
 """`check`: tries everything a pass needs, and says what is wrong and how to fix it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -13,16 +13,19 @@ from rich.table import Table
 from sqlalchemy import Engine
 
 from tdx_dagster.cli.asset_forms import check_form
+from tdx_dagster.cli.check_reads import CheckWarning, read_asset, read_report, read_ticket
 from tdx_dagster.cli.errors import exit_code_and_text, wrong_database_setting
 from tdx_dagster.cli.output import out, print_json
 from tdx_dagster.cli.runtime import dagster_home, dagster_instance, prepare, unusable_instance
 from tdx_dagster.component import DefsFolder, defs_module, load_defs_folder
+from tdx_dagster.dagster_internals import part_names
 from tdx_dagster.environment import overridden_by_dotenv
 from tdx_dagster.environment_first import EnvironmentFirst
 from tdx_dagster.inventory.checks import InventoryNames, check_current
 from tdx_dagster.inventory.freshness import Freshness, inventory_age
 from tdx_dagster.inventory.ownership import check_ownership
 from tdx_dagster.inventory.statuses import listed_by_tdx
+from tdx_dagster.named_tdx import select_tdx, selected_tdx, variable_of
 from tdx_dagster.operations.alerts import sender
 from tdx_dagster.postgres.database import require_own_session, shown_url
 from tdx_dagster.postgres.errors import DatabaseSettingError
@@ -36,18 +39,15 @@ from tdx_dagster.settings import (
     load_sensor_settings,
     load_settings,
     require_settings,
+    speaking_of,
 )
 from tdx_dagster.state.older_daemon import writing_after_takeover
 from tdx_dagster.state.tdx_environment import recorded_environment, refuse_other_environment
 from tdx_dagster.tdx.client import Tdx
-from tdx_dagster.tdx.errors import TdxRefused, TdxRetryLater, TdxSettingError
-from tdx_dagster.tdx.models import AssetSearch
+from tdx_dagster.tdx.errors import TdxRetryLater
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.pipeline import Pipeline
-from tdx_dagster.tickets.report import read_tickets
 
-# One may be gone since the report was made; several of them show that the application is wrong.
-TICKETS_TRIED = 3
 # Clocks of machines that are kept in time differ by less.
 CLOCK_TOLERANCE_SECONDS = 120
 
@@ -107,8 +107,31 @@ def _last_line(findings: list[Finding]) -> str:
 
 
 def run_checks() -> Iterator[Finding]:
-    """Run the checks in order; those that depend on a failed one are left out."""
+    """Run the checks in order; those that depend on a failed one are left out.
+
+    One environment after the other: the one of `--tdx`, else those that pipelines name.
+    """
     overridden = overridden_by_dotenv()  # before the environment is changed for Dagster
+    folder, before = load_defs_folder(), selected_tdx()
+    used = {before} if before else {one.tdx for one in folder.pipelines.values()}
+    names = sorted(used) or [before]
+    try:
+        for name in names:
+            select_tdx(name)
+            about = f"{name}: " if name else ""
+            for one in _environment_checks(folder, overridden if name == names[0] else None):
+                yield replace(one, about=about + one.about)
+    finally:
+        select_tdx(before)
+
+
+def _environment_checks(folder: DefsFolder, overridden: Sequence[str] | None) -> Iterator[Finding]:
+    """Check an environment; with the first one what all have in common.
+
+    Args:
+        folder: The pipelines.
+        overridden: Variables that .env says otherwise; None after the first environment.
+    """
     settings = _finding("settings", _settings)
     yield settings
     database = _finding("database", lambda: shown_url(find_database()))
@@ -122,25 +145,35 @@ def run_checks() -> Iterator[Finding]:
     if Verdict.WRONG not in {settings.verdict, schema.verdict}:
         environment = _finding("TDX environment", _environment)
         yield environment
-    yield from _check_dagster(overridden, can_open=schema.verdict is Verdict.OK)
-    folder = load_defs_folder()
-    yield _finding("pipelines", lambda: _pipelines(folder))
+    if overridden is not None:
+        yield from _check_dagster(overridden, can_open=schema.verdict is Verdict.OK)
+        yield _finding("pipelines", lambda: _pipelines(folder))
     if schema.verdict is Verdict.OK:
         yield _finding("action log", lambda: _action_log(folder))
-    for name, text in folder.broken.items():
-        yield Finding(f"pipeline {name}", Verdict.WRONG, text)
-    if Verdict.WRONG in {settings.verdict, schema.verdict, environment.verdict}:
-        return
-    tdx = TdxProvider(DatabaseProvider()).non_waiting_client()
+    if overridden is not None:
+        for name, text in folder.broken.items():
+            yield Finding(f"pipeline {name}", Verdict.WRONG, text)
+    if Verdict.WRONG not in {settings.verdict, schema.verdict, environment.verdict}:
+        yield from _tdx_checks(folder)
+
+
+def _tdx_checks(folder: DefsFolder) -> Iterator[Finding]:
+    tdx, named = TdxProvider(DatabaseProvider()).non_waiting_client(), selected_tdx()
     yield _finding("sign-in", lambda: f"as {tdx.account().full_name or 'a service account'}")
     clock = check_clock(tdx.clock_offset)
     if clock is not None:
         yield clock
-    yield _finding("TDX_TICKET_APP_ID", lambda: f"{len(tdx.ticket_statuses())} ticket statuses")
-    yield _finding("TDX_ASSET_APP_ID", lambda: f"{len(tdx.asset_statuses())} asset statuses")
-    yield _finding("an asset", lambda: _asset(tdx))
-    for pipeline in folder.pipelines.values():
-        yield _finding(f"report of {pipeline.name}", lambda it=pipeline: _report(tdx, it))  # type: ignore[misc]
+    yield _finding(
+        variable_of("TDX_TICKET_APP_ID", named),
+        lambda: f"{len(tdx.ticket_statuses())} ticket statuses",
+    )
+    yield _finding(
+        variable_of("TDX_ASSET_APP_ID", named),
+        lambda: f"{len(tdx.asset_statuses())} asset statuses",
+    )
+    yield _finding("an asset", lambda: read_asset(tdx))
+    for pipeline in (one for one in folder.pipelines.values() if one.tdx == named):
+        yield _finding(f"report of {pipeline.name}", lambda it=pipeline: read_report(tdx, it))  # type: ignore[misc]
         yield check_ticket(tdx, pipeline)
         yield check_statuses(tdx, pipeline)
         yield check_forms(tdx, pipeline)
@@ -184,7 +217,7 @@ def check_statuses(tdx: Tdx, pipeline: Pipeline) -> Finding:
         ]
         warnings = [warning for active in actives for warning in active.warnings()]
         if warnings:
-            raise _Warning(" ".join(warnings))
+            raise CheckWarning(" ".join(warnings))
         counted = (", ".join(map(str, active.ids or active.names)) for active in actives)
         return "; ".join(counted) or "not used"
 
@@ -193,7 +226,7 @@ def check_statuses(tdx: Tdx, pipeline: Pipeline) -> Finding:
 
 def check_ticket(tdx: Tdx, pipeline: Pipeline) -> Finding:
     """Check that the first tickets of a report can be read in the ticket application."""
-    return _finding(f"a ticket of {pipeline.name}", lambda: _ticket(tdx, pipeline))
+    return _finding(f"a ticket of {pipeline.name}", lambda: read_ticket(tdx, pipeline))
 
 
 def check_forms(tdx: Tdx, pipeline: Pipeline) -> Finding:
@@ -217,14 +250,10 @@ def check_values(tdx: Tdx, pipeline: Pipeline) -> Finding:
     return _finding(f"values of {pipeline.name}", find)
 
 
-class _Warning(Exception):
-    """Not wrong, but worth saying."""
-
-
 def _finding(about: str, find: Callable[[], str]) -> Finding:
     try:
         return Finding(about, Verdict.OK, find())
-    except _Warning as warning:
+    except CheckWarning as warning:
         return Finding(about, Verdict.WARNING, str(warning))
     except Exception as error:
         known = exit_code_and_text(error)
@@ -251,7 +280,7 @@ def _instance_file() -> str:
     if not isinstance(found, dict):
         raise SettingsError(f"DAGSTER_HOME leads to {file}, which holds no settings.")
     if EnvironmentFirst.__name__ not in str(found.get("secrets")):
-        raise _Warning(
+        raise CheckWarning(
             f"{file} lacks the block `secrets:` of the dagster.yaml that comes with this package "
             f"({EnvironmentFirst.__module__}.{EnvironmentFirst.__name__}): without it Dagster's processes take "
             "a setting from .env where the environment has another."
@@ -269,10 +298,9 @@ def _dagster() -> str:
     with dagster_instance(runtime) as instance:
         try:
             # They are made at their first use, by the services.
-            parts = (instance.run_coordinator, instance.run_launcher, instance.compute_log_manager)
+            return ", ".join(part_names(instance))
         except Exception as error:
             raise unusable_instance(runtime, error) from error
-    return ", ".join(type(part).__name__ for part in parts)
 
 
 def _alerts() -> str:
@@ -307,17 +335,19 @@ def _inventory() -> str:
     by = "by another job" if settings.is_external else "by us"
     remedy = "look at the job that loads it" if settings.is_external else "run `tdx-dagster ingest`"
     if not computers:
-        raise _Warning(
+        raise CheckWarning(
             f"No computers are known: {remedy if age is None else 'run `tdx-dagster ingest`'}. "
             "Until then TDX is searched."
         )
     current = check_current(engine, names)
     if not current.passed:
-        raise _Warning(current.text)
+        raise CheckWarning(current.text)
     judged = settings.limits.judge(age)
     if judged is not Freshness.FRESH:
         more = "; TDX is asked about each hit" if judged is Freshness.DISTRUSTED else ""
-        raise _Warning(f"{computers} computers, but last loaded {by} {_ago(age)}{more}: {remedy}.")
+        raise CheckWarning(
+            f"{computers} computers, but last loaded {by} {_ago(age)}{more}: {remedy}."
+        )
     return f"{computers} computers, loaded {by} {_ago(age)}"
 
 
@@ -327,20 +357,22 @@ def _require_direct(engine: Engine) -> None:
         with engine.connect() as connection:
             require_own_session(connection, "Loading the inventory")
     except DatabaseSettingError as error:
-        raise _Warning(str(error)) from None
+        raise CheckWarning(str(error)) from None
 
 
 def _action_log(folder: DefsFolder) -> str:
-    given = [one.taken_over_at for one in folder.pipelines.values() if one.taken_over_at]
+    here = [one for one in folder.pipelines.values() if one.tdx == selected_tdx()]
+    given = [one.taken_over_at for one in here if one.taken_over_at]
     running = writing_after_takeover(DatabaseProvider().engine(), max(given, default=None))
     if running:
-        raise _Warning(running)
+        raise CheckWarning(running)
     return "nobody else writes it"
 
 
 def _environment() -> str:
     engine = DatabaseProvider().engine()
-    refuse_other_environment(engine, load_settings().connection().base_url)
+    with speaking_of(load_settings()):
+        refuse_other_environment(engine, load_settings().connection().base_url)
     recorded = recorded_environment(engine)
     return (
         f"the database belongs to {recorded}" if recorded else "recorded with the first load or run"
@@ -349,47 +381,3 @@ def _environment() -> str:
 
 def _ago(age: timedelta | None) -> str:
     return "at an unknown time" if age is None else f"{age.total_seconds() / 3600:.1f} hours ago"
-
-
-def _ticket(tdx: Tdx, pipeline: Pipeline) -> str:
-    """Read a ticket of the report, since only that shows that the application is the tickets' own."""
-    report = tdx.report(load_settings().report_id(pipeline.report_id))
-    ticket_ids = read_tickets(report, pipeline.ticket_column).ticket_ids[:TICKETS_TRIED]
-    read, refusals = [], []
-    for ticket_id in ticket_ids:
-        try:
-            read.append(tdx.ticket(ticket_id).id)
-        except TdxRefused as error:
-            refusals.append(str(error))
-    if read and refusals:
-        raise _Warning(
-            f"{len(refusals)} of the report's first {len(ticket_ids)} tickets cannot be read, so nothing is "
-            f"done on them: they are deleted, or in another application. {refusals[0]}"
-        )
-    if not refusals:
-        return f"ticket {read[0]} can be read" if read else "the report is empty"
-    tdx.check_ticket_app()
-    raise TdxSettingError(
-        f"TDX_TICKET_APP_ID (or TDX_APP_ID): none of the report's first tickets can be read. {refusals[0]}"
-    )
-
-
-def _asset(tdx: Tdx) -> str:
-    """Read one asset, since only that shows that the application is theirs and readable."""
-    found = tdx.search_assets(AssetSearch(max_results=1))
-    if not found:
-        raise _Warning(
-            "The application of TDX_ASSET_APP_ID holds no asset that this account can see."
-        )
-    return f"asset {tdx.asset(found[0].id).id} can be read"
-
-
-def _report(tdx: Tdx, pipeline: Pipeline) -> str:
-    report_id = load_settings().report_id(pipeline.report_id)
-    found = read_tickets(tdx.report(report_id), pipeline.ticket_column)
-    text = f"report {report_id}: {len(found.ticket_ids)} tickets, from column {found.column!r}"
-    if found.rejected:
-        raise _Warning(f"{text}; {len(found.rejected)} rows without a usable id")
-    if found.may_be_cut:
-        raise _Warning(f"{text}; as many rows as its maximum, so some may be missing")
-    return text

@@ -68,12 +68,12 @@ def _explain_file(file: Path, inventory_file: Path | None, *, is_html: bool) -> 
 
 
 def _explain_ticket(ticket: int, pipeline: str | None, inventory_file: Path | None) -> Explanation:
-    from tdx_dagster.cli.plan import choose_pipeline  # noqa: PLC0415  imports Dagster
+    from tdx_dagster.cli.plan import choose_pipeline, prepare_for  # noqa: PLC0415  imports Dagster
     from tdx_dagster.resources import ticket_tools  # noqa: PLC0415  the same
     from tdx_dagster.tickets.actions.add_asset import enquiry_of, removal_of  # noqa: PLC0415  kept at its use
     from tdx_dagster.tickets.actions.last_word import Removals  # noqa: PLC0415  the same
 
-    prepare(needs_tdx=True)
+    prepare_for(pipeline)
     chosen = choose_pipeline(pipeline)
     tools = ticket_tools()
     view = tools.view(ticket)

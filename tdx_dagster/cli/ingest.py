@@ -6,7 +6,7 @@ import click
 
 from tdx_dagster.cli.output import err, out, print_json
 from tdx_dagster.cli.runtime import QUIET, dagster_instance, failed_run, prepare
-from tdx_dagster.component import load_defs_folder
+from tdx_dagster.component import DefsFolder, load_defs_folder
 from tdx_dagster.dagster_internals import asset_job_of
 from tdx_dagster.definitions import build_defs
 from tdx_dagster.inventory.columns import InventoryKeys
@@ -29,11 +29,12 @@ def ingest(ctx: click.Context, *, incremental: bool, as_json: bool) -> None:
 
     With INVENTORY_SOURCE=external it looks at what another job has loaded, and makes computers of that.
     """
+    folder = load_defs_folder()  # an Inventory component says what to load
     settings = load_inventory_settings()
     runtime = prepare(needs_tdx=not settings.is_external)
     if not settings.is_external:
         check_ownership(DatabaseProvider().engine(), settings.source_system)
-    _require_inventory()
+    _require_inventory(folder, settings.tdx)
     mode = Mode.INCREMENTAL if incremental else Mode.FULL
     with dagster_instance(runtime) as instance, err.status(f"Loading ({mode.value}) …"):
         loaded = load_inventory(instance, mode)
@@ -45,12 +46,17 @@ def ingest(ctx: click.Context, *, incremental: bool, as_json: bool) -> None:
     ctx.exit(0)
 
 
-def _require_inventory() -> None:
+def _require_inventory(folder: DefsFolder, tdx: str) -> None:
     project = selected_project()
-    if project is not None and not load_defs_folder().has_inventory:
+    if project is None and tdx not in folder.environments:
+        raise SettingsError(
+            f"--tdx {tdx}: no pipeline and no inventory names it; give one `tdx: {tdx}` in its defs.yaml."
+        )
+    if project is not None and tdx not in folder.inventories:
+        named = f", with `tdx: {tdx}`" if tdx else ""
         raise SettingsError(
             f"The project {project.root_module} has no inventory to load: run `dg scaffold defs "
-            "tdx_dagster.Inventory inventory` in it."
+            f"tdx_dagster.Inventory inventory` in it{named}."
         )
 
 

@@ -32,6 +32,7 @@ from tdx_dagster.init.files import (
 from tdx_dagster.init.forms import Computers
 from tdx_dagster.init.reports import NoTickets, TicketReport, find_tickets
 from tdx_dagster.init.survey import ASSETS, Places, describe_reports, find_computers, read_places
+from tdx_dagster.named_tdx import selected_tdx
 from tdx_dagster.project import Project, find_project, select_own_project, select_project
 from tdx_dagster.settings import Settings, SettingsError, load_settings
 from tdx_dagster.tdx.address import normalise_base_url
@@ -100,6 +101,10 @@ def init(
     """
     if not PIPELINE_NAME.fullmatch(name):
         raise SettingsError(f"--name: {name!r}: use letters, digits and underscores.")
+    if selected_tdx():
+        raise SettingsError(
+            "--tdx: init sets up the environment without a name; add another by hand."
+        )
     questions = Questions(is_silent=yes)
     organisation = _connect(questions, base_url)
     _database(questions)
@@ -317,7 +322,7 @@ def _files(
     else:
         select_project(root, is_required=True)
         folder = Path(next(iter(project.import_defs().__path__)))
-        has_inventory = load_defs_folder().has_inventory
+        has_inventory = bool(load_defs_folder().inventories)
     entries = [_entry(action, computers) for action in actions]
     attributes = {
         "report_id": report.info.id,

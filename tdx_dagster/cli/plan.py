@@ -4,7 +4,7 @@ Belongs here: what is read before a pass, for every command that needs it, and t
 Does not: acting on tickets (`process`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +13,15 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from tdx_dagster.cli.output import out, print_json
-from tdx_dagster.cli.runtime import prepare
+from tdx_dagster.cli.runtime import Runtime, person_name, prepare
 from tdx_dagster.component import load_defs_folder
+from tdx_dagster.named_tdx import UNNAMED, select_tdx, selected_tdx
+from tdx_dagster.postgres.database import engine
 from tdx_dagster.resources import ticket_tools
 from tdx_dagster.settings import SettingsError, load_settings
+from tdx_dagster.state.decisions import Decisions, Person
 from tdx_dagster.tdx.errors import TdxError
+from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.due import Due
 from tdx_dagster.tickets.batch import MOST_UNFINISHED
 from tdx_dagster.tickets.pipeline import Pipeline
@@ -92,12 +96,40 @@ class PlannedPass:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def plan(*, pipeline: str | None, report_id: int | None, as_json: bool) -> None:
     """Say what a pass would do, by action; nothing is written."""
-    prepare(needs_tdx=True)
+    prepare_for(pipeline)
     planned = plan_pass(PassRequest(pipeline, report_id))
     if as_json:
         print_json(_as_json(planned))
     else:
         _show(planned)
+
+
+def prepare_for(name: str | None) -> Runtime:
+    """Do as `prepare` does, for the TDX environment of a pipeline.
+
+    Args:
+        name: Of the pipeline; None where there is only one.
+
+    Raises:
+        SettingsError: `--tdx` names another environment.
+    """
+    known = load_defs_folder().pipelines
+    only = _in_environment(known)
+    found = known.get(name) if name else next(iter(only.values())) if len(only) == 1 else None
+    if found is not None:
+        if selected_tdx() not in {UNNAMED, found.tdx}:
+            raise SettingsError(
+                f"--tdx {selected_tdx()}: the tickets of pipeline {found.name} are in the environment "
+                f"{found.tdx or 'without a name'}; leave --tdx out."
+            )
+        select_tdx(found.tdx)
+    return prepare(needs_tdx=True)
+
+
+def _in_environment(pipelines: Mapping[str, Pipeline]) -> Mapping[str, Pipeline]:
+    """Give those of the environment that `--tdx` names; all where it names none."""
+    chosen = selected_tdx()
+    return {name: one for name, one in pipelines.items() if not chosen or one.tdx == chosen}
 
 
 def choose_pipeline(name: str | None) -> Pipeline:
@@ -115,9 +147,24 @@ def choose_pipeline(name: str | None) -> Pipeline:
     if name is None and folder.broken:
         faults = " ".join(folder.broken.values())
         raise SettingsError(f"{faults} Name another with --pipeline; there are: {known}.")
-    if name is None and len(folder.pipelines) != 1:
+    only = _in_environment(folder.pipelines)
+    if name is None and len(only) != 1:
         raise SettingsError(f"Name a pipeline with --pipeline; there are: {known}.")
-    return folder.pipelines[name] if name else next(iter(folder.pipelines.values()))
+    return folder.pipelines[name] if name else next(iter(only.values()))
+
+
+def record_override(request: PassRequest) -> None:
+    """Record that computers which people have removed may be attached, so that the plan has the tickets."""
+    pipeline = choose_pipeline(request.pipeline)
+    attaching = [one.identity().action_id for one in pipeline.actions if isinstance(one, AddAsset)]
+    if not attaching:
+        raise SettingsError(f"--override: pipeline {pipeline.name} has no add_asset.")
+    if pipeline.observes:
+        raise SettingsError(
+            f"--override: pipeline {pipeline.name} observes; `mode: act` lets it attach."
+        )
+    decisions, by = Decisions(engine(prepare().database)), Person(person_name(), request.override)
+    decisions.override(request.tickets, attaching, by)
 
 
 def plan_pass(request: PassRequest) -> PlannedPass:

@@ -19,20 +19,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from tdx_dagster.cli.output import err, log_to_file, out, print_json
-from tdx_dagster.cli.plan import OBSERVES, PassRequest, PlannedPass, choose_pipeline, plan_pass
+from tdx_dagster.cli.plan import (
+    OBSERVES,
+    PassRequest,
+    PlannedPass,
+    plan_pass,
+    prepare_for,
+    record_override,
+)
 from tdx_dagster.cli.runtime import (
     QUIET,
     WrongSetting,
     dagster_instance,
     failed_run,
-    person_name,
-    prepare,
 )
 from tdx_dagster.dagster_internals import job_of
 from tdx_dagster.definitions import build_defs
-from tdx_dagster.postgres.database import engine
-from tdx_dagster.settings import SettingsError
-from tdx_dagster.state.decisions import Decisions, Person
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.once.outcomes import Outcome, Result
 from tdx_dagster.tickets.plan import TicketPlan, plan_ticket
@@ -158,7 +160,7 @@ def process(
     """Make one pass over a report now, through the same job as the sensor's runs."""
     _check_override(tickets, reason.strip(), override=override, dry_run=dry_run)
     log_to_file(log_file, log_level)
-    runtime = prepare(needs_tdx=True)
+    runtime = prepare_for(pipeline)
     request = PassRequest(
         pipeline, report_id, tickets, limit, dry_run, without_report=True, override=reason.strip()
     )
@@ -228,7 +230,7 @@ def run_pass(
     """
     began = time.monotonic()
     if request.override:
-        _override(request)
+        record_override(request)
     planned = plan_pass(request)
     dry_run = request.dry_run or planned.pipeline.observes
     made = PassResult(planned, planned.plan.pending[: request.limit], dry_run)
@@ -252,30 +254,15 @@ def run_pass(
     return made
 
 
-def _override(request: PassRequest) -> None:
-    """Record that computers which people have removed may be attached, so that the plan has the tickets."""
-    pipeline = choose_pipeline(request.pipeline)
-    attaching = [one.identity().action_id for one in pipeline.actions if isinstance(one, AddAsset)]
-    if not attaching:
-        raise SettingsError(f"--override: pipeline {pipeline.name} has no add_asset.")
-    if pipeline.observes:
-        raise SettingsError(
-            f"--override: pipeline {pipeline.name} observes; `mode: act` lets it attach."
-        )
-    by = Person(person_name(), request.override)
-    Decisions(engine(prepare().database)).override(request.tickets, attaching, by)
-
-
 def _warn_of_empty_inventory(planned: PlannedPass) -> None:
-    if not any(isinstance(action, AddAsset) for action in planned.pipeline.actions):
-        return
-    if planned.services.inventory.is_empty():
+    attaches = any(isinstance(action, AddAsset) for action in planned.pipeline.actions)
+    if attaches and planned.services.inventory.is_empty():
         err.print(f"[yellow]warning:[/] {escape(NO_COMPUTERS)}", highlight=False)
 
 
 def _run_all(made: PassResult, instance: dg.DagsterInstance) -> None:
     pipeline = made.planned.pipeline
-    job = job_of(build_defs({"tdx_dagster_tools": made.planned.services}), pipeline.name)
+    job = job_of(build_defs({pipeline.resource("tools"): made.planned.services}), pipeline.name)
     keys = [key_of(ticket) for ticket in made.chosen]
     known = order_back_to(instance, pipeline.partitions_name, keys)
     runs = ranges(keys, known, pipeline.tickets_per_run)

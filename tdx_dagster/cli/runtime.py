@@ -20,8 +20,9 @@ from yaml import YAMLError
 from tdx_dagster.component_errors import causes
 from tdx_dagster.environment import remember_environment
 from tdx_dagster.inventory.schema import place_table, require_table
+from tdx_dagster.named_tdx import UNNAMED, selected_tdx, variable_of
 from tdx_dagster.postgres import server
-from tdx_dagster.postgres.database import engine, ensure_database, libpq_url
+from tdx_dagster.postgres.database import engine, ensure_database, libpq_url, shown_url
 from tdx_dagster.postgres.errors import DatabaseError, DatabaseSettingError, first_line
 from tdx_dagster.postgres.migrations import migrate, pending
 from tdx_dagster.postgres.rights import require_home
@@ -33,6 +34,7 @@ from tdx_dagster.settings import (
     load_inventory_settings,
     load_settings,
     require_settings,
+    speaking_of,
 )
 from tdx_dagster.state.tdx_environment import refuse_other_environment
 from tdx_dagster.tdx.errors import TdxSettingError
@@ -72,19 +74,24 @@ class Runtime:
         dagster_database: Address of Dagster's.
         dagster_home: Folder with `dagster.yaml`.
         is_embedded: The server is ours.
+        tdx: Name of the TDX environment that the database is for.
+        unnamed_database: Address of that of the environment without a name; empty: the same.
     """
 
     database: str
     dagster_database: str
     dagster_home: Path
     is_embedded: bool
+    tdx: str = UNNAMED
+    unnamed_database: str = ""
 
     def exports(self) -> dict[str, str]:
         """Give the variables that Dagster's commands need."""
         broker = load_settings().tdx_celery_url
         return {
             **({"TDX_CELERY_URL": broker.get_secret_value()} if broker else {}),
-            "DATABASE_URL": self.database,
+            "DATABASE_URL": self.unnamed_database or self.database,
+            variable_of("DATABASE_URL", self.tdx): self.database,
             "DAGSTER_DATABASE_URL": self.dagster_database,
             "DAGSTER_HOME": str(self.dagster_home),
             # What Dagster knows of many tickets at once it stores at once, instead of one by one.
@@ -105,12 +112,16 @@ def prepare(*, must_be_current: bool = True, needs_tdx: bool = False) -> Runtime
     """
     require_settings(needs_tdx=needs_tdx)
     home = dagster_home()
-    url = find_database()
+    url, tdx = find_database(tdx=UNNAMED), selected_tdx()
+    if tdx:
+        _make_database(tdx)
     runtime = Runtime(
-        database=libpq_url(url),
+        database=libpq_url(find_database()),
         dagster_database=dagster_url(url),
         dagster_home=home,
-        is_embedded=load_settings().database_url is None,
+        is_embedded=_is_embedded(tdx, libpq_url(url)),
+        tdx=tdx,
+        unnamed_database=libpq_url(url),
     )
     if must_be_current:
         bring_up_to_date(runtime)
@@ -136,6 +147,25 @@ def select_sample() -> None:
     os.environ["DATABASE_URL"] = libpq_url(ensure_database(server.start(folder), SAMPLE_NAME))
 
 
+# What was exported of the embedded server, so that a later look at the settings is none at somebody's own.
+_embedded: set[str] = set()
+
+
+def _is_embedded(tdx: str, unnamed: str) -> bool:
+    url = libpq_url(find_database())
+    if load_settings(UNNAMED).database_url is None:
+        _embedded.add(unnamed)
+    if load_settings(tdx).database_url is None and unnamed in _embedded:
+        _embedded.add(url)
+    return url in _embedded
+
+
+def _make_database(tdx: str) -> None:
+    """Make the database of an environment where it is to be beside the other one and is missing."""
+    if load_settings(tdx).database_url is None:
+        ensure_database(find_database(tdx=UNNAMED), make_url(find_database()).database or tdx)
+
+
 def refuse_other_tdx(database: str) -> None:
     """Refuse a database whose action log and inventory belong to another TDX than settings name.
 
@@ -144,7 +174,8 @@ def refuse_other_tdx(database: str) -> None:
     """
     opened = engine(database)
     try:
-        refuse_other_environment(opened, load_settings().connection().base_url)
+        with speaking_of(load_settings()):
+            refuse_other_environment(opened, load_settings().connection().base_url)
     finally:
         opened.dispose()
 
@@ -159,7 +190,8 @@ def bring_up_to_date(runtime: Runtime) -> None:
     waiting = pending(runtime.database)
     if waiting and not runtime.is_embedded:
         raise SettingsError(
-            f"The database lacks {len(waiting)} migrations, from {waiting[0]} on: run `tdx-dagster migrate`."
+            f"The database {shown_url(runtime.database)} lacks {len(waiting)} migrations, from {waiting[0]} "
+            "on: run `tdx-dagster migrate`."
         )
     if waiting:
         migrate(runtime.database)

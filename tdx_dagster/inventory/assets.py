@@ -34,21 +34,12 @@ from tdx_dagster.inventory.ownership import ForeignBronze
 from tdx_dagster.inventory.rebuilds import BronzeEmpty, RebuildResult
 from tdx_dagster.inventory.settings import InventorySettings
 from tdx_dagster.inventory.source import TdxClient, TdxSource
+from tdx_dagster.named_tdx import key_path, resource_key, suffixed
 from tdx_dagster.state.records import StoreUnavailable
 
+TDX_SEARCH = dg.AssetKey(["tdx", "asset_search"])
+
 OWNERS = ["team:inventory"]
-
-# TDX makes it, nothing here does.
-TDX_SEARCH = dg.AssetSpec(
-    ["tdx", "asset_search"],
-    group_name="teamdynamix",
-    owners=OWNERS,
-    kinds={"teamdynamix"},
-    description="TDX's search for assets, and its lists of people and statuses: what the inventory loads.",
-)
-
-DATABASE = {"tdx_dagster_database"}
-BOTH = {"tdx_dagster_client", "tdx_dagster_database"}
 
 
 def inventory_definitions(settings: InventorySettings | None = None) -> dg.Definitions:
@@ -69,7 +60,24 @@ def inventory_definitions(settings: InventorySettings | None = None) -> dg.Defin
 
 def _loaded(settings: InventorySettings) -> dg.Definitions:
     assets = [_statuses(settings), _assets(settings), _people(settings)]
-    return dg.Definitions.merge(dg.Definitions(assets=[TDX_SEARCH, *assets]), load_jobs(settings))
+    return dg.Definitions.merge(
+        dg.Definitions(assets=[_tdx_search(settings), *assets]), load_jobs(settings)
+    )
+
+
+def _tdx_search(settings: InventorySettings) -> dg.AssetSpec:
+    """Make the node of what the inventory loads: TDX makes it, nothing here does."""
+    return dg.AssetSpec(
+        _search_key(settings),
+        group_name=suffixed("teamdynamix", settings.tdx),
+        owners=OWNERS,
+        kinds={"teamdynamix"},
+        description="TDX's search for assets, and its lists of people and statuses: what the inventory loads.",
+    )
+
+
+def _search_key(settings: InventorySettings) -> dg.AssetKey:
+    return dg.AssetKey(key_path([*TDX_SEARCH.path], settings.tdx))
 
 
 def _external(settings: InventorySettings) -> dg.Definitions:
@@ -77,6 +85,8 @@ def _external(settings: InventorySettings) -> dg.Definitions:
         return dg.Definitions(
             assets=[observed_bronze(settings, lambda when: _bronze_specs(settings, when))]
         )
+    if settings.asset_keys_in_project:
+        return dg.Definitions()
     # Another code location makes these very assets: what it reports is what silver follows.
     return dg.Definitions(assets=_bronze_specs(settings))
 
@@ -109,7 +119,7 @@ def _common(settings: InventorySettings, name: str) -> dict[str, Any]:
     """Give what a bronze asset shows."""
     limits = settings.limits
     return {
-        "group_name": settings.group,
+        "group_name": suffixed(settings.group, settings.tdx),
         "owners": OWNERS,
         "kinds": {"teamdynamix", "postgres", "bronze"},
         "description": _DESCRIPTIONS[name] + (_ELSEWHERE if settings.is_external else ""),
@@ -133,12 +143,13 @@ def _load_asset(
     **more: Any,  # noqa: ANN401  for dg.asset
 ) -> dg.AssetsDefinition:
     """Make a bronze asset that we fill ourselves."""
+    database_key, tdx_key = (resource_key(what, settings.tdx) for what in ("database", "client"))
 
     def load_from_tdx(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         try:
             database, tdx = (
-                context.resources.tdx_dagster_database.engine(),
-                context.resources.tdx_dagster_client.client(),
+                getattr(context.resources, database_key).engine(),
+                getattr(context.resources, tdx_key).client(),
             )
             result = load(context, database, tdx)
         except (LoadRunning, ForeignBronze, SettingsError, StoreUnavailable) as error:
@@ -147,7 +158,10 @@ def _load_asset(
 
     common = _common(settings, name)
     decorated: dg.AssetsDefinition = dg.asset(
-        key=getattr(InventoryKeys.of(settings), name), required_resource_keys=BOTH, **common, **more
+        key=getattr(InventoryKeys.of(settings), name),
+        required_resource_keys={database_key, tdx_key},
+        **common,
+        **more,
     )(load_from_tdx)
     return decorated
 
@@ -170,7 +184,7 @@ def _assets(settings: InventorySettings) -> dg.AssetsDefinition:
         description="`full`, or `incremental` for what changed since the last load began.",
     )
     return _load_asset(
-        settings, "assets", load, config_schema={"mode": mode}, deps=[TDX_SEARCH.key]
+        settings, "assets", load, config_schema={"mode": mode}, deps=[_search_key(settings)]
     )
 
 
@@ -180,7 +194,7 @@ def _people(settings: InventorySettings) -> dg.AssetsDefinition:
         return ingest_people(database, source, source_system=system, log=context.log)
 
     return _load_asset(
-        settings, "people", load, deps=[TDX_SEARCH.key, InventoryKeys.of(settings).assets]
+        settings, "people", load, deps=[_search_key(settings), InventoryKeys.of(settings).assets]
     )
 
 
@@ -189,7 +203,7 @@ def _statuses(settings: InventorySettings) -> dg.AssetsDefinition:
         source, system = TdxSource(tdx), settings.source_system
         return ingest_statuses(database, source, source_system=system, log=context.log)
 
-    return _load_asset(settings, "statuses", load, deps=[TDX_SEARCH.key])
+    return _load_asset(settings, "statuses", load, deps=[_search_key(settings)])
 
 
 def load_metadata(result: LoadResult) -> dict[str, Any]:
@@ -226,12 +240,12 @@ def load_metadata(result: LoadResult) -> dict[str, Any]:
 def _computers(settings: InventorySettings) -> dg.AssetsDefinition:
     changed = dg.AutomationCondition.any_deps_updated()
     keys = InventoryKeys.of(settings)
-    lineage = column_lineage(keys)
+    lineage, database = column_lineage(keys), resource_key("database", settings.tdx)
 
     @dg.asset(
         key=keys.computers,
         deps=keys.bronze,
-        group_name=settings.group,
+        group_name=suffixed(settings.group, settings.tdx),
         owners=OWNERS,
         kinds={"postgres", "pandas", "silver"},
         description=(
@@ -252,14 +266,14 @@ def _computers(settings: InventorySettings) -> dg.AssetsDefinition:
             & ~dg.AutomationCondition.any_deps_in_progress()
             & ~dg.AutomationCondition.in_progress()
         ),
-        required_resource_keys=DATABASE,
+        required_resource_keys={database},
     )
     def computers(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
         from tdx_dagster.inventory.silver import rebuild_computers  # noqa: PLC0415  brings pandas
 
         try:
             result = rebuild_computers(
-                context.resources.tdx_dagster_database.engine(),
+                getattr(context.resources, database).engine(),
                 source_system=settings.source_system,
                 entity_types=settings.entity_types,
                 zone=ZoneInfo(settings.tdx_time_zone),

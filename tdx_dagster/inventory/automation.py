@@ -10,13 +10,14 @@ import dagster as dg
 from tdx_dagster.inventory.columns import InventoryKeys
 from tdx_dagster.inventory.load_result import Mode
 from tdx_dagster.inventory.settings import InventorySettings
+from tdx_dagster.named_tdx import suffixed
 
 
 def follow_bronze(settings: InventorySettings) -> dg.AutomationConditionSensorDefinition:
     """Make the sensor that rebuilds silver; on from the start, since it costs a query and no TDX call."""
     keys = InventoryKeys.of(settings)
     return dg.AutomationConditionSensorDefinition(
-        "silver_follows_bronze",
+        suffixed("silver_follows_bronze", settings.tdx),
         target=dg.AssetSelection.assets(
             keys.computers, *(keys.bronze if settings.is_observed else ())
         ),
@@ -28,7 +29,7 @@ def follow_bronze(settings: InventorySettings) -> dg.AutomationConditionSensorDe
 
 def load_jobs(settings: InventorySettings) -> dg.Definitions:
     """Make the jobs that load bronze, and their schedules."""
-    jobs = {mode: _job(mode, InventoryKeys.of(settings)) for mode in Mode}
+    jobs = {mode: _job(mode, settings) for mode in Mode}
     return dg.Definitions(
         jobs=list(jobs.values()),
         schedules=[
@@ -38,13 +39,14 @@ def load_jobs(settings: InventorySettings) -> dg.Definitions:
     )
 
 
-def _job(mode: Mode, keys: InventoryKeys) -> Any:  # noqa: ANN401  Dagster's unresolved job
+def _job(mode: Mode, settings: InventorySettings) -> Any:  # noqa: ANN401  Dagster's unresolved job
+    keys = InventoryKeys.of(settings)
     what = {
         Mode.FULL: "Loads all assets, their statuses and owners, and marks what is gone.",
         Mode.INCREMENTAL: "Loads assets that changed since the last load, statuses and owners.",
     }
     return dg.define_asset_job(
-        f"inventory_{mode.value}",
+        suffixed(f"inventory_{mode.value}", settings.tdx),
         selection=[*keys.bronze],
         config={"ops": {keys.assets.to_python_identifier(): {"config": {"mode": mode.value}}}},
         tags={"tdx/owner": "inventory"},

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
-from tdx_dagster.inventory.settings import InventorySettings
+from tdx_dagster.inventory.settings import ASSET_NAMES, InventorySettings
+from tdx_dagster.named_tdx import key_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,12 @@ class InventoryKeys:
 
     @classmethod
     def of(cls, settings: InventorySettings) -> "InventoryKeys":
-        """Give the keys that the settings name, and the usual ones for the rest."""
-        return cls(
-            **{name: dg.AssetKey.from_user_string(key) for name, key in settings.asset_keys.items()}
-        )
+        """Give the keys that the settings name; the rest are the usual ones, below the environment's name."""
+        usual = {
+            name: key_path([*getattr(USUAL_KEYS, name).path], settings.tdx) for name in ASSET_NAMES
+        }
+        named = {name: key.split("/") for name, key in settings.asset_keys.items()}
+        return cls(**{name: dg.AssetKey(path) for name, path in (usual | named).items()})
 
     @property
     def bronze(self) -> tuple[dg.AssetKey, ...]:

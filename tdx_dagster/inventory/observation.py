@@ -16,6 +16,7 @@ from tdx_dagster.inventory.columns import InventoryKeys
 from tdx_dagster.inventory.freshness import inventory_age
 from tdx_dagster.inventory.records import PERSON, STATUS
 from tdx_dagster.inventory.settings import InventorySettings
+from tdx_dagster.named_tdx import resource_key, suffixed
 
 Specs = Callable[[Any], list[dg.AssetSpec]]
 
@@ -30,7 +31,7 @@ def observed_bronze(settings: InventorySettings, bronze_specs: Specs) -> dg.Asse
     # Half an hour is soon enough for loads that people run nightly or hourly.
     often = dg.AutomationCondition.on_cron("*/30 * * * *")
     specs = bronze_specs(often)
-    keys = InventoryKeys.of(settings)
+    keys, database = InventoryKeys.of(settings), resource_key("database", settings.tdx)
     kinds = {
         keys.assets: settings.entity_types,
         keys.people: (PERSON.entity_type,),
@@ -40,7 +41,7 @@ def observed_bronze(settings: InventorySettings, bronze_specs: Specs) -> dg.Asse
     def observed(context: dg.AssetExecutionContext) -> Iterator[dg.ObserveResult]:
         for key, entity_types in kinds.items():
             age, _ = inventory_age(
-                context.resources.tdx_dagster_database.engine(),
+                getattr(context.resources, database).engine(),
                 source_system=settings.source_system,
                 entity_types=entity_types,
             )
@@ -51,9 +52,9 @@ def observed_bronze(settings: InventorySettings, bronze_specs: Specs) -> dg.Asse
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)  # the alternative observes nothing
         decorated: dg.AssetsDefinition = dg.multi_observable_source_asset(
-            name="bronze_of_another_job",
+            name=suffixed("bronze_of_another_job", settings.tdx),
             specs=specs,
-            required_resource_keys={"tdx_dagster_database"},
+            required_resource_keys={database},
         )(observed)
     return decorated
 

@@ -55,6 +55,8 @@ class InventorySettings(EnvironmentSettings):
 
     model_config = SettingsConfigDict(env_prefix="INVENTORY_", frozen=True)
 
+    # Given by who loads the settings, never by the environment: see `settings.load_inventory_settings`.
+    tdx: str = Field("", description="name of the TDX environment; empty: that of TDX_BASE_URL")
     source: Literal["tdx", "external"] = Field(
         "tdx", description="tdx: we load it; external: another job fills bronze.raw_entities"
     )
@@ -95,7 +97,15 @@ class InventorySettings(EnvironmentSettings):
         {},
         description="Dagster keys of our assets: assets=hub/tdx_assets, people=..., computers=...",
     )
+    asset_keys_in_project: bool = Field(
+        default=False, description="whether this very project makes those of bronze that are named"
+    )
     group: str = Field("inventory", pattern=r"^\w+$", description="group of our assets in Dagster")
+
+    @classmethod
+    def variables(cls) -> list[str]:
+        """Give the names of the environment variables that are read, in capitals."""
+        return [cls.variable(field) for field in cls.model_fields if field != "tdx"]
 
     @field_validator("asset_keys", mode="before")
     @classmethod

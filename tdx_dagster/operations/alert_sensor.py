@@ -11,6 +11,7 @@ import dagster as dg
 
 from tdx_dagster.dagster_internals import check_keys_of, location_of
 from tdx_dagster.failures import failure_of
+from tdx_dagster.named_tdx import UNNAMED, resource_key, suffixed
 from tdx_dagster.operations.alerts import SETTING, NotSent, sender, tell_changes
 from tdx_dagster.operations.problems import Watch, find_problems
 from tdx_dagster.postgres.errors import DatabaseError
@@ -25,22 +26,23 @@ INTERVAL_SECONDS = 60
 LONGEST_BREAK = timedelta(minutes=5)
 
 
-def build_alert_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
-    """Make the sensor.
+def build_alert_sensor(pipelines: Sequence[Pipeline], tdx: str = UNNAMED) -> dg.SensorDefinition:
+    """Make the sensor; that of an environment with a name tells of tickets alone, the other one of the rest.
 
     Args:
         pipelines: Whose sensors may fall silent.
+        tdx: Name of the environment whose action log is looked at.
     """
 
     @dg.sensor(
-        name="alerts",
+        name=suffixed("alerts", tdx),
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
             "Tells people once of a failed tick or run, a red check, a silent sensor and a ticket that needs a "
             f"person, and once of its end. Off until {SETTING} is set."
         ),
-        required_resource_keys={"tdx_dagster_database"},
+        required_resource_keys={resource_key("database", tdx)},
     )
     def alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         given = load_settings().tdx_alert_urls
@@ -50,7 +52,7 @@ def build_alert_sensor(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
         since = watched_since(context.cursor, now)
         try:
             send = sender(given.get_secret_value())
-            watch = _watch(context, pipelines, now, since)
+            watch = _watch(context, pipelines, tdx, now, since)
             problems, name = find_problems(watch), installation(watch.site)
             sent = tell_changes(watch.engine, watch.source, problems, name, send)
         except (SettingsError, DatabaseError, NotSent) as error:
@@ -80,16 +82,18 @@ def installation(site: Site | None) -> str:
 def _watch(
     context: dg.SensorEvaluationContext,
     pipelines: Sequence[Pipeline],
+    tdx: str,
     now: datetime,
     since: datetime,
 ) -> Watch:
     return Watch(
         instance=context.instance,
-        engine=context.resources.tdx_dagster_database.engine(),
+        engine=getattr(context.resources, resource_key("database", tdx)).engine(),
         pipelines=pipelines,
         checks=check_keys_of(context.repository_def),
         location=location_of(context),
-        site=find_site(),
+        site=find_site(tdx),
         now=now,
         since=since,
+        tdx=tdx,
     )

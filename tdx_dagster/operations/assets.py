@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from tdx_dagster.failures import NO_RUN_RETRIES, failure_of
 from tdx_dagster.inventory.asset_checks import severity_of
 from tdx_dagster.inventory.settings import InventorySettings
+from tdx_dagster.named_tdx import UNNAMED, key_path, resource_key, suffixed
 from tdx_dagster.operations.activity import activity_page
 from tdx_dagster.operations.alert_sensor import build_alert_sensor
 from tdx_dagster.operations.page import SQL, Page
@@ -27,14 +28,13 @@ from tdx_dagster.postgres.errors import DatabaseError
 from tdx_dagster.settings import SettingsError, find_site
 from tdx_dagster.state.records import StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError
-from tdx_dagster.tickets.checks import NOBODY_NEEDED, WAITING_KEY, check_people_needed
+from tdx_dagster.tickets.checks import NOBODY_NEEDED, WAITING, check_people_needed, waiting_key
 from tdx_dagster.tickets.job import OWNER_TAG, OWNERS
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.run_in_dagster import rehearsal_job
 from tdx_dagster.tickets.site import Site
 
 GROUP = "operations"
-RESOURCES = {"tdx_dagster_database", "tdx_dagster_client"}
 JOB = "operations"
 
 # At most so often after runs; in between, the hour's making suffices.
@@ -77,39 +77,43 @@ _PAGES: dict[str, tuple[str, Callable[[_Making], Page]]] = {
     ),
     "connection": (
         "To which TDX this leads, as whom, with which versions, and how old the inventory is.",
-        lambda of: connection_page(
-            of.engine, of.site, _account(of.context), of.pipelines, of.settings
-        ),
+        lambda of: connection_page(of.engine, of.site, _account(of), of.pipelines, of.settings),
     ),
 }
 
 
 def operations_definitions(
-    pipelines: Sequence[Pipeline], settings: InventorySettings
+    pipelines: Sequence[Pipeline],
+    settings: InventorySettings,
+    watched: Sequence[Pipeline] | None = None,
 ) -> dg.Definitions:
     """Make the group: its assets, the hourly job, and the sensor that makes the pages after runs.
 
     Args:
         pipelines: What the pages are about.
         settings: How the inventory is named.
+        watched: Whose sensors may fall silent; left out: the same.
     """
     assets = [_page_asset(name, pipelines, settings) for name in _PAGES]
     job = dg.define_asset_job(
-        JOB,
-        selection=dg.AssetSelection.groups(GROUP),
+        suffixed(JOB, settings.tdx),
+        selection=dg.AssetSelection.groups(suffixed(GROUP, settings.tdx)),
         executor_def=dg.in_process_executor,
         tags=NO_RUN_RETRIES | OWNER_TAG,
         description="Makes the pages of the group operations. It reads; it writes nothing to TDX.",
     )
     schedule = dg.ScheduleDefinition(
-        name="operations_schedule",
+        name=f"{job.name}_schedule",
         job=job,
         cron_schedule="7 * * * *",
         execution_timezone=settings.time_zone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Makes the pages of operations each hour. On from the start: one TDX call an hour.",
     )
-    sensors = [_follow_runs(job, pipelines), build_alert_sensor(pipelines)]
+    sensors = [
+        _follow_runs(job, pipelines, settings.tdx),
+        build_alert_sensor(pipelines if watched is None else watched, settings.tdx),
+    ]
     return dg.Definitions(assets=assets, jobs=[job], schedules=[schedule], sensors=sensors)
 
 
@@ -117,22 +121,23 @@ def _page_asset(
     name: str, pipelines: Sequence[Pipeline], settings: InventorySettings
 ) -> dg.AssetsDefinition:
     description, make = _PAGES[name]
-    is_waiting = name == WAITING_KEY.path[-1]
+    tdx, is_waiting = settings.tdx, name == WAITING
+    database, client = (resource_key(what, tdx) for what in ("database", "client"))
 
     @dg.asset(
-        key=[GROUP, name],
-        group_name=GROUP,
+        key=key_path([GROUP, name], tdx),
+        group_name=suffixed(GROUP, tdx),
         owners=OWNERS,
         kinds={"postgres", "table"},
         description=description,
-        check_specs=[_waiting_spec()] if is_waiting else [],
-        required_resource_keys=RESOURCES,
+        check_specs=[_waiting_spec(tdx)] if is_waiting else [],
+        required_resource_keys={database, client},
     )
     def page(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster wants the bare class
         try:
-            engine = context.resources.tdx_dagster_database.engine()
-            made = make(_Making(context, engine, find_site(), pipelines, settings))
-            checks = [waiting_result(engine)] if is_waiting else []
+            engine = getattr(context.resources, database).engine()
+            made = make(_Making(context, engine, find_site(tdx), pipelines, settings))
+            checks = [waiting_result(engine, tdx)] if is_waiting else []
         except (SettingsError, DatabaseError, StoreUnavailable) as error:
             raise failure_of(error) from None
         return dg.MaterializeResult(metadata=page_metadata(made), check_results=checks)
@@ -149,20 +154,20 @@ def page_metadata(page: Page) -> dict[str, Any]:
     return shown | dict(page.numbers)
 
 
-def _waiting_spec() -> dg.AssetCheckSpec:
+def _waiting_spec(tdx: str) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         NOBODY_NEEDED,
-        asset=WAITING_KEY,
+        asset=waiting_key(tdx),
         description="No ticket waits for a person. Each run on tickets evaluates it as well.",
     )
 
 
-def waiting_result(engine: Engine) -> dg.AssetCheckResult:
+def waiting_result(engine: Engine, tdx: str = UNNAMED) -> dg.AssetCheckResult:
     """Evaluate the check over all pipelines."""
-    verdict = check_people_needed(engine)
+    verdict = check_people_needed(engine, tdx)
     return dg.AssetCheckResult(
         passed=verdict.passed,
-        asset_key=WAITING_KEY,
+        asset_key=waiting_key(tdx),
         check_name=NOBODY_NEEDED,
         severity=severity_of(verdict),
         description=verdict.text,
@@ -170,30 +175,32 @@ def waiting_result(engine: Engine) -> dg.AssetCheckResult:
     )
 
 
-def _account(context: dg.AssetExecutionContext) -> str:
+def _account(of: _Making) -> str:
     """Give who is signed in, in one call that does not wait; else why that is not known."""
     try:
-        account = context.resources.tdx_dagster_client.non_waiting_client().account()
+        tdx = getattr(of.context.resources, resource_key("client", of.settings.tdx))
+        account = tdx.non_waiting_client().account()
     except (TdxError, SettingsError, DatabaseError, StoreUnavailable) as error:
         return f"not known: {error}"
     return f"{account.full_name} ({account.user_name})"
 
 
-def _follow_runs(job: Any, pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:  # noqa: ANN401  unresolved
+def _follow_runs(job: Any, pipelines: Sequence[Pipeline], tdx: str) -> dg.SensorDefinition:  # noqa: ANN401  unresolved
     """Make the sensor that makes the pages once runs on tickets have ended, or a dry run has."""
     jobs = [name for one in pipelines for name in (one.name, rehearsal_job(one))]
+    database = resource_key("database", tdx)
 
     @dg.sensor(
-        name="operations_follow_runs",
+        name=suffixed("operations_follow_runs", tdx),
         job=job,
         minimum_interval_seconds=FOLLOW_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Makes the pages of operations after runs on tickets. It costs a query and no TDX call.",
-        required_resource_keys={"tdx_dagster_database"},
+        required_resource_keys={database},
     )
     def follow(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         try:
-            with context.resources.tdx_dagster_database.engine().connect() as connection:
+            with getattr(context.resources, database).engine().connect() as connection:
                 event = connection.execute(SQL["newest_event"]).scalar_one()
         except (SettingsError, DatabaseError) as error:
             return dg.SkipReason(str(error))
@@ -201,7 +208,7 @@ def _follow_runs(job: Any, pipelines: Sequence[Pipeline]) -> dg.SensorDefinition
         seen = f"{event} {dry_run.run_id if dry_run else ''}"
         if seen == context.cursor:
             return dg.SkipReason("Nothing was done since the pages were made.")
-        if is_under_way(context.instance, [*jobs, JOB]):
+        if is_under_way(context.instance, [*jobs, job.name]):
             return dg.SkipReason("Runs are under way; the pages are made after them.")
         return dg.SensorResult(run_requests=[dg.RunRequest()], cursor=seen)
 

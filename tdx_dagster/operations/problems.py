@@ -23,6 +23,7 @@ from tdx_dagster.dagster_internals import (
     ticks_of,
 )
 from tdx_dagster.failures import failure_sentence
+from tdx_dagster.named_tdx import UNNAMED
 from tdx_dagster.operations.alerts import SQL, Problem
 from tdx_dagster.operations.runs import ENDED, sensor_lags
 from tdx_dagster.state.records import FailureKind
@@ -55,6 +56,7 @@ class Watch:
         site: For links; None where settings name none.
         now: The moment.
         since: Since when somebody watches without a break: before that, silence proves nothing.
+        tdx: Name of the environment that `engine` is of.
     """
 
     instance: dg.DagsterInstance
@@ -65,6 +67,7 @@ class Watch:
     site: Site | None
     now: datetime
     since: datetime
+    tdx: str = UNNAMED
 
     @property
     def source(self) -> str:
@@ -74,7 +77,9 @@ class Watch:
 
 def find_problems(watch: Watch) -> Sequence[Problem]:
     """Give all problems that are there now."""
-    parts = (_failed_ticks, _silent_sensors, _failed_runs, _red_checks, _people_needed)
+    # What Dagster knows is of all environments alike, and told once.
+    of_dagster = (_failed_ticks, _silent_sensors, _failed_runs, _red_checks)
+    parts = (_people_needed,) if watch.tdx else (*of_dagster, _people_needed)
     return list(chain.from_iterable(part(watch) for part in parts))
 
 

@@ -18,6 +18,7 @@ from tdx_dagster.inventory.columns import InventoryKeys
 from tdx_dagster.inventory.computers import InventoryUnavailable
 from tdx_dagster.inventory.lookup import PostgresInventory
 from tdx_dagster.inventory.settings import InventorySettings
+from tdx_dagster.named_tdx import key_path, resource_key, suffixed
 from tdx_dagster.quality.collect import Collected, Collector
 from tdx_dagster.quality.rates import check_precision
 from tdx_dagster.quality.report import SILENCE, QualityReport, faults_table, rates_table
@@ -57,14 +58,14 @@ def quality_definitions(
     settings = settings or QualitySettings.load()
     asset = _asset(inventory, settings)
     job = dg.define_asset_job(
-        "quality_discovery",
-        selection=[QUALITY],
+        suffixed("quality_discovery", inventory.tdx),
+        selection=[quality_key(inventory)],
         executor_def=dg.in_process_executor,
         tags=OWNER_TAG,
         description="Reads what people did on tickets they are done with, and judges discovery by it.",
     )
     schedule = dg.ScheduleDefinition(
-        name="quality_discovery_schedule",
+        name=f"{job.name}_schedule",
         job=job,
         cron_schedule=settings.cron,
         execution_timezone=inventory.time_zone,
@@ -72,17 +73,24 @@ def quality_definitions(
     )
     return dg.Definitions(
         assets=[asset],
-        asset_checks=[_check(settings.min_precision)],
+        asset_checks=[_check(inventory, settings.min_precision)],
         jobs=[job],
         schedules=[schedule],
     )
 
 
+def quality_key(inventory: InventorySettings) -> dg.AssetKey:
+    """Name the asset of an environment."""
+    return dg.AssetKey(key_path([*QUALITY.path], inventory.tdx))
+
+
 def _asset(inventory: InventorySettings, settings: QualitySettings) -> dg.AssetsDefinition:
+    database_key, tdx_key = (resource_key(what, inventory.tdx) for what in ("database", "client"))
+
     @dg.asset(
-        key=QUALITY,
+        key=quality_key(inventory),
         deps=[InventoryKeys.of(inventory).computers],
-        group_name="quality",
+        group_name=suffixed("quality", inventory.tdx),
         owners=OWNERS,
         kinds={"teamdynamix", "postgres"},
         description=(
@@ -90,7 +98,7 @@ def _asset(inventory: InventorySettings, settings: QualitySettings) -> dg.Assets
             f"replaced or added on tickets they are done with. {SILENCE}"
         ),
         metadata={"dagster/table_name": "meta.discovery_verdict"},
-        required_resource_keys={"tdx_dagster_client", "tdx_dagster_database"},
+        required_resource_keys={database_key, tdx_key},
     )
     def discovery(
         context: dg.AssetExecutionContext, config: QualityConfig
@@ -101,8 +109,8 @@ def _asset(inventory: InventorySettings, settings: QualitySettings) -> dg.Assets
             return config.in_office_hours or not settings.is_office_hour(datetime.now(zone))
 
         try:
-            engine = context.resources.tdx_dagster_database.engine()
-            tdx = context.resources.tdx_dagster_client.client()
+            engine = getattr(context.resources, database_key).engine()
+            tdx = getattr(context.resources, tdx_key).client()
             store = QualityStore(engine)
             collector = Collector(tdx, store, PostgresInventory(engine, inventory), may_go_on)
             done = (
@@ -137,12 +145,13 @@ def _metadata(shown: QualityReport, done: Collected, tdx: Any) -> dict[str, Any]
     }
 
 
-def _check(min_precision: float) -> dg.AssetChecksDefinition:
+def _check(inventory: InventorySettings, min_precision: float) -> dg.AssetChecksDefinition:
     return build_check(
-        QUALITY,
+        quality_key(inventory),
         PRECISION,
         f"The precision of no kind of evidence is surely below {min_precision:.1%}, and none has worsened.",
         lambda engine: check_precision(
             QualityStore(engine).verdicts(), datetime.now(UTC), min_precision
         ),
+        inventory.tdx,
     )

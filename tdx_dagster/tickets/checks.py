@@ -13,14 +13,14 @@ from sqlalchemy import Engine
 from tdx_dagster.environment import log_command
 from tdx_dagster.inventory.asset_checks import build_check
 from tdx_dagster.inventory.checks import Verdict
+from tdx_dagster.named_tdx import UNNAMED, key_path
 from tdx_dagster.postgres.queries import Queries
 
 SQL = Queries(Path(__file__).with_name("checks.sql"))
 
 STUCK = "no_ticket_is_stuck"
 
-WAITING_KEY = dg.AssetKey(["operations", "waiting_for_a_person"])
-"""The page that lists them; its check is evaluated by each run on tickets too."""
+WAITING = "waiting_for_a_person"
 
 NOBODY_NEEDED = "no_ticket_waits_for_a_person"
 
@@ -45,15 +45,20 @@ def check_stuck_tickets(engine: Engine, pipeline: str | None = None) -> Verdict:
     return Verdict(said, passed=passed, is_error=found.person > 0, numbers=numbers)
 
 
-def check_people_needed(engine: Engine) -> Verdict:
-    """Judge all pipelines alike: a ticket that waits for a person is an error, at once."""
+def waiting_key(tdx: str = UNNAMED) -> dg.AssetKey:
+    """Name the page that lists them; its check is evaluated by each run on tickets too."""
+    return dg.AssetKey(key_path(["operations", WAITING], tdx))
+
+
+def check_people_needed(engine: Engine, tdx: str = UNNAMED) -> Verdict:
+    """Judge all pipelines of an environment: a ticket that waits for a person is an error, at once."""
     verdict = check_stuck_tickets(engine)
     waiting = int(verdict.numbers["person"])
     if not waiting:
         return Verdict("No ticket waits for a person.", passed=True, numbers={"tickets": 0})
     return Verdict(
         f"{waiting:,} {'ticket waits' if waiting == 1 else 'tickets wait'} for a person. The page "
-        f"{WAITING_KEY.to_user_string()} says which, why, and what to do.",
+        f"{waiting_key(tdx).to_user_string()} says which, why, and what to do.",
         passed=False,
         is_error=True,
         numbers={"tickets": waiting},
@@ -73,11 +78,12 @@ def stuck_key(pipeline: str) -> dg.AssetCheckKey:
     return dg.AssetCheckKey(dg.AssetKey(["tickets", pipeline]), STUCK)
 
 
-def stuck_check(pipeline: str) -> dg.AssetChecksDefinition:
+def stuck_check(pipeline: str, tdx: str = UNNAMED) -> dg.AssetChecksDefinition:
     """Make the check of a pipeline; each run of the pipeline evaluates it as well."""
     return build_check(
         stuck_key(pipeline).asset_key,
         STUCK,
         "No ticket needs a person, was left by a run that died, or has failed for a day.",
         lambda engine: check_stuck_tickets(engine, pipeline),
+        tdx,
     )

@@ -23,7 +23,11 @@ COMPUTERS_KEY = dg.AssetKey(["silver", "computers"])
 OWNERS = ["team:service-desk"]
 # Owners of jobs and sensors are a beta feature of Dagster, with a warning in each process.
 OWNER_TAG = {"tdx/owner": "service-desk"}
-RESOURCES = {"tdx_dagster_tools", "tdx_dagster_database"}
+
+
+def resources_of_run(pipeline: Pipeline) -> set[str]:
+    """Give the keys of what a run on tickets needs."""
+    return {pipeline.resource("tools"), pipeline.resource("database")}
 
 
 class BatchIOManager(dg.IOManager):
@@ -165,7 +169,7 @@ def _load_op(pipeline: Pipeline) -> dg.OpDefinition:
         ins={"computers": dg.In(dg.Nothing), "report": dg.In(dg.Nothing)},
         out=dg.Out(io_manager_key="tdx_dagster_batch_io"),
         config_schema=op_schema(),
-        required_resource_keys=RESOURCES,
+        required_resource_keys=resources_of_run(pipeline),
     )
     def load(context: dg.OpExecutionContext) -> Batch:
         return RunInDagster(context, pipeline).load()
@@ -179,7 +183,7 @@ def _action_op(pipeline: Pipeline, action: Action) -> dg.OpDefinition:
         description=_about(action),
         out=dg.Out(io_manager_key="tdx_dagster_batch_io"),
         config_schema=op_schema(action),
-        required_resource_keys=RESOURCES,
+        required_resource_keys=resources_of_run(pipeline),
     )
     def act(context: dg.OpExecutionContext, batch: Any) -> Iterator[Any]:  # noqa: ANN401  None when alone
         run = RunInDagster(context, pipeline)
@@ -207,7 +211,7 @@ def _record_op(pipeline: Pipeline) -> dg.OpDefinition:
         description="Shows on each ticket's partition what was done and why.",
         out=dg.Out(dg.Nothing, is_required=False),
         config_schema=op_schema(),
-        required_resource_keys=RESOURCES,
+        required_resource_keys=resources_of_run(pipeline),
     )
     def record(context: dg.OpExecutionContext, batch: Any) -> Iterator[Any]:  # noqa: ANN401  as above
         run = RunInDagster(context, pipeline)

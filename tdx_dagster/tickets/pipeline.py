@@ -11,6 +11,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from tdx_dagster.named_tdx import UNNAMED, resource_key
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.due import Identified
 from tdx_dagster.tickets.actions.registry import action_types, read_action
@@ -38,6 +39,7 @@ class Pipeline:
         taken_over_at: When an older daemon was stopped that may have worked on tickets without recording it: on
             tickets from before, each effect is looked for before it is written.
         mode: In observe mode each run is a dry run, whatever its config says.
+        tdx: Name of the TDX environment its tickets are in; empty: that of TDX_BASE_URL.
     """
 
     name: str
@@ -49,6 +51,11 @@ class Pipeline:
     act_on_closed: bool = False
     taken_over_at: datetime | None = None
     mode: Mode = Mode.ACT
+    tdx: str = UNNAMED
+
+    def resource(self, what: str) -> str:
+        """Give the key of a resource of its environment: tools, database, client or polling."""
+        return resource_key(what, self.tdx)
 
     @property
     def observes(self) -> bool:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, cast
 
 import dagster as dg
+from sqlalchemy import Engine
 
 from tdx_dagster.dagster_internals import op_names, tag_run
 from tdx_dagster.environment import SettingsError, log_command
@@ -29,9 +30,9 @@ from tdx_dagster.tickets.batch import Batch, TicketRun, finish_batch, load_batch
 from tdx_dagster.tickets.checks import (
     NOBODY_NEEDED,
     STUCK,
-    WAITING_KEY,
     check_people_needed,
     check_stuck_tickets,
+    waiting_key,
 )
 from tdx_dagster.tickets.dry_run import WithoutUncertain
 from tdx_dagster.tickets.metadata import (
@@ -87,7 +88,7 @@ class RunInDagster:
     @property
     def services(self) -> RunServices:
         """What the run works with; in a dry run without any way to write."""
-        given: RunServices = self.context.resources.tdx_dagster_tools
+        given: RunServices = getattr(self.context.resources, self.pipeline.resource("tools"))
         return given.without_writes if self.is_dry_run else given
 
     def _runner(self) -> ActionRunner:
@@ -171,9 +172,8 @@ class RunInDagster:
                 f"{OVERRIDE} is set and this run belongs to a backfill: nothing was done. Launch the tickets "
                 "by themselves."
             )
-        database = self.context.resources.tdx_dagster_database
         by = Person(person_of(tags), reason, self.context.run_id)
-        Decisions(database.engine()).override(tickets, attaching, by)
+        Decisions(self._engine).override(tickets, attaching, by)
         self.context.log.info(f"Removals of computers are overruled by {by.name}: {reason}")
 
     def perform(self, batch: Batch, action: Action) -> None:
@@ -254,9 +254,9 @@ class RunInDagster:
     def _judge_stuck(self) -> None:
         if self.is_dry_run:
             return
-        engine = self.context.resources.tdx_dagster_database.engine()
+        engine, tdx = self._engine, self.pipeline.tdx
         self._log_verdict(self._key, STUCK, check_stuck_tickets(engine, self.pipeline.name))
-        self._log_verdict(WAITING_KEY, NOBODY_NEEDED, check_people_needed(engine))
+        self._log_verdict(waiting_key(tdx), NOBODY_NEEDED, check_people_needed(engine, tdx))
 
     def _log_verdict(self, key: dg.AssetKey, check: str, verdict: Verdict) -> None:
         said = dg.AssetCheckEvaluation(
@@ -269,6 +269,13 @@ class RunInDagster:
         )
         # Dagster takes it here, and its annotation leaves it out.
         self.context.log_event(cast("Any", said))
+
+    @property
+    def _engine(self) -> Engine:
+        engine: Engine = getattr(
+            self.context.resources, self.pipeline.resource("database")
+        ).engine()
+        return engine
 
     @property
     def _key(self) -> dg.AssetKey:

@@ -75,14 +75,15 @@ def build_sensor(
             f"Polls TDX report {report_of(pipeline, site)} of {pipeline.name} and launches the tickets that "
             f"are due. {described(site)}"
         ),
+        required_resource_keys={pipeline.resource("polling")},
     )
     def report_sensor(
-        context: dg.SensorEvaluationContext, tdx_dagster_polling: dg.ResourceParam[SensorServices]
+        context: dg.SensorEvaluationContext,
+        **_: SensorServices,  # who calls the sensor as a function hands resources over by their keys
     ) -> dg.SensorResult | dg.SkipReason:
+        services: SensorServices = getattr(context.resources, pipeline.resource("polling"))
         try:
-            return _answer(
-                context, pipeline, _read_report(pipeline, tdx_dagster_polling), tdx_dagster_polling
-            )
+            return _answer(context, pipeline, _read_report(pipeline, services), services)
         except NotConfigured as error:
             return dg.SkipReason(str(error))
         except (TdxError, StoreUnavailable) as error:

@@ -18,7 +18,7 @@ from tdx_dagster.failures import NO_RUN_RETRIES, failure, failure_of
 from tdx_dagster.state.decisions import Decisions, DoneAction, Person, Selection
 from tdx_dagster.state.records import StoreUnavailable
 from tdx_dagster.tdx.errors import TdxError
-from tdx_dagster.tickets.job import OWNER_TAG, RESOURCES
+from tdx_dagster.tickets.job import OWNER_TAG, resources_of_run
 from tdx_dagster.tickets.launch import partitions_of
 from tdx_dagster.tickets.markdown import table
 from tdx_dagster.tickets.once.outcomes import Outcome
@@ -78,7 +78,7 @@ def build_undo_job(pipeline: Pipeline, site: Site | None = None) -> dg.JobDefini
         description="Plans what is taken back on the tickets, and takes it back where the config says so.",
         out=dg.Out(dg.Nothing),
         config_schema=FIELDS,
-        required_resource_keys=RESOURCES,
+        required_resource_keys=resources_of_run(pipeline),
     )
     def undo(context: dg.OpExecutionContext) -> Iterator[Any]:
         yield from UndoInDagster(context, pipeline).run()
@@ -121,7 +121,7 @@ class UndoInDagster:
     @cached_property
     def services(self) -> RunServices:
         """What the run works with; in a dry run without any way to write."""
-        given: RunServices = self.context.resources.tdx_dagster_tools
+        given: RunServices = getattr(self.context.resources, self.pipeline.resource("tools"))
         return given.without_writes if self.is_dry_run else given
 
     def run(self) -> Iterator[dg.Output[None]]:
@@ -150,7 +150,8 @@ class UndoInDagster:
     def _outcomes(self, tickets: Sequence[int]) -> Iterator[tuple[DoneAction, Outcome]]:
         config = self.context.op_config
         by = Person(person_of(self.context.run.tags), run_id=self.context.run_id)
-        decisions = Decisions(self.context.resources.tdx_dagster_database.engine())
+        database = getattr(self.context.resources, self.pipeline.resource("database"))
+        decisions = Decisions(database.engine())
         back = TakingBack(self.services, decisions, by, str(config["note"]))
         chosen = Selection(
             ticket_ids=tickets,

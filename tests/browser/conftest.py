@@ -219,6 +219,11 @@ class Eyes:
         self.page.goto(f"http://127.0.0.1:{self.port}{path}", wait_until="commit")
         self.see(*texts)
 
+    def is_served(self) -> bool:
+        """Tell whether the server answers; until it does, its address refuses."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/server_info", timeout=20):
+            return True
+
     def see(self, *texts: str) -> None:
         """Wait until all texts are seen."""
         for text in texts:

@@ -12,6 +12,7 @@ from tests.chaos.world import CI_SEEDS, World, chaos_world
 # A busy machine is no fault: the time-out of all tests is far from what a few seeds take.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 SEEDS_PER_TEST = 5
+OBSERVED = range(1, 3)
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,15 @@ def test_whatever_goes_wrong_each_effect_happens_once_and_none_is_lost(
     """Faults of TDX, kills, suspensions, a database that goes away, people, several workers at once."""
     seeds = range(first, first + SEEDS_PER_TEST)
     failed = [result.shown() for seed in seeds if (result := world.run(seed)).findings]
+    assert not failed, "\n\n".join(failed)
+
+
+def test_observing_changes_nothing_whatever_goes_wrong_and_acting_then_happens_once(
+    world: World,
+) -> None:
+    """The same troubles twice: first in observe mode, then for real."""
+    played = [world.play(draw(seed), observes_first=True) for seed in OBSERVED]
+    failed = [result.shown() for result in played if result.findings]
     assert not failed, "\n\n".join(failed)
 
 

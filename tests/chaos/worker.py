@@ -61,6 +61,7 @@ class Order:
         run_id: For the log.
         is_calm: Nothing goes wrong any more.
         mutation: What of the product is taken out, by name.
+        observes: The pipelines are in observe mode.
     """
 
     plan: WorkerPlan
@@ -73,6 +74,7 @@ class Order:
     run_id: str
     is_calm: bool = False
     mutation: str = ""
+    observes: bool = False
 
 
 def work(order: Order) -> None:
@@ -93,8 +95,9 @@ def work(order: Order) -> None:
         times=TIMES,
     )
     mutations.apply(order.mutation, tools, order.run_id)
+    tools = tools.without_writes if order.observes else tools
     try:
-        if order.plan.takes_back:
+        if order.plan.takes_back and not order.observes:
             _take_back(order, tools, Decisions(made))
         else:
             _pass(order, tools)
@@ -109,7 +112,7 @@ def _pass(order: Order, tools: RunServices) -> None:
         runner = tools.runner(pipeline, order.run_id, lambda _: None)
         begun = tools.store.unfinished(pipeline.name, limit=batch.MOST_UNFINISHED)
         tickets = tickets_to_plan(order.tickets, begun)
-        taken = batch.load_batch(runner, pipeline, tickets, tools.view, dry_run=False)
+        taken = batch.load_batch(runner, pipeline, tickets, tools.view, dry_run=order.observes)
         for action in pipeline.actions:
             for _ in batch.run_action(runner, action, taken):
                 pass

@@ -11,8 +11,8 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -61,6 +61,12 @@ END_IDLE = """
     WHERE datname = 'chaos' AND state LIKE 'idle in transaction%'
 """
 
+READ_BY_POST = ("/auth", "/auth/loginadmin", "/{app}/assets/search", "/people/search")
+ROWS = """
+    SELECT (SELECT count(*) FROM meta.daemon_action_log) + (SELECT count(*) FROM meta.action_attempt)
+        + (SELECT count(*) FROM meta.unfinished_ticket)
+"""
+
 PASS_TIME = """
     SET session_replication_role = replica;
     UPDATE meta.daemon_action_log SET lease_until = lease_until - make_interval(secs => %(seconds)s),
@@ -104,11 +110,22 @@ class World:
         """Run a seed."""
         return self.play(draw(seed))
 
-    def play(self, schedule: Schedule, mutation: str = "") -> Result:
-        """Make a schedule happen."""
+    def play(
+        self, schedule: Schedule, mutation: str = "", *, observes_first: bool = False
+    ) -> Result:
+        """Make a schedule happen.
+
+        Args:
+            schedule: What happens.
+            mutation: What of the product is taken out, by name.
+            observes_first: Let it happen in observe mode before, which must change nothing.
+        """
         with self._database() as url, Simulator(_tenant()) as simulator:
             simulator.options.set("update_types", schedule.update_types)
-            return _Seed(self, schedule, simulator, url, mutation).run()
+            seed = _Seed(self, schedule, simulator, url, mutation)
+            seen = seed.observe() if observes_first else []
+            made = seed.run()
+            return Result(schedule, [*seen, *made.findings], made.totals)
 
     def admin(self, statement: str, name: str = "postgres") -> None:
         """Say something to the server as its owner."""
@@ -184,11 +201,34 @@ class _Seed:
     totals: Counter[str] = field(default_factory=Counter)
     runs: int = 0
     faults: Sequence[Fault] = ()
+    observes: bool = False
 
     def __post_init__(self) -> None:
         self.people = People(self.simulator)
         tickets = self.simulator.state.tickets
         self.before = {one: dict(tickets[one]) for one in self.schedule.tickets}
+
+    def observe(self) -> list[str]:
+        """Let all rounds happen in observe mode, without people; give what was written all the same."""
+        self.observes = True
+        findings: list[str] = []
+        for one in self.schedule.rounds:
+            findings += self._round(replace(one, people=()))
+        self.observes = False
+        written = [
+            call.name
+            for call in self.simulator.calls
+            if call.method != "GET" and call.template not in READ_BY_POST
+        ]
+        with closing(connect(self.url)) as connection, connection.cursor() as cursor:
+            cursor.execute(ROWS)
+            rows = cursor.fetchone()[0]
+        if written or rows:
+            findings.append(f"observing wrote: {', '.join(written)}; {rows} rows of the log")
+        if not any("/tickets/{id}" in call.name for call in self.simulator.calls):
+            findings.append("observing read no ticket")
+        self.simulator.calls.reset()
+        return findings
 
     def run(self) -> Result:
         findings: list[str] = []
@@ -276,6 +316,7 @@ class _Seed:
             run_id=f"run-{self.runs}",
             is_calm=is_calm,
             mutation=self.mutation,
+            observes=self.observes,
         )
         process = self.world.context.Process(target=work, args=(order,), daemon=True)
         process.start()

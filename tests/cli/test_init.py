@@ -1,5 +1,6 @@
 """`init` on tenants that differ in forms, statuses, report columns, language and permissions."""
 
+import json
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -184,7 +185,13 @@ def test_six_answers_give_the_right_pipeline_and_no_write_to_tdx(
     with terminal.simulator(case.change, **case.options) as simulator:
         answers = [simulator.url, *sign_in, terminal.database, str(REPORT_ID), ""]
         done = terminal.run(answers=answers)
+        planned = CliRunner().invoke(cli, ["plan", "--json"], catch_exceptions=False)
+        if name == "german_with_a_renamed_column":
+            CliRunner().invoke(cli, ["ingest"], catch_exceptions=False)
+            checked = CliRunner().invoke(cli, ["check"], catch_exceptions=False)
+            assert "All is well" in checked.output
     assert done.exit_code == 0, done.output
+    assert json.loads(planned.stdout)["actions"]["add_asset"]["new"] == 6
     assert writes(simulator) == []
     found = terminal.pipeline
     assert (found["report_id"], found["ticket_column"]) == (REPORT_ID, case.column)

@@ -12,6 +12,8 @@ import dagster as dg
 import pytest
 from sqlalchemy import Engine, text
 
+from tdx_dagster import Inventory, Pipeline, definitions_for
+from tdx_dagster.actions import AddAsset
 from tdx_dagster.definitions import build_defs
 from tdx_dagster.inventory.assets import inventory_definitions
 from tdx_dagster.inventory.columns import ASSETS, COMPUTERS, InventoryKeys
@@ -45,6 +47,29 @@ def test_keys_and_group_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     assert graph.get(dg.AssetKey(["robot", "computers"])).parent_keys == set(keys.bronze)
     assert {graph.get(key).group_name for key in graph.get_all_asset_keys()} == {"hub"}
     assert not any(graph.get(key).is_executable for key in keys.bronze)
+
+
+def test_assets_of_the_same_project_that_fill_bronze_lead_to_the_tickets_in_one_graph() -> None:
+    """They are made once, by the project; silver follows what they report."""
+
+    @dg.asset(key=["ours", "raw_entities"])
+    def raw_entities() -> None: ...
+
+    keys = dict.fromkeys(("assets", "people", "statuses"), "ours/raw_entities")
+    settings = Inventory(source="external", asset_keys=keys).settings()
+    pipeline = Pipeline("printers", (AddAsset(),), report_id=1)
+    defs = dg.Definitions.merge(
+        dg.Definitions(assets=[raw_entities]), definitions_for([pipeline], settings)
+    )
+    dg.Definitions.validate_loadable(defs)
+    graph = defs.resolve_asset_graph()
+    assert graph.get(COMPUTERS).parent_keys == {raw_entities.key}
+    assert graph.get(dg.AssetKey(["tickets", "printers"])).parent_keys > {COMPUTERS}
+    with dg.DagsterInstance.ephemeral() as instance:
+        before = dg.evaluate_automation_conditions(defs, instance)
+        assert dg.materialize([raw_entities], instance=instance).success
+        after = dg.evaluate_automation_conditions(defs, instance, cursor=before.cursor)
+        assert after.get_num_requested(COMPUTERS) == 1
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 from sqlalchemy import Engine, text
 
-from tdx_dagster.definitions import morning_checks
+from tdx_dagster.assembly import morning_checks
 from tdx_dagster.inventory.assets import TDX_SEARCH, inventory_definitions
 from tdx_dagster.inventory.columns import ASSETS, BRONZE, COMPUTERS, PEOPLE, STATUSES
 from tdx_dagster.inventory.load_result import Mode
@@ -149,7 +149,7 @@ def test_lineage_runs_from_bronze_to_each_column_of_silver(port: Port) -> None:
     """Whoever wonders about a value finds where it comes from."""
     graph = definitions(port).resolve_asset_graph()
     assert graph.get(COMPUTERS).parent_keys == set(BRONZE)
-    assert graph.get(PEOPLE).parent_keys == {ASSETS, TDX_SEARCH.key}
+    assert graph.get(PEOPLE).parent_keys == {ASSETS, TDX_SEARCH}
     node = graph.get(COMPUTERS)
     schema = node.metadata["dagster/column_schema"]
     lineage = node.metadata["dagster/column_lineage"].deps_by_column

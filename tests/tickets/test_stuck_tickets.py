@@ -4,8 +4,9 @@ import dagster as dg
 import pytest
 from sqlalchemy import Engine, text
 
+from tdx_dagster.assembly import morning_checks
 from tdx_dagster.component import pipeline_definitions
-from tdx_dagster.definitions import build_defs, morning_checks
+from tdx_dagster.definitions import build_defs
 from tdx_dagster.inventory.asset_checks import FRESH
 from tdx_dagster.inventory.assets import inventory_definitions
 from tdx_dagster.inventory.columns import ASSETS
