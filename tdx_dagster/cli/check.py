@@ -45,6 +45,7 @@ from tdx_dagster.tdx.models import AssetSearch
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.report import read_tickets
+from tdx_dagster.tickets.tables import PostgresTables, Tables
 
 # One may be gone since the report was made; several of them show that the application is wrong.
 TICKETS_TRIED = 3
@@ -145,6 +146,8 @@ def run_checks() -> Iterator[Finding]:
         yield check_statuses(tdx, pipeline)
         yield check_forms(tdx, pipeline)
         yield check_values(tdx, pipeline)
+        if any(action.lookups() for action in pipeline.actions):
+            yield check_lookups(tdx, PostgresTables(DatabaseProvider().engine()), pipeline)
 
 
 def _check_dagster(overridden: Sequence[str], *, can_open: bool) -> Iterator[Finding]:
@@ -215,6 +218,16 @@ def check_values(tdx: Tdx, pipeline: Pipeline) -> Finding:
         return "; ".join(filter(None, found)) or "not used"
 
     return _finding(f"values of {pipeline.name}", find)
+
+
+def check_lookups(tdx: Tdx, tables: Tables, pipeline: Pipeline) -> Finding:
+    """Check the tables that a pipeline looks values up in: columns, rights, and that TDX has the values."""
+
+    def find() -> str:
+        found = (action.check_tables(tdx, tables) for action in pipeline.actions)
+        return "; ".join(filter(None, found)) or "maps alone"
+
+    return _finding(f"look-ups of {pipeline.name}", find)
 
 
 class _Warning(Exception):

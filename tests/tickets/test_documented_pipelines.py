@@ -11,7 +11,13 @@ from sqlalchemy import Engine
 
 from tdx_dagster.simulator import Simulator
 from tdx_dagster.simulator.sample.blank import WAITING
-from tdx_dagster.tickets.actions.facts import NAMES, ComputerFacts, RequestorFacts, TicketFacts
+from tdx_dagster.tickets.actions.facts import (
+    NAMES,
+    AttachedComputerFacts,
+    ComputerFacts,
+    RequestorFacts,
+    TicketFacts,
+)
 from tdx_dagster.tickets.actions.registry import read_actions
 
 from .desk import Desk
@@ -75,9 +81,28 @@ def test_tickets_are_routed_by_their_title(
     )
 
 
+def test_tickets_are_routed_by_the_department_of_their_computer(
+    documented: Callable[[str], Desk], simulator: Simulator, database: Engine
+) -> None:
+    """One department has a row and a priority, the other neither; without a computer it is the default."""
+    simulator.state.add_ticket(ID=34, Title="Something is broken", RequestorUid=None)
+    for asset, department in ((1001, 202), (1002, 201)):
+        simulator.state.assets[asset]["OwningDepartmentID"] = department
+    with database.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE silver.routing (department text, desk text)")
+        connection.exec_driver_sql(
+            "INSERT INTO silver.routing VALUES (' CHEMISTRY', 'Desktop Support')"
+        )
+    documented("route_by_department").run(31, 32, 34)
+    held = simulator.state.tickets
+    assert [held[one]["ResponsibleGroupID"] for one in (31, 32, 34)] == [862, 861, 861]
+    assert [held[one]["PriorityID"] for one in (31, 32)] == [853, 0]
+    assert "Priority left alone: the map has none for" in comments(simulator, 32)[-1]
+
+
 def test_the_page_names_all_that_can_be_named() -> None:
     for name in NAMES:
         assert f"`{name}" in PAGE, name
-    for record in (TicketFacts, RequestorFacts, ComputerFacts):
+    for record in (TicketFacts, RequestorFacts, ComputerFacts, AttachedComputerFacts):
         for field in record.__dataclass_fields__:
             assert f"`{field}" in PAGE, field
