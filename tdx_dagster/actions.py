@@ -15,6 +15,7 @@ from tdx_dagster.tickets.actions.due import Due, TicketLog
 from tdx_dagster.tickets.actions.effects import Effect, Evidence, TdxWrites, Writer
 from tdx_dagster.tickets.actions.follow_up import FollowUp
 from tdx_dagster.tickets.actions.outcome import GiveUp, Performed, RetryLater, Uncertain, Waits
+from tdx_dagster.tickets.actions.set_status import SetStatus
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
 from tdx_dagster.tickets.actions.update_ticket import UpdateTicket
 from tdx_dagster.tickets.ticket_view import TdxReads, TicketView
@@ -38,6 +39,7 @@ __all__ = [
     "Performed",
     "RetryLater",
     "RunContext",
+    "SetStatus",
     "Status",
     "StoredResult",
     "SummaryComment",

@@ -1,4 +1,4 @@
-"""The pipelines of docs/conditions.md run as they stand."""
+"""The pipelines of docs/conditions.md and docs/moving-from-the-daemon.md run as they stand."""
 
 import re
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import yaml
 from sqlalchemy import Engine
 
 from tdx_dagster.simulator import Simulator
-from tdx_dagster.simulator.sample.blank import WAITING
+from tdx_dagster.simulator.sample.blank import IN_PROCESS, WAITING
 from tdx_dagster.tickets.actions.facts import (
     NAMES,
     AttachedComputerFacts,
@@ -23,9 +23,11 @@ from tdx_dagster.tickets.actions.registry import read_actions
 from .desk import Desk
 from .test_true import comments
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "conditions.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = (DOCS / "conditions.md").read_text(encoding="utf-8")
+DAEMON = (DOCS / "moving-from-the-daemon.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"```yaml\n# (\w+): [^\n]*\n(.*?)```", re.DOTALL)
-PIPELINES = dict(BLOCK.findall(PAGE))
+PIPELINES = dict(BLOCK.findall(PAGE + DAEMON))
 
 
 @pytest.fixture
@@ -98,6 +100,24 @@ def test_tickets_are_routed_by_the_department_of_their_computer(
     assert [held[one]["ResponsibleGroupID"] for one in (31, 32, 34)] == [862, 861, 861]
     assert [held[one]["PriorityID"] for one in (31, 32)] == [853, 0]
     assert "Priority left alone: the map has none for" in comments(simulator, 32)[-1]
+
+
+def test_the_examples_of_the_older_daemon_do_what_they_did(
+    documented: Callable[[str], Desk], simulator: Simulator
+) -> None:
+    """The comment has its id; the computer is attached and told of; three steps leave one summary."""
+    [hello] = documented("one_comment").outcomes(31)
+    assert hello.action_id == "comment:054200481667:v1"
+    documented("find_and_tell").run(31)
+    assert 1002 in simulator.state.asset_ids_of(31)
+    assert "Added 1 asset: PSYC-GID08" in comments(simulator)[-1]
+    long_ago = (datetime.now(UTC) - timedelta(days=5)).isoformat()
+    simulator.state.tickets[32]["CreatedDate"] = long_ago
+    documented("several_steps").run(32)
+    first, reminder, *_, summary = comments(simulator, 32)
+    assert (first, reminder) == ("We have received your request.", "We have not forgotten you.")
+    assert "1. Changed ticket status to In Process" in summary
+    assert simulator.state.tickets[32]["StatusID"] == IN_PROCESS
 
 
 def test_the_page_names_all_that_can_be_named() -> None:
