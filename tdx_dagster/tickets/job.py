@@ -124,7 +124,8 @@ def _tables_of(pipeline: Pipeline, known: Collection[dg.AssetKey]) -> Mapping[st
         for _, lookup in action.lookups()
         if lookup.table
     }
-    return {key.to_python_identifier(): key for key in sorted(keys - set(known))}
+    # A table may have a name that is none for an input.
+    return {f"table_{number}": key for number, key in enumerate(sorted(keys - set(known)))}
 
 
 def build_ticket_job(

@@ -371,8 +371,10 @@ def test_the_status_is_set_without_a_comment_and_with_a_date_where_it_needs_one(
     assert "Changed ticket status to On Hold" in comments(simulator)[-1]
     assert simulator.state.tickets[31]["GoesOffHoldDate"]
     assert working.outcomes(31) == []
-    with pytest.raises(TdxSettingError, match="'On Hold' needs a date"):
-        SetStatus(status="On Hold").check(client(simulator))
+    by_title = {"lookup": {"by": "ticket.title", "map": {"a": "In Process", "b": "On Hold"}}}
+    for status in ("On Hold", by_title):
+        with pytest.raises(TdxSettingError, match="'On Hold' needs a date"):
+            SetStatus(status=status).check(client(simulator))  # type: ignore[arg-type]  YAML
     assert before == 0
 
 

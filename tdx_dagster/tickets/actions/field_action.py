@@ -46,6 +46,9 @@ FillIn = Callable[[str, Given], Value]
 
 LOOKED_UP = "looked_up"
 
+# So many people of a table are looked for by `check`, within what TDX allows in a minute.
+MOST_PEOPLE = 20
+
 
 class FieldAction(Action):
     """An action that sets fields of a ticket as its settings say, and none that a person has changed."""
@@ -106,7 +109,9 @@ class FieldAction(Action):
         found = super().check_tables(tdx, tables)
         for setting, lookup in self.lookups():
             values = values_of(tables, setting, lookup) if lookup.table else {}
-            for value in {one for each in values.values() for one in each}:
+            held = sorted({one for each in values.values() for one in each}, key=str)
+            # A person costs a search each.
+            for value in held[:MOST_PEOPLE] if setting == "responsible_person" else held:
                 try:
                     self._wanted(tdx, partial(_only, setting, value), check_ids=True)
                 except UnknownValue as error:
@@ -213,16 +218,19 @@ class FieldAction(Action):
             raise UnknownValue(f"The action {self.label!r}: {error}") from error
 
     def _check_status(self, tdx: TdxReads) -> None:
-        status = self.given().get("status")
-        has_date = self.off_hold_days or self.off_hold_date
-        if has_date or not isinstance(status, (int, str)) or is_template(str(status)):
+        given = self.given().get("status", "")
+        values = (
+            _written(given.lookup) if isinstance(given, ByLookup) else {_fixed("status", given)}
+        )
+        if self.off_hold_days or self.off_hold_date:
             return
-        found = find_status(tdx, status)
-        if found.needs_off_hold_date:
-            raise UnknownValue(
-                f"The action {self.label!r}: the status {found.name!r} needs a date; give off_hold_days or "
-                "off_hold_date."
-            )
+        for status in values - {""}:
+            found = find_status(tdx, status)
+            if found.needs_off_hold_date:
+                raise UnknownValue(
+                    f"The action {self.label!r}: the status {found.name!r} needs a date; give off_hold_days or "
+                    "off_hold_date."
+                )
 
 
 @dataclass
