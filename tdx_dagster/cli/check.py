@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import Engine
 
+from tdx_dagster.cli.action_values import tables_read, values_set
 from tdx_dagster.cli.asset_forms import check_form
 from tdx_dagster.cli.errors import exit_code_and_text, wrong_database_setting
 from tdx_dagster.cli.output import out, print_json
@@ -145,9 +146,7 @@ def run_checks() -> Iterator[Finding]:
         yield check_ticket(tdx, pipeline)
         yield check_statuses(tdx, pipeline)
         yield check_forms(tdx, pipeline)
-        yield check_values(tdx, pipeline)
-        if any(action.lookups() for action in pipeline.actions):
-            yield check_lookups(tdx, PostgresTables(DatabaseProvider().engine()), pipeline)
+        yield from check_values(tdx, pipeline, PostgresTables(DatabaseProvider().engine()))
 
 
 def _check_dagster(overridden: Sequence[str], *, can_open: bool) -> Iterator[Finding]:
@@ -210,24 +209,11 @@ def check_forms(tdx: Tdx, pipeline: Pipeline) -> Finding:
     return _finding(f"computers of {pipeline.name}", find)
 
 
-def check_values(tdx: Tdx, pipeline: Pipeline) -> Finding:
-    """Check that TDX has the values that the actions of a pipeline set."""
-
-    def find() -> str:
-        found = (action.check(tdx) for action in pipeline.actions)
-        return "; ".join(filter(None, found)) or "not used"
-
-    return _finding(f"values of {pipeline.name}", find)
-
-
-def check_lookups(tdx: Tdx, tables: Tables, pipeline: Pipeline) -> Finding:
-    """Check the tables that a pipeline looks values up in: columns, rights, and that TDX has the values."""
-
-    def find() -> str:
-        found = (action.check_tables(tdx, tables) for action in pipeline.actions)
-        return "; ".join(filter(None, found)) or "maps alone"
-
-    return _finding(f"look-ups of {pipeline.name}", find)
+def check_values(tdx: Tdx, pipeline: Pipeline, tables: Tables) -> Iterator[Finding]:
+    """Check that TDX has the values that the actions of a pipeline set, also those that are looked up."""
+    yield _finding(f"values of {pipeline.name}", lambda: values_set(tdx, pipeline))
+    if any(action.lookups() for action in pipeline.actions):
+        yield _finding(f"look-ups of {pipeline.name}", lambda: tables_read(tdx, pipeline, tables))
 
 
 class _Warning(Exception):

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 
-from tdx_dagster.cli.check import Verdict, check_lookups
+from tdx_dagster.cli.check import Verdict, check_values
 from tdx_dagster.cli.explain import lookups_on
 from tdx_dagster.cli.plan import looked_up as planned
 from tdx_dagster.component_schema import actions_schema
@@ -318,12 +318,12 @@ def test_check_plan_and_explain_show_the_look_ups(
     ]
     assert "cannot be evaluated" in shown[2]
     tdx, tables = client(simulator), PostgresTables(routing)
-    found = check_lookups(tdx, tables, pipeline)
+    _, found = check_values(tdx, pipeline, tables)
     assert (found.verdict, found.text) == (
         Verdict.OK,
         "responsible_group from silver.routing: 2 keys",
     )
-    wrong = check_lookups(tdx, tables, Pipeline("p", (route(impact=looked_up(key="x")),)))
+    _, wrong = check_values(tdx, Pipeline("p", (route(impact=looked_up(key="x")),)), tables)
     assert (wrong.verdict, wrong.about) == (Verdict.WRONG, "look-ups of p")
 
 

@@ -219,12 +219,11 @@ class FieldAction(Action):
 
     def _check_status(self, tdx: TdxReads) -> None:
         given = self.given().get("status", "")
-        values = (
-            _written(given.lookup) if isinstance(given, ByLookup) else {_fixed("status", given)}
-        )
+        fixed: set[Any] = {_fixed("status", given)} - {""}
+        values = _written(given.lookup) if isinstance(given, ByLookup) else fixed
         if self.off_hold_days or self.off_hold_date:
             return
-        for status in values - {""}:
+        for status in values:
             found = find_status(tdx, status)
             if found.needs_off_hold_date:
                 raise UnknownValue(
