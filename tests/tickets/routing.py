@@ -35,7 +35,7 @@ ROUTE = UpdateTicket(
             "by": "attached_computer.department",
             "column": "desk",
         }
-    },  # type: ignore[arg-type]  YAML
+    },
     expected={"responsible_group": ("Service Desk",)},
 )
 

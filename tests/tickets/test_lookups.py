@@ -374,7 +374,7 @@ def test_the_status_is_set_without_a_comment_and_with_a_date_where_it_needs_one(
     by_title = {"lookup": {"by": "ticket.title", "map": {"a": "In Process", "b": "On Hold"}}}
     for status in ("On Hold", by_title):
         with pytest.raises(TdxSettingError, match="'On Hold' needs a date"):
-            SetStatus(status=status).check(client(simulator))  # type: ignore[arg-type]  YAML
+            SetStatus(status=status).check(client(simulator))
     assert before == 0
 
 
