@@ -22,6 +22,7 @@ from tdx_dagster.tickets.actions.outcome import (
     Uncertain,
     Waits,
 )
+from tdx_dagster.tickets.actions.set_status import SetStatus
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
 from tdx_dagster.tickets.actions.update_ticket import UpdateTicket
 from tdx_dagster.tickets.ticket_view import TdxReads, TicketView
@@ -46,6 +47,7 @@ __all__ = [
     "Performed",
     "RetryLater",
     "RunContext",
+    "SetStatus",
     "Status",
     "StoredResult",
     "SummaryComment",

@@ -42,6 +42,7 @@ from tdx_dagster.tdx.client import Connection, Tdx
 from tdx_dagster.tdx.models import Report
 from tdx_dagster.tickets.job import batch_io_manager
 from tdx_dagster.tickets.services import NotConfigured, RunServices
+from tdx_dagster.tickets.tables import PostgresTables
 
 
 class DatabaseProvider:
@@ -197,6 +198,7 @@ def ticket_tools(
             ask_statuses=client.asset_statuses,
         ),
         times=settings.times(),
+        tables=PostgresTables(engine),
     )
 
 

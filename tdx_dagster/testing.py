@@ -41,6 +41,7 @@ from tdx_dagster.tickets.once.outcomes import Outcome, Result
 from tdx_dagster.tickets.once.writer import Times
 from tdx_dagster.tickets.pipeline import Pipeline
 from tdx_dagster.tickets.services import RunServices
+from tdx_dagster.tickets.tables import NoTables, PostgresTables
 
 __all__ = [
     "AT_ONCE",
@@ -111,6 +112,7 @@ class Desk:
         times: How long facts are relied on.
         warnings: Takes what the actions warn of.
         now: Gives the time for what actions do at a stated time.
+        engine: The database whose tables look-ups read.
     """
 
     simulator: Simulator
@@ -119,11 +121,12 @@ class Desk:
     times: Times = AT_ONCE
     warnings: list[str] = field(default_factory=list)
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    engine: Engine | None = None
 
     @classmethod
     def over(cls, simulator: Simulator, engine: Engine, *actions: Action, **more: Any) -> "Desk":  # noqa: ANN401  fields
         """Put a desk together on a migrated database."""
-        return cls(simulator, PostgresStore(engine), Pipeline("p", actions), **more)
+        return cls(simulator, PostgresStore(engine), Pipeline("p", actions), engine=engine, **more)
 
     def tools(self) -> RunServices:
         """Give what a run works with."""
@@ -133,6 +136,7 @@ class Desk:
             inventory=RememberingInventory(inventory_of(self.simulator)),
             times=self.times,
             now=self.now,
+            tables=PostgresTables(self.engine) if self.engine else NoTables(),
         )
 
     def run(self, *tickets: int, dry_run: bool = False, run_id: str = "run") -> Batch:

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import Engine
 
+from tdx_dagster.cli.action_values import tables_read, values_set
 from tdx_dagster.cli.asset_forms import check_form
 from tdx_dagster.cli.check_reads import CheckWarning, read_asset, read_report, read_ticket
 from tdx_dagster.cli.errors import exit_code_and_text, wrong_database_setting
@@ -47,6 +48,7 @@ from tdx_dagster.tdx.client import Tdx
 from tdx_dagster.tdx.errors import TdxRetryLater
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.pipeline import Pipeline
+from tdx_dagster.tickets.tables import PostgresTables, Tables
 
 # Clocks of machines that are kept in time differ by less.
 CLOCK_TOLERANCE_SECONDS = 120
@@ -177,7 +179,7 @@ def _tdx_checks(folder: DefsFolder) -> Iterator[Finding]:
         yield check_ticket(tdx, pipeline)
         yield check_statuses(tdx, pipeline)
         yield check_forms(tdx, pipeline)
-        yield check_values(tdx, pipeline)
+        yield from check_values(tdx, pipeline, PostgresTables(DatabaseProvider().engine()))
 
 
 def _check_dagster(overridden: Sequence[str], *, can_open: bool) -> Iterator[Finding]:
@@ -240,14 +242,11 @@ def check_forms(tdx: Tdx, pipeline: Pipeline) -> Finding:
     return _finding(f"computers of {pipeline.name}", find)
 
 
-def check_values(tdx: Tdx, pipeline: Pipeline) -> Finding:
-    """Check that TDX has the values that the actions of a pipeline set."""
-
-    def find() -> str:
-        found = (action.check(tdx) for action in pipeline.actions)
-        return "; ".join(filter(None, found)) or "not used"
-
-    return _finding(f"values of {pipeline.name}", find)
+def check_values(tdx: Tdx, pipeline: Pipeline, tables: Tables) -> Iterator[Finding]:
+    """Check that TDX has the values that the actions of a pipeline set, also those that are looked up."""
+    yield _finding(f"values of {pipeline.name}", lambda: values_set(tdx, pipeline))
+    if any(action.lookups() for action in pipeline.actions):
+        yield _finding(f"look-ups of {pipeline.name}", lambda: tables_read(tdx, pipeline, tables))
 
 
 def _finding(about: str, find: Callable[[], str]) -> Finding:

@@ -17,6 +17,7 @@ from tdx_dagster.tickets.actions.add_asset import AddAsset
 
 if TYPE_CHECKING:
     from tdx_dagster.tickets.pipeline import Pipeline
+    from tdx_dagster.tickets.services import RunServices
 
 FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 
@@ -56,10 +57,13 @@ def explain(
         shown = _explain_file(text_file, inventory_file, is_html=html)
     else:
         shown = _explain_ticket(int(ticket or 0), pipeline, inventory_file)
+    looked_up = _looked_up(ticket, pipeline) if ticket is not None else []
     if as_json:
-        print_json(shown.as_json())
-    else:
-        out.print(shown)
+        print_json(shown.as_json() | ({"lookups": looked_up} if looked_up else {}))
+        return
+    out.print(shown)
+    for line in looked_up:
+        out.print(line, highlight=False, markup=False)
 
 
 def _explain_file(file: Path, inventory_file: Path | None, *, is_html: bool) -> Explanation:
@@ -88,6 +92,32 @@ def _explain_ticket(ticket: int, pipeline: str | None, inventory_file: Path | No
     ]
     left_off = {one.asset_id: str(why) for one, why in found if why and not why.is_overruled}
     return replace(shown, left_off=left_off)
+
+
+def _looked_up(ticket: int, pipeline: str | None) -> list[str]:
+    from tdx_dagster.cli.plan import choose_pipeline  # noqa: PLC0415  imports Dagster
+    from tdx_dagster.resources import ticket_tools  # noqa: PLC0415  the same
+
+    chosen = choose_pipeline(pipeline)
+    is_asked = any(action.lookups() for action in chosen.actions)
+    return lookups_on(ticket, chosen, ticket_tools()) if is_asked else []
+
+
+def lookups_on(ticket: int, pipeline: "Pipeline", services: "RunServices") -> list[str]:
+    """Say what the look-ups of a pipeline give on a ticket as it is."""
+    from tdx_dagster.tickets.actions.lookups import look_up  # noqa: PLC0415  kept at its use
+    from tdx_dagster.tickets.actions.templates import BadTemplate  # noqa: PLC0415  the same
+
+    runner = services.runner(pipeline, "explain", warn=lambda _: None)
+    view, lines = services.view(ticket), list[str]()
+    for action in pipeline.actions:
+        for setting, lookup in action.lookups():
+            try:
+                said = str(look_up(runner.reading(action, view), setting, lookup))
+            except BadTemplate as error:
+                said = str(error)
+            lines.append(f"{action.label}: {said}")
+    return lines
 
 
 def _add_asset(pipeline: "Pipeline") -> AddAsset:

@@ -4,7 +4,7 @@ Belongs here: what is read before a pass, for every command that needs it, and t
 Does not: acting on tickets (`process`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -194,6 +194,13 @@ def plan_pass(request: PassRequest) -> PlannedPass:
     return PlannedPass(pipeline, report_id, report, made, services, report_error)
 
 
+def looked_up(pipeline: Pipeline) -> Iterator[str]:
+    """Say which values of a pipeline are looked up on each ticket, and where."""
+    for action in pipeline.actions:
+        for setting, lookup in action.lookups():
+            yield f"{action.label}: {setting} is looked up in {lookup.place} by {lookup.by}"
+
+
 def _as_json(planned: PlannedPass) -> dict[str, Any]:
     return {
         "pipeline": planned.pipeline.name,
@@ -205,6 +212,7 @@ def _as_json(planned: PlannedPass) -> dict[str, Any]:
             "rejected": len(planned.report.rejected),
         },
         "actions": planned.plan.counts(),
+        "lookups": list(looked_up(planned.pipeline)),
     }
 
 
@@ -214,6 +222,8 @@ def _show(planned: PlannedPass) -> None:
     for name, by_due in planned.plan.counts().items():
         table.add_row(name, *(str(by_due[due.value]) for due in DUE_WORDS))
     out.print(table)
+    for line in looked_up(planned.pipeline):
+        out.print(line, highlight=False)
     pending, tickets = len(planned.plan.pending), len(planned.report.ticket_ids)
     out.print(f"{pending} of {tickets} tickets would be acted on.", highlight=False)
     if planned.pipeline.observes:

@@ -5,7 +5,8 @@ Ops pass the batch in memory; nothing of a ticket is written to disk (case C18),
 is re-executed alone starts from its partitions and the action log.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from inspect import Parameter, Signature
 from typing import Any
 
 import dagster as dg
@@ -84,18 +85,30 @@ def build_ticket_asset(
         computers: The asset it follows.
         site: The TDX, for people to see.
     """
-    load = _load_op(pipeline)
+    ins = {
+        "computers": computers,
+        "report": report_key(pipeline),
+        **_tables_of(pipeline, known={computers}),
+    }
+    load = _load_op(pipeline, ins)
     actions = [(action, _action_op(pipeline, action)) for action in pipeline.actions]
     record = _record_op(pipeline)
 
-    @dg.graph_asset(
+    def ticket_asset(**given: Any) -> Any:  # noqa: ANN401  Dagster's graph of invocations
+        batch = load.alias(LOAD)(**given)
+        for action, op in actions:
+            batch = op.alias(action.label)(batch)
+        return record.alias(RECORD)(batch)
+
+    # Dagster reads the names of the inputs, which only the pipeline knows.
+    ticket_asset.__signature__ = Signature(  # type: ignore[attr-defined]
+        [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in ins]
+    )
+    made: dg.AssetsDefinition = dg.graph_asset(
         name=pipeline.name,
         key_prefix=["tickets"],
         partitions_def=partitions_of(pipeline),
-        ins={
-            "computers": dg.AssetIn(key=computers, dagster_type=dg.Nothing),
-            "report": dg.AssetIn(key=report_key(pipeline), dagster_type=dg.Nothing),
-        },
+        ins={name: dg.AssetIn(key=key, dagster_type=dg.Nothing) for name, key in ins.items()},
         config=config_mapping(pipeline),
         backfill_policy=dg.BackfillPolicy.multi_run(pipeline.tickets_per_run),
         description=_description(pipeline, site),
@@ -103,14 +116,20 @@ def build_ticket_asset(
         owners=OWNERS,
         tags=tags_of_site(site),
         kinds={"teamdynamix"},
-    )
-    def ticket_asset(computers: Any, report: Any) -> Any:  # noqa: ANN401  Dagster's graph of invocations
-        batch = load.alias(LOAD)(computers=computers, report=report)
-        for action, op in actions:
-            batch = op.alias(action.label)(batch)
-        return record.alias(RECORD)(batch)
+    )(ticket_asset)
+    return made
 
-    return ticket_asset
+
+def _tables_of(pipeline: Pipeline, known: Collection[dg.AssetKey]) -> Mapping[str, dg.AssetKey]:
+    """Give the keys of the tables that the look-ups of a pipeline read, by the name of their input."""
+    keys = {
+        dg.AssetKey.from_user_string(lookup.asset or lookup.table.replace(".", "/", 1))
+        for action in pipeline.actions
+        for _, lookup in action.lookups()
+        if lookup.table
+    }
+    # A table may have a name that is none for an input.
+    return {f"table_{number}": key for number, key in enumerate(sorted(keys - set(known)))}
 
 
 def build_ticket_job(
@@ -162,11 +181,11 @@ def _description(pipeline: Pipeline, site: Site | None) -> str:
     )
 
 
-def _load_op(pipeline: Pipeline) -> dg.OpDefinition:
+def _load_op(pipeline: Pipeline, ins: Collection[str]) -> dg.OpDefinition:
     @dg.op(
         name=f"{pipeline.name}__{LOAD}",
         description="Plans the tickets of this run and reads those with something to do.",
-        ins={"computers": dg.In(dg.Nothing), "report": dg.In(dg.Nothing)},
+        ins={name: dg.In(dg.Nothing) for name in ins},
         out=dg.Out(io_manager_key="tdx_dagster_batch_io"),
         config_schema=op_schema(),
         required_resource_keys=resources_of_run(pipeline),

@@ -19,6 +19,7 @@ from tdx_dagster.tickets.once.outcomes import Outcome
 from tdx_dagster.tickets.once.runner import ActionRunner
 from tdx_dagster.tickets.once.writer import Times
 from tdx_dagster.tickets.pipeline import Pipeline
+from tdx_dagster.tickets.tables import NoTables, Tables
 from tdx_dagster.tickets.ticket_view import ReadOnly, TdxReads, TicketView
 
 
@@ -42,6 +43,7 @@ class RunServices:
         store: The action log.
         inventory: Computers we know.
         times: How long facts are relied on.
+        tables: What look-ups read.
         progress: Called with each outcome; drives the progress bar.
         now: See `ActionRunner`.
     """
@@ -50,6 +52,7 @@ class RunServices:
     store: ActionStore
     inventory: RememberingInventory
     times: Times = field(default_factory=Times)
+    tables: Tables = field(default_factory=NoTables)
     progress: Callable[[Outcome], None] = field(default=lambda _: None)
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
@@ -64,6 +67,7 @@ class RunServices:
             times=self.times,
             act_on_closed=pipeline.act_on_closed,
             taken_over_at=pipeline.taken_over_at,
+            tables=self.tables,
             posted_texts=[words for action in pipeline.actions for words in action.posted_texts()],
             warn=warn,
             now=self.now,

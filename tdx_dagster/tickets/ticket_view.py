@@ -160,6 +160,7 @@ class TicketView:
     _conversation: tuple[FeedEntry, ...] | None = None
     _items: tuple[TicketItem, ...] | None = None
     assets_read: dict[int, Asset] = field(default_factory=dict)
+    _attached: set[int] = field(default_factory=set)
 
     @property
     def ticket(self) -> Ticket:
@@ -220,8 +221,23 @@ class TicketView:
             self._items = self.tdx.ticket_items(self.id)
         return self._items
 
+    def linked_assets(self) -> frozenset[int]:
+        """Give the assets on the ticket: those that were there when it was read, and what this run attached."""
+        read = {item.asset_id for item in self.items() if item.asset_id}
+        return frozenset(read | self._attached)
+
+    def attached(self, asset_id: int) -> None:
+        """Take note that this run has attached an asset, or would in a dry run."""
+        self._attached.add(asset_id)
+
+    def asset(self, asset_id: int) -> Asset:
+        """Give an asset."""
+        return (
+            self.assets_read[asset_id] if asset_id in self.assets_read else self.asset_now(asset_id)
+        )
+
     def asset_now(self, asset_id: int) -> Asset:
-        """Read an asset, and keep it for actions that need no more than this run has seen of it."""
+        """Read an asset anew: before it is attached, what TDX says now counts."""
         self.assets_read[asset_id] = self.tdx.asset(asset_id)
         return self.assets_read[asset_id]
 

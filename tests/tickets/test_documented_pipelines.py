@@ -1,4 +1,4 @@
-"""The pipelines of docs/conditions.md run as they stand."""
+"""The pipelines of docs/conditions.md and docs/moving-from-the-daemon.md run as they stand."""
 
 import re
 from collections.abc import Callable
@@ -10,16 +10,24 @@ import yaml
 from sqlalchemy import Engine
 
 from tdx_dagster.simulator import Simulator
-from tdx_dagster.simulator.sample.blank import WAITING
-from tdx_dagster.tickets.actions.facts import NAMES, ComputerFacts, RequestorFacts, TicketFacts
+from tdx_dagster.simulator.sample.blank import IN_PROCESS, WAITING
+from tdx_dagster.tickets.actions.facts import (
+    NAMES,
+    AttachedComputerFacts,
+    ComputerFacts,
+    RequestorFacts,
+    TicketFacts,
+)
 from tdx_dagster.tickets.actions.registry import read_actions
 
 from .desk import Desk
 from .test_true import comments
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "conditions.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = (DOCS / "conditions.md").read_text(encoding="utf-8")
+DAEMON = (DOCS / "moving-from-the-daemon.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"```yaml\n# (\w+): [^\n]*\n(.*?)```", re.DOTALL)
-PIPELINES = dict(BLOCK.findall(PAGE))
+PIPELINES = dict(BLOCK.findall(PAGE + DAEMON))
 
 
 @pytest.fixture
@@ -75,9 +83,46 @@ def test_tickets_are_routed_by_their_title(
     )
 
 
+def test_tickets_are_routed_by_the_department_of_their_computer(
+    documented: Callable[[str], Desk], simulator: Simulator, database: Engine
+) -> None:
+    """One department has a row and a priority, the other neither; without a computer it is the default."""
+    simulator.state.add_ticket(ID=34, Title="Something is broken", RequestorUid=None)
+    for asset, department in ((1001, 202), (1002, 201)):
+        simulator.state.assets[asset]["OwningDepartmentID"] = department
+    with database.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE silver.routing (department text, desk text)")
+        connection.exec_driver_sql(
+            "INSERT INTO silver.routing VALUES (' CHEMISTRY', 'Desktop Support')"
+        )
+    documented("route_by_department").run(31, 32, 34)
+    held = simulator.state.tickets
+    assert [held[one]["ResponsibleGroupID"] for one in (31, 32, 34)] == [862, 861, 861]
+    assert [held[one]["PriorityID"] for one in (31, 32)] == [853, 0]
+    assert "Priority left alone: the map has none for" in comments(simulator, 32)[-1]
+
+
+def test_the_examples_of_the_older_daemon_do_what_they_did(
+    documented: Callable[[str], Desk], simulator: Simulator
+) -> None:
+    """The comment has its id; the computer is attached and told of; three steps leave one summary."""
+    [hello] = documented("one_comment").outcomes(31)
+    assert hello.action_id == "comment:054200481667:v1"
+    documented("find_and_tell").run(31)
+    assert 1002 in simulator.state.asset_ids_of(31)
+    assert "Added 1 asset: PSYC-GID08" in comments(simulator)[-1]
+    long_ago = (datetime.now(UTC) - timedelta(days=5)).isoformat()
+    simulator.state.tickets[32]["CreatedDate"] = long_ago
+    documented("several_steps").run(32)
+    first, reminder, *_, summary = comments(simulator, 32)
+    assert (first, reminder) == ("We have received your request.", "We have not forgotten you.")
+    assert "1. Changed ticket status to In Process" in summary
+    assert simulator.state.tickets[32]["StatusID"] == IN_PROCESS
+
+
 def test_the_page_names_all_that_can_be_named() -> None:
     for name in NAMES:
         assert f"`{name}" in PAGE, name
-    for record in (TicketFacts, RequestorFacts, ComputerFacts):
+    for record in (TicketFacts, RequestorFacts, ComputerFacts, AttachedComputerFacts):
         for field in record.__dataclass_fields__:
             assert f"`{field}" in PAGE, field

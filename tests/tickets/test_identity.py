@@ -95,7 +95,7 @@ def test_a_custom_actions_new_setting_with_a_default_leaves_its_id_alone() -> No
         ({"type": "json.JSONDecoder"}, ["no subclass"]),
         (
             {"version": "v2"},
-            ["no 'type'", "add_asset, comment, update_ticket, older_action, summary_comment"],
+            ["no 'type'", "add_asset, comment, update_ticket, "],
         ),
         ({"type": "add_asset", "version": "a:b"}, ["version = 'a:b'"]),
         ("add_asset", ["must be a mapping"]),

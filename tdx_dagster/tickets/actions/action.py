@@ -15,9 +15,11 @@ from tdx_dagster.state.records import ActionIdentity
 from tdx_dagster.tickets.actions.context import ActionContext, RunContext
 from tdx_dagster.tickets.actions.due import Due, Identified, TicketLog, standard_due
 from tdx_dagster.tickets.actions.facts import NAMES
+from tdx_dagster.tickets.actions.lookups import ByLookup, Lookup, lookups_in, values_of
 from tdx_dagster.tickets.actions.outcome import LeftAlone, Performed
 from tdx_dagster.tickets.actions.templates import check as check_template
 from tdx_dagster.tickets.actions.templates import is_template
+from tdx_dagster.tickets.tables import Tables
 from tdx_dagster.tickets.ticket_view import TdxReads, TicketView
 
 # `type:hash12:version` must fit the 255 characters of the log's action_id.
@@ -90,6 +92,24 @@ class Action(BaseModel, ABC):
         del tdx
         return ""
 
+    def check_tables(self, tdx: TdxReads, tables: Tables) -> str:
+        """Check the tables of the look-ups; say what was checked.
+
+        Raises:
+            TdxSettingError: A table or a column is not there, or may not be read.
+        """
+        del tdx
+        found = [
+            f"{setting} from {lookup.table}: {len(values_of(tables, setting, lookup))} keys"
+            for setting, lookup in self.lookups()
+            if lookup.table
+        ]
+        return ", ".join(found)
+
+    def lookups(self) -> Sequence[tuple[str, Lookup]]:
+        """Give its look-ups, by the setting or attribute that each is for."""
+        return list(lookups_in({name: getattr(self, name) for name in type(self).model_fields}))
+
     def is_due(self, log: TicketLog) -> Due:
         """Give the state of the action on a ticket where its own row is neither failed nor in progress."""
         return standard_due(log)
@@ -123,6 +143,7 @@ class Action(BaseModel, ABC):
             used.append(check_template(self.when, NAMES, is_condition=True))
         if self.summary_line:
             used.append(check_template(self.summary_line, {**NAMES, "result": None}))
+        used += [check_template(one.by, NAMES, is_condition=True) for _, one in self.lookups()]
         names = {name for one in used for name in one}
         return {name: frozenset().union(*(one.get(name, ()) for one in used)) for name in names}
 
@@ -144,7 +165,7 @@ class Action(BaseModel, ABC):
                 continue
             value = getattr(self, name)
             if name in self.legacy_settings or value != info.get_default(call_default_factory=True):
-                settings[name] = list(value) if isinstance(value, tuple) else value
+                settings[name] = _hashed(value)
         return settings
 
     def identity(self) -> ActionIdentity:
@@ -166,6 +187,14 @@ class Action(BaseModel, ABC):
             known.action_id.split(":")[-2],
             known.version,
         )
+
+
+def _hashed(value: object) -> object:
+    if isinstance(value, ByLookup):
+        return value.lookup.hashed()
+    if isinstance(value, Mapping):
+        return {name: _hashed(one) for name, one in value.items()}
+    return list(value) if isinstance(value, tuple) else value
 
 
 def perform(action: Action, context: ActionContext) -> Performed:

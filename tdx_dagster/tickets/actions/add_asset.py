@@ -316,6 +316,7 @@ def _attach(context: ActionContext, computer: Computer, done: _Attached) -> None
     except LeftAlone as left:
         done.refused.append((computer, str(left)))
     else:
+        context.ticket.attached(computer.asset_id)
         done.added.append(computer)
 
 

@@ -14,7 +14,8 @@ from tdx_dagster.state.records import LogRow, StoredResult
 from tdx_dagster.tickets.actions.effects import Writer
 from tdx_dagster.tickets.actions.facts import facts
 from tdx_dagster.tickets.actions.results import Results, Values
-from tdx_dagster.tickets.actions.templates import holds, is_template, names_in, render
+from tdx_dagster.tickets.actions.templates import evaluate, holds, is_template, names_in, render
+from tdx_dagster.tickets.tables import NoTables, Tables
 from tdx_dagster.tickets.ticket_view import TicketView
 
 
@@ -45,6 +46,7 @@ class ActionContext:
         results: What the earlier actions of this pipeline did, by name, in this run or an earlier one.
         values: What actions store for later ones; stored when the action that sets it completes.
         posted_texts: What this pipeline itself writes on tickets; no evidence of anything.
+        tables: What look-ups read.
         warn: Takes a sentence that people should see in the run's log.
         now: Gives the time.
     """
@@ -58,6 +60,7 @@ class ActionContext:
     results: Results = field(default_factory=lambda: Results(tuple))
     values: Values = field(default_factory=lambda: Values(Results(tuple)))
     posted_texts: Sequence[str] = ()
+    tables: Tables = field(default_factory=NoTables)
     warn: Callable[[str], None] = field(default=lambda _: None)
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
@@ -83,6 +86,14 @@ class ActionContext:
             BadTemplate: It cannot be evaluated on this ticket.
         """
         return holds(condition, facts(self, names_in(condition, is_condition=True)))
+
+    def evaluate(self, expression: str) -> Any:  # noqa: ANN401  whatever it gives
+        """Give the value of an expression on the ticket; None where the ticket does not have it.
+
+        Raises:
+            BadTemplate: It cannot be evaluated on this ticket.
+        """
+        return evaluate(expression, facts(self, names_in(expression, is_condition=True)))
 
     @property
     def search(self) -> SearchAssets:

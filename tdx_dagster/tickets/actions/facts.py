@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from tdx_dagster.discovery.passages import OwnPosts, Passage, conversation_passages
-from tdx_dagster.tdx.models import Ticket
+from tdx_dagster.tdx.models import Asset, Ticket
 from tdx_dagster.tickets.actions.effects import Writer
 from tdx_dagster.tickets.actions.results import Results, Values
 from tdx_dagster.tickets.ticket_view import TicketView
@@ -92,10 +92,26 @@ class ComputerFacts:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class AttachedComputerFacts:
+    """What the computers on the ticket have in common: of one all, of several what is the same.
+
+    They are those that an action of this pipeline has found, else all assets that are linked.
+    """
+
+    asset_id: int
+    name: str
+    serial_number: str
+    department: str
+    location: str
+    owner: str
+
+
 NAMES: Mapping[str, type | None] = {
     "ticket": TicketFacts,
     "requestor": RequestorFacts,
     "computers": None,
+    "attached_computer": AttachedComputerFacts,
     "assets_found": None,
     "assets_added": None,
     "results": None,
@@ -116,6 +132,7 @@ def facts(context: Sources, names: Collection[str]) -> Mapping[str, Any]:
         "ticket": lambda: _ticket(context.ticket.latest, context),
         "requestor": lambda: _requestor(context.ticket.latest),
         "computers": lambda: _computers(context),
+        "attached_computer": lambda: _attached_computer(context),
         "assets_found": lambda: len(_computers(context)),
         "assets_added": lambda: len(_found(context, "attached")),
         "results": lambda: context.results,
@@ -193,6 +210,26 @@ def _computers(context: Sources) -> list[ComputerFacts]:
         )
         for number, one in by_id.items()
     ]
+
+
+def _attached_computer(context: Sources) -> AttachedComputerFacts:
+    linked = context.ticket.linked_assets()
+    named = _found(context, "attached") | _found(context, "already")
+    ids = [number for number in named if number in linked] or sorted(linked)
+    read = [context.ticket.asset(number) for number in ids]
+
+    def same(value: Callable[[Asset], Any]) -> Any:  # noqa: ANN401  a number or a text
+        found = {value(one) for one in read}
+        return found.pop() if len(found) == 1 else None
+
+    return AttachedComputerFacts(
+        asset_id=same(lambda one: one.id) or 0,
+        name=same(lambda one: one.name) or "",
+        serial_number=same(lambda one: one.serial_number) or "",
+        department=str(same(lambda one: one.raw.get("OwningDepartmentName")) or ""),
+        location=str(same(lambda one: one.raw.get("LocationName")) or ""),
+        owner=same(lambda one: one.owner_name) or "",
+    )
 
 
 def _found(context: Sources, how: str) -> dict[int, Mapping[str, Any]]:

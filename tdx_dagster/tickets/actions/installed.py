@@ -15,6 +15,7 @@ from tdx_dagster.tickets.actions.comment import Comment
 from tdx_dagster.tickets.actions.follow_up import FollowUp
 from tdx_dagster.tickets.actions.older_action import OlderAction
 from tdx_dagster.tickets.actions.related_tickets import RelatedTickets
+from tdx_dagster.tickets.actions.set_status import SetStatus
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
 from tdx_dagster.tickets.actions.update_ticket import UpdateTicket
 
@@ -26,6 +27,7 @@ BUILT_IN: Mapping[str, type[Action]] = {
         AddAsset,
         Comment,
         UpdateTicket,
+        SetStatus,
         FollowUp,
         RelatedTickets,
         AddContact,

@@ -15,12 +15,21 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from tdx_dagster.tickets.actions.action import Action
+from tdx_dagster.tickets.actions.lookups import ByLookup, Lookup
 
 HEAD = """# Actions and their settings
 
 Made from the code with `tdx-dagster actions --markdown`; [using it](using.md) says more of each. Every
 action has the settings of the first table and its own. What `when` and templates may name:
 [conditions](conditions.md).
+"""
+
+
+LOOKUP = """
+## lookup
+
+A value of the type lookup may be looked up: `{lookup: {...}}` in the place of the value, see
+[look-ups](conditions.md#look-ups).
 """
 
 
@@ -44,9 +53,10 @@ class Setting:
 def settings_of(kind: type[Action]) -> Iterator[Setting]:
     """Give the settings that an action type has of its own."""
     shared = set(Action.model_fields)
-    for name, info in kind.model_fields.items():
+    declared = [name for name in vars(kind)["__annotations__"] if name in kind.model_fields]
+    for name in dict.fromkeys([*declared, *kind.model_fields]):
         if name not in shared:
-            yield _setting(name, info, is_template=name in kind.templated)
+            yield _setting(name, kind.model_fields[name], is_template=name in kind.templated)
 
 
 def shared_settings() -> Iterator[Setting]:
@@ -71,7 +81,8 @@ def nested(kind: type[BaseModel]) -> Mapping[str, type[BaseModel]]:
     found: dict[str, type[BaseModel]] = {}
     for name, info in kind.model_fields.items():
         for one in (info.annotation, *get_args(info.annotation)):
-            if isinstance(one, type) and issubclass(one, BaseModel):
+            is_model = isinstance(one, type) and issubclass(one, BaseModel)
+            if is_model and one is not ByLookup:  # that has a section of its own
                 found[name] = one
     return found
 
@@ -89,6 +100,10 @@ def about(kind: type[BaseModel]) -> str:
 def markdown(kinds: Mapping[str, type[Action]]) -> str:
     """Give the page of all action types."""
     parts = [HEAD, "## Every action\n", *_table(shared_settings())]
+    parts += [
+        LOOKUP,
+        *_table(_fields_of(Lookup)),
+    ]
     for name, kind in kinds.items():
         parts += [f"\n## {name}\n", f"{about(kind)}\n", *_table(settings_of(kind))]
         for setting, inner in nested(kind).items():
@@ -109,7 +124,7 @@ def _table(settings: Iterator[Setting]) -> Iterator[str]:
 
 def _type_text(annotation: Any) -> str:  # noqa: ANN401  a type
     text = re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", inspect.formatannotation(annotation))
-    return text.replace("NoneType", "None")
+    return text.replace("NoneType", "None").replace(ByLookup.__name__, "lookup")
 
 
 def _yaml(value: object) -> str:

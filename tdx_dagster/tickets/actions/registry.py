@@ -10,9 +10,11 @@ from dataclasses import fields
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.installed import BUILT_IN, installed
+from tdx_dagster.tickets.actions.lookups import ByLookup, Lookup
 from tdx_dagster.tickets.actions.nearest import nearest
 from tdx_dagster.tickets.actions.reference import nested
 from tdx_dagster.tickets.actions.results import ActionResult
@@ -116,12 +118,15 @@ def _find_type(type_name: str, place: str) -> type[Action]:
 
 def _faults(error: ValidationError, kind: type[Action], place: str) -> list[str]:
     lines = []
-    for fault in error.errors(include_url=False):
-        name = ".".join(str(part) for part in fault["loc"])
+    for fault in _nearest_faults(error):
+        parts = [str(part) for part in fault["loc"] if part != ByLookup.__name__]
+        name = ".".join(parts)
         if fault["type"] == "extra_forbidden":
-            settings = list(nested(kind).get(str(fault["loc"][0]), kind).model_fields)
+            is_lookup = ByLookup.__name__ in fault["loc"]
+            inner = Lookup if is_lookup else nested(kind).get(str(fault["loc"][0]), kind)
+            settings = list(inner.model_fields)
             lines.append(
-                f"{place}: unknown setting {name!r}.{nearest(str(fault['loc'][-1]), settings)} "
+                f"{place}: unknown setting {name!r}.{nearest(parts[-1], settings)} "
                 f"Its settings are {', '.join(sorted(settings))}."
             )
         elif fault["type"] == "missing":
@@ -131,3 +136,14 @@ def _faults(error: ValidationError, kind: type[Action], place: str) -> list[str]
         else:
             lines.append(f"{place}: {name} = {fault['input']!r}: {fault['msg']}.")
     return lines
+
+
+def _nearest_faults(error: ValidationError) -> list[ErrorDetails]:
+    """Leave out that a look-up is neither a number nor a text: what is wrong within it says more."""
+    faults = error.errors(include_url=False)
+    looked_up = {fault["loc"][0] for fault in faults if ByLookup.__name__ in fault["loc"]}
+    return [
+        fault
+        for fault in faults
+        if ByLookup.__name__ in fault["loc"] or not fault["loc"] or fault["loc"][0] not in looked_up
+    ]

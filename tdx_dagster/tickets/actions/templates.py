@@ -76,6 +76,18 @@ def holds(condition: str, values: Mapping[str, Any]) -> bool:
         raise BadTemplate(f"when: {condition!r} cannot be evaluated: {error}") from error
 
 
+def evaluate(expression: str, values: Mapping[str, Any]) -> Any:  # noqa: ANN401  whatever it gives
+    """Give the value of an expression; None where the ticket does not have what it names last.
+
+    Raises:
+        BadTemplate: It cannot be evaluated on this ticket.
+    """
+    try:
+        return _PLAIN.compile_expression(expression)(values)
+    except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
+        raise BadTemplate(f"by: {expression!r} cannot be evaluated: {error}") from error
+
+
 def names_in(text: str, *, is_condition: bool = False) -> frozenset[str]:
     """Give the names that a template or a condition uses.
 

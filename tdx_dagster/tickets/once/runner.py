@@ -42,6 +42,7 @@ from tdx_dagster.tickets.once.outcomes import (
     with_line,
 )
 from tdx_dagster.tickets.once.writer import DryRunWriter, LiveWriter, TicketIsClosed, Times
+from tdx_dagster.tickets.tables import NoTables, Tables
 from tdx_dagster.tickets.takeover import may_have_been_worked_on
 from tdx_dagster.tickets.ticket_view import TicketView
 
@@ -75,6 +76,7 @@ class ActionRunner:
         taken_over_at: When the older daemon was stopped, where the pipeline says so.
         act_on_closed: Tickets that are completed or cancelled are acted on too (case A40).
         posted_texts: What the pipeline's actions write on tickets.
+        tables: What look-ups read.
         warn: Takes sentences for the run's log.
         now: Gives the time for what actions do at a stated time; leases and pauses go by the log's.
     """
@@ -88,6 +90,7 @@ class ActionRunner:
     act_on_closed: bool = False
     taken_over_at: datetime | None = None
     posted_texts: Sequence[str] = ()
+    tables: Tables = field(default_factory=NoTables)
     warn: Callable[[str], None] = field(default=lambda _: None)
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
@@ -113,7 +116,7 @@ class ActionRunner:
             pipeline=self.pipeline,
             run_id=self.run_id,
             lease_seconds=self.times.lease,
-            again=action.has_more(self._context(ticket, self._dry_writer(action, ticket))),
+            again=action.has_more(self.reading(action, ticket)),
         )
         if claim is None:
             return self._not_claimed(action, ticket)
@@ -160,6 +163,10 @@ class ActionRunner:
         """Give what actions prepare a run with."""
         return RunContext(self.inventory, self.warn)
 
+    def reading(self, action: Action, ticket: TicketView) -> ActionContext:
+        """Give what an action works with, without a way to write."""
+        return self._context(ticket, self._dry_writer(action, ticket))
+
     def _context(
         self, ticket: TicketView, writer: Writer, earlier: Sequence[Outcome] = ()
     ) -> ActionContext:
@@ -180,6 +187,7 @@ class ActionRunner:
             results=results,
             values=Values(results),
             posted_texts=self.posted_texts,
+            tables=self.tables,
             warn=self.warn,
             now=self.now,
         )
@@ -228,7 +236,7 @@ class ActionRunner:
         if not action.when or self._has_open_effect(action, ticket):
             return ""
         try:
-            context = self._context(ticket, self._dry_writer(action, ticket))
+            context = self.reading(action, ticket)
             return "" if context.holds(action.when) else f"{LEFT_OUT}{action.when}"
         except TdxSettingError:
             raise
