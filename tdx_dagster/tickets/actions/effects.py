@@ -58,6 +58,11 @@ class TdxWrites(Protocol):
     ) -> bool:
         """Take a link off; False where the answer does not say whether it is gone."""
 
+    def attach_item(
+        self, ticket_id: int, item_id: int, *, before_send: BeforeSend | None = None
+    ) -> bool:
+        """Link a configuration item; False where the answer does not say whether it is linked."""
+
     def add_contact(
         self, ticket_id: int, uid: str, *, before_send: BeforeSend | None = None
     ) -> bool:
@@ -139,6 +144,14 @@ class GuardedTdx:
         """See `TdxWrites.detach_asset`."""
         return self._tdx.detach_asset(
             ticket_id, asset_id, before_send=before_send or self._before_send
+        )
+
+    def attach_item(
+        self, ticket_id: int, item_id: int, *, before_send: BeforeSend | None = None
+    ) -> bool:
+        """See `TdxWrites.attach_item`."""
+        return self._tdx.attach_item(
+            ticket_id, item_id, before_send=before_send or self._before_send
         )
 
     def add_contact(
