@@ -165,8 +165,9 @@ class World:
         return list(plan_tickets(self.pipeline, report, self.store.rows(report)).due)
 
     def _people_write(self, days: float) -> None:
-        for ticket, begins in self.begins.items():
-            if begins > self.clock.now - timedelta(days=1):
+        for ticket in self.ids:
+            # What is written before the start of the ladder is no reply.
+            if not self.store.effects(ticket):
                 continue
             is_closed = self.simulator.state.tickets[ticket]["StatusID"] == CLOSED
             if not is_closed and self.falls(self.chances.reply_a_day * days):

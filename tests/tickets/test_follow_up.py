@@ -32,7 +32,12 @@ DETROIT = ZoneInfo("America/Detroit")
 FEED = "/{app}/tickets/{id}/feed"
 STEPS: list[dict[str, Any]] = [
     {"after_days": 3, "comment_text": "Do you still need help, {{ requestor.first_name }}?"},
-    {"after_days": 5, "responsible_group": "Desktop Support", "priority": "High"},
+    {
+        "after_days": 5,
+        "responsible_group": "Desktop Support",
+        "priority": "High",
+        "notify_new_responsible": True,
+    },
     {"after_days": 8, "comment_text": "We close this ticket now.", "status": "Closed"},
 ]
 
@@ -93,6 +98,8 @@ def test_each_step_is_done_when_its_days_have_passed_and_the_last_one_completes_
     place.run("2099-02-09 09:02")
     held = place.simulator.state.tickets[32]
     assert (held["ResponsibleGroupID"], held["PriorityID"]) == (862, 853)
+    (patch,) = place.simulator.calls.matching("PATCH", "/{app}/tickets/{id}")
+    assert patch.query == "notifyNewResponsible=true"
     last = place.run("2099-02-12 09:02")
     assert last.result is Result.COMPLETED
     assert list(last.summary_lines) == ["Follow-up ended, 3 of 3 steps done: nobody replied"]
