@@ -124,6 +124,22 @@ def test_a_step_that_is_due_waits_for_the_office_to_open(place: Place) -> None:
     assert place.written() == []
 
 
+def test_a_desk_that_closes_while_the_run_waits_for_its_turn_holds_the_write(place: Place) -> None:
+    """As at the rate limit: the hours are looked at again right before the request."""
+    place.run("2099-02-02 16:58")
+
+    class Slow(FollowUp):
+        def _wait_until(self, *due: Any, **how: Any) -> None:
+            super()._wait_until(*due, **how)
+            place.at("2099-02-05 17:01")
+
+    late = place.run("2099-02-05 16:59", Slow(**action().model_dump()))
+    assert late.message == "waits until Fri 2099-02-06 08:00 EST, when the desk is open"
+    assert place.written() == []
+    place.run("2099-02-06 08:00")
+    assert place.written() == ["Do you still need help, "]
+
+
 def test_a_reply_ends_it_and_an_earlier_one_does_not(place: Place) -> None:
     place.simulator.technician("tess.technician").comment(32, "Please restart it.")
     place.run("2099-02-02 09:00")
