@@ -227,6 +227,14 @@ class Tdx(TicketWrites, TicketChoices):
             _list_of("configuration items", parse_ticket_item),
         )
 
+    def configuration_item(self, item_id: int) -> TicketItem:
+        """Read a configuration item of the asset application, by its own id."""
+        call = Call("GET", "/{app}/cmdb/{id}", {"app": self._asset_app, "id": item_id})
+        with hinting(f"{ASSET_APP} {self._asset_app}"):
+            item = self._read(call, parse_ticket_item)
+        _check_id("configuration item", item_id, item.id)
+        return item
+
     def ticket_contacts(self, ticket_id: int) -> tuple[Choice, ...]:
         """Read the people who are contacts of a ticket."""
         return self._of_ticket(

@@ -84,6 +84,7 @@ class TicketItem:
     name: str
     modified_at: datetime | None = None
     modified_uid: str | None = None
+    is_active: bool = True
 
     @property
     def asset_id(self) -> int | None:

@@ -201,6 +201,7 @@ def parse_ticket_item(data: object) -> TicketItem:
         name=fields.text("Name"),
         modified_at=fields.date("ModifiedDateUtc", UTC),
         modified_uid=fields.guid("ModifiedUid"),
+        is_active=fields.flag("IsActive"),
     )
 
 

@@ -83,6 +83,20 @@ class TicketWrites:
             before_send=before_send,
         )
 
+    def attach_item(
+        self, ticket_id: int, item_id: int, *, before_send: BeforeSend | None = None
+    ) -> bool:
+        """Link a configuration item, by its own id, to a ticket; see `attach_asset`."""
+        call = Call(
+            "POST",
+            "/{app}/tickets/{id}/configurationItems/{item}",
+            {"app": self._ticket_app, "id": ticket_id, "item": item_id},
+            body={},
+            writes=True,
+            before_send=before_send,
+        )
+        return _says(self._transport.write(call), "success", "added")
+
     def add_contact(
         self, ticket_id: int, uid: str, *, before_send: BeforeSend | None = None
     ) -> bool:

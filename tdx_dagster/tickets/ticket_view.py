@@ -50,6 +50,9 @@ class TdxReads(Protocol):
     def ticket_items(self, ticket_id: int) -> tuple[TicketItem, ...]:
         """Read what is linked to a ticket."""
 
+    def configuration_item(self, item_id: int) -> TicketItem:
+        """Read a configuration item, by its own id."""
+
     def ticket_contacts(self, ticket_id: int) -> tuple[Choice, ...]:
         """Read the people who are contacts of a ticket."""
 

@@ -16,8 +16,10 @@ from tdx_dagster.state.store import ActionStore
 from tdx_dagster.tdx.html import normalised, visible_text
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.add_asset import AddAsset
+from tdx_dagster.tickets.actions.add_contact import AddContact
 from tdx_dagster.tickets.actions.comment import Comment
 from tdx_dagster.tickets.actions.effects import ATTACH
+from tdx_dagster.tickets.actions.related_tickets import RelatedTickets
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
 from tdx_dagster.tickets.actions.update_ticket import UpdateTicket
 from tdx_dagster.tickets.pipeline import Pipeline
@@ -27,6 +29,7 @@ from tests.chaos.judge_people import Decisions
 from tests.chaos.judge_undo import is_undone
 from tests.chaos.schedule import Doing, Schedule
 from tests.chaos.worker import UNDO_NOTE
+from tests.tenant import BOB
 
 COMMENTED = {1, 2}
 LINE = re.compile(r"^\d+\. (.+)$", re.MULTILINE)
@@ -153,6 +156,8 @@ def judge(evidence: Evidence) -> Sequence[str]:
             findings += (f"{where}: {it}" for it in _assets(evidence, ticket, row))
         elif isinstance(action, UpdateTicket):
             findings += (f"{where}: {it}" for it in _patched(evidence, ticket, action, row))
+        elif isinstance(action, (AddContact, RelatedTickets)):
+            findings += (f"{where}: {it}" for it in _with_contact(evidence, ticket, action, row))
         else:
             findings += (f"{where}: {it}" for it in _posted(evidence, ticket, action, row))
         may_be_open = evidence.is_left_alone(ticket, pipeline)
@@ -237,6 +242,18 @@ def _patched(
         yield from _status(evidence, ticket, action.status)
 
 
+def _with_contact(
+    evidence: Evidence, ticket: int, action: AddContact | RelatedTickets, row: LogRow | None
+) -> Iterator[str]:
+    if row and row.failure_kind is FailureKind.UNCERTAIN:
+        yield "uncertain although it can be looked for"
+    if row is None or row.status is not LogStatus.COMPLETED or isinstance(action, RelatedTickets):
+        return
+    is_requestor = evidence.state.tickets[ticket].get("RequestorUid") == BOB
+    if not is_requestor and BOB not in evidence.state.contacts.get(ticket, ()):
+        yield "lost: the log says done, and he is no contact"
+
+
 def _assets(evidence: Evidence, ticket: int, row: LogRow | None) -> Iterator[str]:
     linked = evidence.state.asset_ids_of(ticket)
     wanted = evidence.truth[ticket]
@@ -287,6 +304,8 @@ def _tells(pipeline: Pipeline, row: LogRow) -> bool:
     details = row.metadata.get("details", {})
     if isinstance(action, UpdateTicket):
         return bool(details)
+    if isinstance(action, (AddContact, RelatedTickets)):
+        return row.has_lines
     return isinstance(action, (AddAsset, Marked, Blind)) or "left_alone" in details
 
 
@@ -294,7 +313,7 @@ def _unexplained(evidence: Evidence) -> Iterator[str]:
     known = [
         normalised(action.comment_prefix if isinstance(action, SummaryComment) else _words(action))
         for _, _, action in evidence.actions()
-        if not isinstance(action, (AddAsset, UpdateTicket))
+        if not isinstance(action, (AddAsset, UpdateTicket, AddContact, RelatedTickets))
     ]
     known += [normalised(UNDO_NOTE)] if evidence.schedule.is_undone else []
     for ticket in evidence.schedule.tickets:

@@ -13,7 +13,9 @@ from typing import Any
 from tdx_dagster.simulator.sample.blank import CLOSED, IN_PROCESS, WAITING
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.add_asset import AddAsset
+from tdx_dagster.tickets.actions.add_contact import AddContact
 from tdx_dagster.tickets.actions.comment import Comment
+from tdx_dagster.tickets.actions.related_tickets import RelatedTickets
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
 from tdx_dagster.tickets.actions.update_ticket import UpdateTicket
 from tdx_dagster.tickets.pipeline import Pipeline
@@ -34,6 +36,7 @@ SITES = (
 """Calls that a fault can strike, with how often it does."""
 
 TICKET = "/{app}/tickets/{id}"
+CONTACT = "/{app}/tickets/{id}/contacts/{uid}"
 UNDO_SITES = (("DELETE", LINK), ("PATCH", TICKET), ("POST", FEED), ("GET", TICKET), ("GET", FEED))
 """The same where a run is taken back."""
 
@@ -264,6 +267,7 @@ def draw(seed: int) -> Schedule:
     )
     made = _with_people(made, random.Random(f"people of {seed}"))
     made = _with_fields(made, random.Random(f"fields of {seed}"))
+    made = _with_contact(made, random.Random(f"contact of {seed}"))
     return _with_undo(made, random.Random(f"undo of {seed}"))
 
 
@@ -337,6 +341,23 @@ def _with_fields(made: Schedule, chance: random.Random) -> Schedule:
             )
         people.sort(key=lambda it: it.at_call)
         rounds.append(replace(one, faults=[*one.faults, *faults], people=people))
+    return replace(made, pipelines=[replace(first, actions=tuple(actions)), *others], rounds=rounds)
+
+
+def _with_contact(made: Schedule, chance: random.Random) -> Schedule:
+    """Let the first pipeline add a contact and name related tickets, and TDX fail at it."""
+    if chance.random() >= 0.3:
+        return made
+    first, *others = made.pipelines
+    actions = list(first.actions)
+    at = chance.randrange(len(actions))
+    actions[at:at] = [AddContact(people=("Bob Obob",)), RelatedTickets()]
+    rounds = [
+        replace(one, faults=[*one.faults, _fault_at("POST", CONTACT, chance)])
+        if chance.random() < 0.6
+        else one
+        for one in made.rounds
+    ]
     return replace(made, pipelines=[replace(first, actions=tuple(actions)), *others], rounds=rounds)
 
 

@@ -42,7 +42,7 @@ def test_people_become_contacts_by_address_name_or_template_and_the_requestor_do
         people=("bob@example.edu", "Bob Obob", "{{ requestor.email }}", "{{ requestor.uid[:0] }}")
     )
     (shown,) = Desk.over(simulator, database, action).outcomes(31, dry_run=True)
-    assert [one.detail["contact_name"] for one in shown.planned] == ["Bob Obob"]
+    assert [one.detail["name"] for one in shown.planned] == ["Bob Obob"]
     assert simulator.state.contacts == {}
     done = run(*action.people)
     assert list(done.summary_lines) == ["Added Bob Obob as contact"]
@@ -71,7 +71,7 @@ def test_a_contact_that_a_person_has_removed_is_not_added_again(
     tess = simulator.technician("tess.technician")
     tess.call("DELETE", f"/46/tickets/31/contacts/{BOB}")
     again = run("bob@example.edu")
-    assert list(again.summary_lines) == ["Contact Bob Obob left off: a person removed them"]
+    assert list(again.summary_lines) == ["Bob Obob left off: removed from the contacts by a person"]
     assert simulator.state.contacts[31] == []
     assert len(lines(simulator)) == 1
 

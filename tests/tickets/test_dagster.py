@@ -21,6 +21,7 @@ from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.add_asset import AddAsset
 from tdx_dagster.tickets.actions.comment import Comment
 from tdx_dagster.tickets.actions.context import ActionContext
+from tdx_dagster.tickets.actions.follow_up import FollowUp
 from tdx_dagster.tickets.actions.outcome import Performed
 from tdx_dagster.tickets.actions.summary_comment import SummaryComment
 from tdx_dagster.tickets.job import batch_io_manager
@@ -241,6 +242,21 @@ def test_a_tick_adds_partitions_and_launches_ranges_and_the_next_launches_nothin
     assert [call.name for call in simulator.calls if "auth" not in call.path] == [
         "GET /reports/{id}"
     ]
+
+
+def test_a_run_of_tickets_that_go_on_later_is_green_and_the_next_tick_says_so(
+    desk: Callable[..., Desk], instance: dg.DagsterInstance
+) -> None:
+    ladder = FollowUp.model_validate(
+        {
+            "calendar": {"time_zone": "America/Detroit"},
+            "steps": [{"after_days": 3, "comment_text": "Still there?"}],
+        }
+    )
+    assert run(desk(ladder), instance, "31", "32", "33").success
+    assert str(tick(desk(ladder), instance).skip_message) == (
+        "Nothing is due on the 3 tickets of the report: 3 with an action that goes on at a stated time."
+    )
 
 
 def test_c01_a_ticket_that_failed_retryably_is_launched_again_and_then_no_more(

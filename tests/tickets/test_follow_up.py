@@ -32,7 +32,12 @@ DETROIT = ZoneInfo("America/Detroit")
 FEED = "/{app}/tickets/{id}/feed"
 STEPS: list[dict[str, Any]] = [
     {"after_days": 3, "comment_text": "Do you still need help, {{ requestor.first_name }}?"},
-    {"after_days": 5, "responsible_group": "Desktop Support", "priority": "High"},
+    {
+        "after_days": 5,
+        "responsible_group": "Desktop Support",
+        "priority": "High",
+        "notify_new_responsible": True,
+    },
     {"after_days": 8, "comment_text": "We close this ticket now.", "status": "Closed"},
 ]
 
@@ -93,6 +98,8 @@ def test_each_step_is_done_when_its_days_have_passed_and_the_last_one_completes_
     place.run("2099-02-09 09:02")
     held = place.simulator.state.tickets[32]
     assert (held["ResponsibleGroupID"], held["PriorityID"]) == (862, 853)
+    (patch,) = place.simulator.calls.matching("PATCH", "/{app}/tickets/{id}")
+    assert patch.query == "notifyNewResponsible=true"
     last = place.run("2099-02-12 09:02")
     assert last.result is Result.COMPLETED
     assert list(last.summary_lines) == ["Follow-up ended, 3 of 3 steps done: nobody replied"]
@@ -115,6 +122,22 @@ def test_a_step_that_is_due_waits_for_the_office_to_open(place: Place) -> None:
         "waits until Mon 2099-02-09 08:00 EST: step 1 of follow_up"
     )
     assert place.written() == []
+
+
+def test_a_desk_that_closes_while_the_run_waits_for_its_turn_holds_the_write(place: Place) -> None:
+    """As at the rate limit: the hours are looked at again right before the request."""
+    place.run("2099-02-02 16:58")
+
+    class Slow(FollowUp):
+        def _wait_until(self, *due: Any, **how: Any) -> None:
+            super()._wait_until(*due, **how)
+            place.at("2099-02-05 17:01")
+
+    late = place.run("2099-02-05 16:59", Slow(**action().model_dump()))
+    assert late.message == "waits until Fri 2099-02-06 08:00 EST, when the desk is open"
+    assert place.written() == []
+    place.run("2099-02-06 08:00")
+    assert place.written() == ["Do you still need help, "]
 
 
 def test_a_reply_ends_it_and_an_earlier_one_does_not(place: Place) -> None:

@@ -57,6 +57,8 @@ class Step(BaseModel):
     """The group that becomes responsible."""
     priority: int | str | None = None
     """The priority to set."""
+    notify_new_responsible: bool = False
+    """Have TDX mail whoever becomes responsible."""
 
     @model_validator(mode="after")
     def _does_something(self) -> Self:
@@ -176,8 +178,11 @@ class StepOnTicket:
         found = compare(context, context.ticket.latest, wanted, {})
         left = list(found.left)
         if found.changes:
+            patch = Patch(
+                context.ticket.id, name, found.changes, notify=self.step.notify_new_responsible
+            )
             try:
-                context.write.do(self._patch(name, Patch(context.ticket.id, name, found.changes)))
+                context.write.do(self._patch(name, patch))
             except Ended:
                 raise
             except LeftAlone as moved:

@@ -10,6 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from tdx_dagster.tickets.actions.action import Action
 from tdx_dagster.tickets.actions.add_asset import AddAsset
+from tdx_dagster.tickets.actions.add_configuration_item import AddConfigurationItem
 from tdx_dagster.tickets.actions.add_contact import AddContact
 from tdx_dagster.tickets.actions.comment import Comment
 from tdx_dagster.tickets.actions.follow_up import FollowUp
@@ -31,6 +32,7 @@ BUILT_IN: Mapping[str, type[Action]] = {
         FollowUp,
         RelatedTickets,
         AddContact,
+        AddConfigurationItem,
         OlderAction,
         SummaryComment,
     )

@@ -17,13 +17,13 @@ from tdx_dagster.tickets.actions.effects import (
     Effect,
     Evidence,
     Expectation,
-    GuardedTdx,
     TdxWrites,
     attach_effect,
     post_effect,
 )
 from tdx_dagster.tickets.actions.last_word import Removals
 from tdx_dagster.tickets.actions.outcome import LeftAlone, RetryLater, Uncertain, Waits
+from tdx_dagster.tickets.once.guarded_tdx import GuardedTdx
 
 # An effect of the older daemon may be of any age.
 LONG_AGO_SECONDS = 20 * 365 * 24 * 3600.0
