@@ -33,6 +33,7 @@ def log_command(words: str) -> str:
     """Give a command that asks the action log, as people have to type it; under `dev` that of the sample."""
     return f"`tdx-dagster {words}{' --sample' if os.environ.get(SAMPLE) == 'on' else ''}`"
 
+
 AT_START = Path("/proc/self/environ")
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from threading import Event, Thread
 
 from tdx_dagster.discovery.remembered import RememberingInventory
+from tdx_dagster.environment import log_command
 from tdx_dagster.state.records import (
     WAITS,
     Claim,
