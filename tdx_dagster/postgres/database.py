@@ -42,6 +42,11 @@ T = TypeVar("T")
 DRIVER = "postgresql+psycopg2"
 SCHEMES = ("postgres", "postgresql", DRIVER)
 
+_UNREADABLE = (
+    "DATABASE_URL is not readable: it has the form postgresql://user:password@host:5432/database, with "
+    "@ : / and % in the password written as %40 %3A %2F and %25."
+)
+
 PING_AFTER_SECONDS = 1.0
 IDLE_SINCE = "idle_since"
 
@@ -82,11 +87,11 @@ def _parsed(url: str) -> URL:
     try:
         known = make_url(url.strip())
     except (ArgumentError, ValueError):
-        raise DatabaseSettingError(
-            "DATABASE_URL is not readable: it has the form "
-            "postgresql://user:password@host:5432/database, with @ : / and % "
-            "in the password written as %40 %3A %2F and %25."
-        ) from None
+        raise DatabaseSettingError(_UNREADABLE) from None
+    # An @ of the password that is not escaped: what follows it counts as the host, and would be shown.
+    names = (part.partition("=")[0] for part in url.partition("?")[2].split("&"))
+    if "@" in "".join((known.host or "", known.database or "", *names)):
+        raise DatabaseSettingError(_UNREADABLE)
     if known.drivername not in SCHEMES:
         raise DatabaseSettingError(
             f"DATABASE_URL begins with {known.drivername}://, but this project needs PostgreSQL: "

@@ -57,6 +57,8 @@ def _split(text: str) -> SplitResult:
         host, _ = parts.hostname, parts.port
     except ValueError as error:
         raise _malformed("it is not a URL") from error
+    if re.search(r"\s", text):  # a line break in it would be taken out without a word
+        raise _malformed("it has a blank or a line break")
     # "host:8000/path" parses as the scheme "host".
     if "://" not in text or parts.scheme.lower() not in {"http", "https"}:
         raise _malformed("it does not start with https://")

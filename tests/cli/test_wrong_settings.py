@@ -59,6 +59,7 @@ WRONG = {
         "mysql://u:geheim@127.0.0.1/x",
         "geheim",
         "postgresql://u:geheim@127.0.0.1:1/x",
+        "postgresql://u:ge@geheim@127.0.0.1:1/x",
     ],
     "DAGSTER_DATABASE_URL": [
         "mysql://u:geheim@127.0.0.1/x",

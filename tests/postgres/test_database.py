@@ -46,6 +46,10 @@ def test_f32_any_password_survives_normalising(password: str) -> None:
         ("postgresql+asyncpg://me:secret@h/db", r"begins with postgresql\+asyncpg://"),
         ("me:secret@h", "not readable"),
         ("postgresql://me:secret@h:port/db", "not readable"),
+        ("postgresql://me:se@cret@h/db", "not readable.*%40"),
+        ("postgresql://me:se@cret/@h:1/db", "not readable"),
+        ("postgresql://me:se@/cret@h/db", "not readable"),
+        ("postgresql://me:se@c?ret@h/db", "not readable"),
     ],
 )
 def test_a_wrong_address_is_told_without_its_password(url: str, said: str) -> None:

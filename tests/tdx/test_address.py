@@ -53,6 +53,7 @@ def test_every_way_to_write_an_address_leads_to_one_root(written: str, root: str
         "https://robot:Hunter-2@x.example.edu/TDWebApi",
         "https://[::1/TDWebApi",
         "https://x example.edu/TDWebApi",
+        "https://x.exam\nple.edu/TDWebApi",
     ],
 )
 def test_a_malformed_address_is_named_with_an_example_of_a_good_one(written: str) -> None:
