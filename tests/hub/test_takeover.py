@@ -67,11 +67,11 @@ FAILED = ticket_with(COMMENT, End.REFUSED)
 PARTIAL = ticket_with(COMMENT, End.KILLED_AFTER)
 
 # The computer is attached and told of in no summary, or in one that the log does not have as posted.
-UNTOLD = [
+UNPOSTED = [
     *(ticket_with(action, end) for action in (COMMENT, STATUS) for end in sorted(KILLED)),
     *(ticket_with(SUMMARY, end) for end in End if end is not End.DONE),
 ]
-SILENT = sorted(set(UNTOLD) - {ticket_with(SUMMARY, end) for end in HAS_EFFECT})
+SILENT = sorted(set(UNPOSTED) - {ticket_with(SUMMARY, end) for end in HAS_EFFECT})
 
 GUIDE = Path(__file__).parents[2] / "docs" / "moving-from-the-daemon.md"
 PROJECT = """
@@ -190,7 +190,7 @@ def test_by_the_guide_each_effect_is_there_once_and_the_hub_is_as_it_was(
     assert world.simulator.state.asset_ids_of(PERSON_REMOVED) == []
     assert f"{PARTIAL}" in said["tdx-dagster takeover"]
     lost = json.loads(follow(["tdx-dagster", "takeover", "--json"]))["lost_summaries"]
-    assert [one["ticket_id"] for one in lost] == sorted(UNTOLD)
+    assert [one["ticket_id"] for one in lost] == sorted(UNPOSTED)
     assert_as_it_was(before, Snapshot.take(world.hub))
 
 
@@ -242,7 +242,7 @@ def test_the_log_is_read_by_id_with_what_is_partial_double_and_lost(world: World
     wanted = [action.identity().action_id for action in ACTIONS]
     doubles = double_tickets(world.hub, wanted)
     assert [(one.what, one.count, one.example) for one in doubles] == [("comment", 1, DONE)]
-    assert [one.ticket_id for one in log.lost_summaries] == sorted(UNTOLD)
+    assert [one.ticket_id for one in log.lost_summaries] == sorted(UNPOSTED)
     partial = partial_tickets(world.hub, wanted[:2])
     assert (partial.count, partial.example) == (2, PARTIAL)
 

@@ -33,7 +33,7 @@ class GuardedTdx:
 
     def post_feed(
         self, ticket_id: int, post: FeedPost, *, before_send: BeforeSend | None = None
-    ) -> FeedEntry | None:
+    ) -> FeedEntry:
         """See `TdxWrites.post_feed`."""
         return self._tdx.post_feed(ticket_id, post, before_send=before_send or self._before_send)
 
