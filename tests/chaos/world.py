@@ -61,7 +61,13 @@ END_IDLE = """
     WHERE datname = 'chaos' AND state LIKE 'idle in transaction%'
 """
 
-READ_BY_POST = ("/auth", "/auth/loginadmin", "/{app}/assets/search", "/people/search")
+READ_BY_POST = (
+    "/auth",
+    "/auth/loginadmin",
+    "/{app}/assets/search",
+    "/{app}/tickets/search",
+    "/people/search",
+)
 ROWS = """
     SELECT (SELECT count(*) FROM meta.daemon_action_log) + (SELECT count(*) FROM meta.action_attempt)
         + (SELECT count(*) FROM meta.unfinished_ticket)
