@@ -108,7 +108,7 @@ SCENES: Mapping[str, Sequence[Schedule]] = {
     "expected fields": [
         _scene(
             Pipeline("p", (AddAsset(), PRIVATE, FIELDS, SummaryComment())),
-            Round([CALM], people=[PersonAct(3, 31, Doing.SETS_PRIORITY, MEDIUM)]),
+            Round([CALM], people=[PersonAct(4, 31, Doing.SETS_PRIORITY, MEDIUM)]),
         )
     ],
     # A person sets the priority before the robot has seen the ticket.

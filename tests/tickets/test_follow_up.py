@@ -215,8 +215,10 @@ def test_a_field_that_a_person_has_changed_is_left_alone_and_the_step_counts(pla
 
     done = place.run("2099-02-03 09:00", Interfered(**ladder.model_dump()))
     assert (done.result, done.evidence["steps_done"]) == (Result.COMPLETED, ["1"])
-    assert done.evidence["left_alone"] == ["priority is now Medium"]
-    assert place.written() == []
+    assert done.evidence["left_alone"] == [
+        "Priority left alone: now Medium, set by Tess Technician"
+    ]
+    assert place.written() == ["Changed Responsible Grou"]
 
 
 def test_other_texts_go_on_where_the_ladder_stands(place: Place) -> None:

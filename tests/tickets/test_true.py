@@ -327,9 +327,11 @@ def test_a_found_comment_whose_status_was_changed_since_says_so(
 ) -> None:
     """A status counts only if it is the wanted one."""
     simulator.faults.add("POST", FEED, on=1, drop="after")
-    simulator.faults.add("GET", FEED, status=503)
+    # The first read comes before the post, the others look for it.
+    simulator.faults.add("GET", FEED, on=range(2, 9), status=503)
     changing = Comment(comment_text="Hello World", new_status_id=IN_PROCESS)
     desk(changing).run(31)
+    assert simulator.calls.count("POST", FEED) == 1
     simulator.faults.clear()
     simulator.technician().change_status(31, "On Hold", goes_off_hold="2030-01-01T00:00:00Z")
     [outcome] = desk(changing).outcomes(31)

@@ -22,6 +22,7 @@ from tdx_dagster.tickets.actions.field_changes import (
     Patch,
     Wanted,
     compare,
+    compare_now,
     say,
     stored_changes,
 )
@@ -152,11 +153,9 @@ class FieldAction(Action):
         The ticket is read right before the patch is sent. Where a person has changed a field of it by then,
         what is left is compared with that read.
         """
-        expected, reads = self.expected_values(), [context.ticket.latest]
-        found = compare(context, reads[-1], wanted, expected)
-        if found.left:
-            reads.append(context.ticket.tdx.ticket(context.ticket.id))
-            found = compare(context, reads[-1], wanted, expected)
+        expected = self.expected_values()
+        now, found = compare_now(context, wanted, expected)
+        reads = [now]
         while found.changes:
             patch = replace(self._patch(context, name, found.changes), read_before=reads.append)
             try:

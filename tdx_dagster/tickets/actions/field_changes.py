@@ -89,6 +89,26 @@ def compare(
     return found
 
 
+def compare_now(
+    context: ActionContext, wanted: Iterable[Wanted], expected: Expected
+) -> tuple[Ticket, Compared]:
+    """Compare the ticket as this run has read it; where something is left alone, as it is by now.
+
+    Why a field is left alone is said of the value it has, not of the one it had.
+
+    Args:
+        context: The ticket.
+        wanted: The fields and what they are set to.
+        expected: What the settings expect.
+    """
+    now, wanted = context.ticket.latest, tuple(wanted)
+    found = compare(context, now, wanted, expected)
+    if found.left:
+        now = context.ticket.tdx.ticket(context.ticket.id)
+        found = compare(context, now, wanted, expected)
+    return now, found
+
+
 def expected_value(context: ActionContext, one: TicketField) -> FieldValue:
     """Give the value a field has unless a person has changed it.
 

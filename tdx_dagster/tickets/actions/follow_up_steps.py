@@ -21,7 +21,7 @@ from tdx_dagster.tickets.actions.field_changes import (
     STATUS_WAS,
     Patch,
     Wanted,
-    compare,
+    compare_now,
     stored_changes,
 )
 from tdx_dagster.tickets.actions.ladder import Ended, Ladder, mark
@@ -175,7 +175,7 @@ class StepOnTicket:
         wanted = self.step.wanted(context.ticket.tdx)
         if not wanted or name in context.write.effects():
             return []
-        found = compare(context, context.ticket.latest, wanted, {})
+        _, found = compare_now(context, wanted, {})
         left = list(found.left)
         if found.changes:
             patch = Patch(
