@@ -32,13 +32,13 @@ dev: $(STAMP) ## Serve the sample in the Dagster UI on 127.0.0.1:3000 until Ctrl
 unit: $(STAMP) ## Run the tests that need no server and no Dagster: seconds
 	$(BIN)/python -m pytest -q -m unit
 
-# Two at a time: waiting for processes is most of what the tests do. Each worker has its own server.
+# Three at a time on two cores: waiting for processes is most of what the tests do. Each worker has its own server.
 test: $(STAMP) ## Run all tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 
 # As `make test`, and fails under the share of branches that pyproject.toml names.
 coverage: $(STAMP) ## Run all tests and measure what they cover
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --cov --cov-report term
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal --cov --cov-report term
 
 # The walks follow each other: what one of them misses, those after it miss too.
 browser: $(STAMP) ## Walk through the UI in a browser: minutes; needs Debian's chromium
