@@ -130,7 +130,7 @@ def test_a_wrong_ticket_app_is_blamed_on_the_setting_and_no_ticket_is(desk: Desk
     """All tickets answer 404 then; none of them is at fault."""
     shell, _ = desk(tickets=3, assets=10)
     done = shell.run("process", TDX_TICKET_APP_ID="999")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "TDX_TICKET_APP_ID" in done.stdout + done.stderr
     assert shell.json("failed")["failed"] == []
 

@@ -67,9 +67,10 @@ WRONG = {
         "postgresql://u:geheim@127.0.0.1:1/x?nosuch=1",
     ],
     "DAEMON_REPORT_ID": ["0", "my report"],
+    "INVENTORY_ASSET_KEYS_IN_PROJECT": ["perhaps"],
 }
 # Any text may be right, and another setting may stand in for it; or one command alone reads it.
-NEVER_WRONG_ALONE = {"TDX_USERNAME", "TDX_PASSWORD", "TDX_API_TOKEN"}
+NEVER_WRONG_ALONE = {"TDX_USERNAME", "TDX_PASSWORD", "TDX_API_TOKEN", "TDX_SIMULATOR"}
 READ_BY_ONE = {"TDX_CELERY_URL", "TDX_ALERT_URLS"}
 COMMANDS = [
     ("process",),
