@@ -44,7 +44,7 @@ def editor_of_config(ui: Ui) -> tuple[Any, ...]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)  # two starts of all of Dagster, on whatever machine
+@pytest.mark.timeout(1800)  # two starts of all of Dagster, on whatever machine
 def test_dev_works_through_the_report_by_its_sensor_backfills_from_the_ui_and_leaves_nothing_behind(
     shell: Shell,
 ) -> None:

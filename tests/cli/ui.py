@@ -15,7 +15,7 @@ from typing import Any
 
 from .conftest import ROOT, Shell
 
-PATIENCE = 300.0
+PATIENCE = 600.0
 
 BACKFILL = """
 mutation ($params: LaunchBackfillParams!) {
